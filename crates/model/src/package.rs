@@ -1,0 +1,102 @@
+//! One installed package and the evidence for it.
+
+use crate::Digest;
+
+/// What kind of package it is, by the package manager that installs it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PackageKind {
+    /// Alpine and its relatives.
+    Apk,
+    /// Debian and its relatives.
+    Deb,
+    /// Red Hat, SUSE and their relatives.
+    Rpm,
+    /// JavaScript.
+    Npm,
+    /// Ruby.
+    Gem,
+    /// Python.
+    PyPi,
+    /// Java.
+    Maven,
+    /// Go.
+    Golang,
+    /// An executable that was recognised by its content.
+    Binary,
+}
+
+impl PackageKind {
+    /// The type of the package in a package URL.
+    pub fn purl_type(self) -> &'static str {
+        match self {
+            Self::Apk => "apk",
+            Self::Deb => "deb",
+            Self::Rpm => "rpm",
+            Self::Npm => "npm",
+            Self::Gem => "gem",
+            Self::PyPi => "pypi",
+            Self::Maven => "maven",
+            Self::Golang => "golang",
+            Self::Binary => "generic",
+        }
+    }
+
+    /// Whether the operating system's package manager installs it.
+    pub fn is_operating_system(self) -> bool {
+        matches!(self, Self::Apk | Self::Deb | Self::Rpm)
+    }
+}
+
+/// What a binary package was built from. Distros write their advisories about it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourcePackage {
+    /// Source name (deb), origin (apk).
+    pub name: String,
+    /// Its version; differs from the binary's after a binary-only rebuild.
+    pub version: String,
+}
+
+/// Where evidence was found.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Location {
+    /// Real path in the squashed tree, absolute: `/var/lib/dpkg/status`.
+    pub path: String,
+    /// The diff id of the layer that holds the file as it is seen, when known.
+    pub layer: Option<Digest>,
+}
+
+/// A file that a package database lists as belonging to a package.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OwnedFile {
+    /// Absolute path, as the database writes it.
+    pub path: String,
+    /// The database's checksum with its algorithm in front, `md5:…` or `sha1:…`, where it has one.
+    pub checksum: Option<String>,
+}
+
+/// One installed package.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Package {
+    /// Package manager.
+    pub kind: PackageKind,
+    /// Name as written.
+    pub name: String,
+    /// Whole version as written, with epoch and revision; `None` when the record has none: it is then never matched and never silently clean.
+    pub version: Option<String>,
+    /// Architecture as written: `amd64`, `all`, `x86_64`.
+    pub architecture: Option<String>,
+    /// What it was built from. For deb and apk always present: the binary's own name and version when nothing else is stated.
+    pub source: Option<SourcePackage>,
+    /// Package URL with distro and upstream qualifiers.
+    pub purl: String,
+    /// Licence expressions as written.
+    pub licenses: Vec<String>,
+    /// Who maintains it, as written.
+    pub maintainer: Option<String>,
+    /// Installed size in bytes, when stated.
+    pub installed_size_bytes: Option<u64>,
+    /// Evidence, first the database entry.
+    pub locations: Vec<Location>,
+    /// Files it owns, sorted by path.
+    pub files: Vec<OwnedFile>,
+}
