@@ -1,1 +1,46 @@
-//! To be written.
+//! Inventories, findings and decisions as tables for people and JSON for programs.
+//!
+//! The same input gives the same bytes: nothing here reads a clock, draws a random id or depends on a map's order.
+
+mod sbom_json;
+mod sbom_table;
+mod scan_json;
+mod scan_table;
+mod wire;
+
+use model::{Decision, ImageFacts, Inventory, MatchReport};
+
+pub use sbom_json::sbom_json;
+pub use sbom_table::sbom_table;
+pub use scan_json::scan_json;
+pub use scan_table::scan_table;
+
+/// Version of the JSON of `sbom` and `scan`. A key is never renamed or removed within one number.
+pub const SCHEMA_VERSION: &str = "1";
+
+/// The JSON Schema of the JSON of `sbom`.
+pub const SBOM_SCHEMA: &str = include_str!("../schemas/sbom.schema.json");
+/// The JSON Schema of the JSON of `scan`.
+pub const SCAN_SCHEMA: &str = include_str!("../schemas/scan.schema.json");
+
+/// An image and what is in it.
+#[derive(Debug, Clone, Copy)]
+pub struct Sbom<'a> {
+    /// The image as the user named it.
+    pub image_name: &'a str,
+    /// What its manifest and configuration say.
+    pub image: &'a ImageFacts,
+    /// Its packages.
+    pub inventory: &'a Inventory,
+}
+
+/// An image, what is in it and what is known about that.
+#[derive(Debug, Clone, Copy)]
+pub struct Scan<'a> {
+    /// The image and its packages.
+    pub sbom: Sbom<'a>,
+    /// Findings and coverage.
+    pub report: &'a MatchReport,
+    /// The verdict, when a policy was given.
+    pub decision: Option<&'a Decision>,
+}

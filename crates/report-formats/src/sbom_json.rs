@@ -1,0 +1,75 @@
+//! The JSON of `lazaret sbom`.
+
+use model::{Package, SourcePackage};
+use serde::Serialize;
+
+use crate::wire::{self, DiagnosticJson, ImageJson, LocationJson};
+use crate::{SCHEMA_VERSION, Sbom};
+
+#[derive(Serialize)]
+struct SbomJson<'a> {
+    schema_version: &'static str,
+    image: ImageJson<'a>,
+    packages: Vec<PackageJson<'a>>,
+    diagnostics: Vec<DiagnosticJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct PackageJson<'a> {
+    name: &'a str,
+    version: Option<&'a str>,
+    r#type: &'static str,
+    purl: &'a str,
+    architecture: Option<&'a str>,
+    source: Option<SourceJson<'a>>,
+    licenses: &'a [String],
+    maintainer: Option<&'a str>,
+    installed_size_bytes: Option<u64>,
+    file_count: usize,
+    locations: Vec<LocationJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct SourceJson<'a> {
+    name: &'a str,
+    version: &'a str,
+}
+
+/// The inventory of an image as JSON, valid under [`crate::SBOM_SCHEMA`].
+pub fn sbom_json(sbom: &Sbom<'_>) -> String {
+    wire::to_text(&SbomJson {
+        schema_version: SCHEMA_VERSION,
+        image: wire::image(sbom),
+        packages: sbom.inventory.packages.iter().map(package).collect(),
+        diagnostics: sbom.inventory.diagnostics.iter().map(wire::diagnostic).collect(),
+    })
+}
+
+fn package(package: &Package) -> PackageJson<'_> {
+    let Package {
+        kind,
+        name,
+        version,
+        architecture,
+        source,
+        purl,
+        licenses,
+        maintainer,
+        installed_size_bytes,
+        locations,
+        files,
+    } = package;
+    PackageJson {
+        name,
+        version: version.as_deref(),
+        r#type: kind.purl_type(),
+        purl,
+        architecture: architecture.as_deref(),
+        source: source.as_ref().map(|SourcePackage { name, version }| SourceJson { name, version }),
+        licenses,
+        maintainer: maintainer.as_deref(),
+        installed_size_bytes: *installed_size_bytes,
+        file_count: files.len(),
+        locations: locations.iter().map(wire::location).collect(),
+    }
+}

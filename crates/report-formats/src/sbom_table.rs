@@ -1,0 +1,37 @@
+//! The table of `lazaret sbom`.
+
+use std::fmt::Write as _;
+
+use crate::Sbom;
+use crate::scan_table::{diagnostics_text, new_table};
+
+/// The inventory of an image as a table; `width` is the terminal's, `None` for a pipe.
+pub fn sbom_table(sbom: &Sbom<'_>, width: Option<u16>) -> String {
+    let inventory = sbom.inventory;
+    let mut text = String::new();
+    if !inventory.packages.is_empty() {
+        let mut table = new_table(width, &["NAME", "VERSION", "TYPE", "SOURCE"]);
+        for package in &inventory.packages {
+            let source = match &package.source {
+                Some(source) if source.name != package.name => source.name.as_str(),
+                _ => "",
+            };
+            table.add_row([
+                package.name.as_str(),
+                package.version.as_deref().unwrap_or("(unknown)"),
+                package.kind.purl_type(),
+                source,
+            ]);
+        }
+        writeln!(text, "{}", table.trim_fmt()).expect("writing to a String cannot fail");
+        text.push('\n');
+    }
+    let distro = inventory.distro.as_ref().map_or_else(
+        || "unknown operating system".to_owned(),
+        |distro| distro.pretty_name.clone().unwrap_or_else(|| distro.namespace()),
+    );
+    writeln!(text, "{}: {} packages, {distro}", sbom.image_name, inventory.packages.len())
+        .expect("writing to a String cannot fail");
+    text.push_str(&diagnostics_text(&inventory.diagnostics));
+    text
+}

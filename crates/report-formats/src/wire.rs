@@ -1,0 +1,85 @@
+//! The parts that the JSON of `sbom` and of `scan` share.
+
+use model::{Diagnostic, Distro, ImageFacts, Inventory, Location};
+use serde::Serialize;
+
+use crate::Sbom;
+
+#[derive(Serialize)]
+pub(crate) struct ImageJson<'a> {
+    name: &'a str,
+    digest: String,
+    image_id: String,
+    platform: String,
+    size_bytes: u64,
+    layers: Vec<String>,
+    distro: Option<DistroJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct DistroJson<'a> {
+    id: &'a str,
+    version_id: Option<&'a str>,
+    version_codename: Option<&'a str>,
+    id_like: &'a [String],
+    pretty_name: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct DiagnosticJson<'a> {
+    code: &'static str,
+    subject: &'a str,
+    offset: Option<u64>,
+    message: &'a str,
+}
+
+#[derive(Serialize)]
+pub(crate) struct LocationJson<'a> {
+    path: &'a str,
+    layer: Option<String>,
+}
+
+pub(crate) fn image<'a>(sbom: &Sbom<'a>) -> ImageJson<'a> {
+    let ImageFacts { digest, image_id, platform, size_bytes, .. } = sbom.image;
+    let Inventory { distro, layers, .. } = sbom.inventory;
+    let platform = match &platform.variant {
+        Some(variant) => format!("{}/{}/{variant}", platform.os, platform.architecture),
+        None => format!("{}/{}", platform.os, platform.architecture),
+    };
+    ImageJson {
+        name: sbom.image_name,
+        digest: digest.to_string(),
+        image_id: image_id.to_string(),
+        platform,
+        size_bytes: *size_bytes,
+        layers: layers.iter().map(ToString::to_string).collect(),
+        distro: distro.as_ref().map(|distro| {
+            let Distro { id, version_id, version_codename, id_like, pretty_name } = distro;
+            DistroJson {
+                id,
+                version_id: version_id.as_deref(),
+                version_codename: version_codename.as_deref(),
+                id_like,
+                pretty_name: pretty_name.as_deref(),
+            }
+        }),
+    }
+}
+
+pub(crate) fn diagnostic(diagnostic: &Diagnostic) -> DiagnosticJson<'_> {
+    let Diagnostic { code, subject, offset, message } = diagnostic;
+    DiagnosticJson { code: code.name(), subject, offset: *offset, message }
+}
+
+pub(crate) fn location(location: &Location) -> LocationJson<'_> {
+    let Location { path, layer } = location;
+    LocationJson { path, layer: layer.as_ref().map(ToString::to_string) }
+}
+
+/// JSON for files and pipes: indented, with a newline at the end.
+pub(crate) fn to_text(value: &impl Serialize) -> String {
+    let mut text =
+        serde_json::to_string_pretty(value).expect("the types here have string keys and finite numbers");
+    text.push('\n');
+    text
+}
