@@ -1,4 +1,5 @@
 //! The queue's promises, with a clock made of arguments.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use std::time::Duration;
 
