@@ -21,6 +21,10 @@ pub enum DiagnosticCode {
     UnparsableVersion,
     /// An advisory has a bound that cannot be ordered.
     UnparsableBound,
+    /// Packages of a kind for which nothing is looked up.
+    UnmatchedEcosystem,
+    /// A source has not decided yet whether its advisories apply to installed packages.
+    UndeterminedAdvisory,
 }
 
 impl DiagnosticCode {
@@ -35,6 +39,8 @@ impl DiagnosticCode {
             Self::MissingVersion => "missing-version",
             Self::UnparsableVersion => "unparsable-version",
             Self::UnparsableBound => "unparsable-bound",
+            Self::UnmatchedEcosystem => "unmatched-ecosystem",
+            Self::UndeterminedAdvisory => "undetermined-advisory",
         }
     }
 
@@ -49,6 +55,8 @@ impl DiagnosticCode {
             Self::MissingVersion,
             Self::UnparsableVersion,
             Self::UnparsableBound,
+            Self::UnmatchedEcosystem,
+            Self::UndeterminedAdvisory,
         ]
         .into_iter()
         .find(|code| code.name() == name)
