@@ -1,1 +1,33 @@
-//! To be written.
+//! What tests need: images made from text, a real registry, a real Kubernetes control plane, the built program.
+//!
+//! Development only: no crate uses it but `xtask` and tests. Everything here cleans up after itself, on drop, on panic and
+//! when the test is killed; what other people's programs must be there is installed and built by `cargo xtask setup`.
+
+mod cluster;
+mod command;
+mod environment;
+mod image;
+mod kubernetes_tools;
+mod ports;
+mod process;
+mod program;
+mod registry;
+mod scratch;
+#[cfg(test)]
+mod tests;
+mod wait;
+
+pub use cluster::Cluster;
+pub use command::{Output, run};
+pub use environment::{
+    cache_folder, environment_variable, find_program, is_executable, require_program, workspace_folder,
+};
+pub use image::{Image, ImageBuilder, Layer, LayerBlob, LayerCompression, digest_of};
+pub use kubernetes_tools::{KUBERNETES_PROGRAMS, KubernetesBuild, KubernetesPrograms, find_missing_programs};
+pub use process::is_process_alive;
+pub use program::{Program, RunningProgram};
+pub use registry::{Registry, RegistryMode};
+pub use scratch::Scratch;
+/// What a tar archive calls the kinds of its entries; for [`Layer::entry`].
+pub use tar::EntryType;
+pub use wait::{wait_until, wait_until_async};
