@@ -65,8 +65,11 @@ impl Builder {
     /// Adds one file.
     pub(crate) fn add(&mut self, bytes: &[u8], name: &str, limits: &FeedLimits) -> Result<(), FeedError> {
         let document = parse_document(bytes).map_err(|reason| not_a_feed(name, reason))?;
-        let Some(packages) = document.get("packages").and_then(Node::as_list) else {
-            return Err(not_a_feed(name, "it has no list `packages`".to_owned()));
+        let packages = match document.get("packages") {
+            // How a repository without any fix is written.
+            Some(Node::Null) => &[],
+            Some(Node::List(packages)) => packages.as_slice(),
+            _ => return Err(not_a_feed(name, "it has no list `packages`".to_owned())),
         };
         let ecosystem = find_ecosystem(&document, name)
             .ok_or_else(|| not_a_feed(name, "it does not say which distribution it is about".to_owned()))?;
@@ -117,9 +120,9 @@ impl Builder {
 
     /// Adds the identifiers of one entry; `false` when there are none.
     fn add_fix(&mut self, entry: &str, version: &str, ecosystem: &Ecosystem, package: &str) -> bool {
-        let ids: Vec<_> = entry.split([' ', '\t', ',', ';']).filter(|word| is_identifier(word)).collect();
+        let ids: Vec<_> = entry.split([' ', '\t', ',', ';']).filter_map(parse_identifier).collect();
         for id in &ids {
-            let pending = self.advisories.entry((*id).to_owned()).or_default();
+            let pending = self.advisories.entry(id.clone()).or_default();
             if let Some(cve) = cve_inside(id) {
                 add_alias(&mut pending.aliases, id, cve);
             }
@@ -144,7 +147,7 @@ impl Builder {
             for ((ecosystem, package), versions) in pending.affected {
                 let part = affected_package(ecosystem, package, versions);
                 if let Err(message) = check_bounds(&part) {
-                    let subject = format!("{id}: {}", part.package);
+                    let subject = format!("{id}: {} {}", part.ecosystem, part.package);
                     self.parsed.add_diagnostic(DiagnosticCode::UnparsableBound, subject, None, message);
                 }
                 affected.push(part);
@@ -215,14 +218,23 @@ fn find_ecosystem(document: &Node, name: &str) -> Option<Ecosystem> {
     Some(Ecosystem { family: family.to_owned(), release })
 }
 
-/// Whether a word can name a vulnerability: `CVE-2019-9517`, `XSA-207`, `GHSA-…`; not `(+` or `N/A`.
-fn is_identifier(word: &str) -> bool {
-    word.split_once('-').is_some_and(|(prefix, rest)| {
-        !rest.is_empty()
-            && prefix.starts_with(|first: char| first.is_ascii_uppercase())
-            && prefix.chars().all(|character| character.is_ascii_alphanumeric())
-            && word.chars().all(|character| character.is_ascii_alphanumeric() || "-_.:".contains(character))
-    })
+/// The identifier that a word is: `CVE-2019-9517`, `XSA-207`, `wnpa-sec-2017-18`; not `(+`, `N/A` or `fix`.
+///
+/// `CVE_2019-2426` and `cve-2019-2426`, which people have typed, become the CVE that they mean.
+fn parse_identifier(word: &str) -> Option<String> {
+    let has_shape = word.contains('-')
+        && word.starts_with(|first: char| first.is_ascii_alphabetic())
+        && word.chars().all(|character| character.is_ascii_alphanumeric() || "-_.:".contains(character))
+        // The identifiers of GitHub may have letters only.
+        && (word.contains(|character: char| character.is_ascii_digit()) || word.starts_with("GHSA-"));
+    let is_typed_cve = word
+        .get(..4)
+        .is_some_and(|start| start.eq_ignore_ascii_case("CVE-") || start.eq_ignore_ascii_case("CVE_"));
+    match (has_shape, is_typed_cve) {
+        (false, _) => None,
+        (true, false) => Some(word.to_owned()),
+        (true, true) => word.get(4..).map(|rest| format!("CVE-{rest}")),
+    }
 }
 
 /// A package is affected below the greatest version that fixes the vulnerability: an earlier fix that is listed

@@ -38,6 +38,14 @@ pub enum ParseVersionError {
         /// Which part.
         part: &'static str,
     },
+    /// Outside of the grammar of the scheme.
+    #[error("version `{version}` does not follow the grammar of {scheme}")]
+    Malformed {
+        /// The version.
+        version: String,
+        /// Name of the scheme.
+        scheme: &'static str,
+    },
     /// Two versions differ only where one of them leaves the grammar of the scheme.
     #[error("versions `{a}` and `{b}` differ only in text that {scheme} does not define")]
     Undecidable {

@@ -47,7 +47,9 @@ impl VersionScheme {
         match self {
             Self::Dpkg => dpkg::Version::parse(version).map(|_| ()),
             Self::Apk if apk::is_well_formed(version) => Ok(()),
-            Self::Apk => Err(self.undecidable(version, version)),
+            Self::Apk => {
+                Err(ParseVersionError::Malformed { version: version.to_owned(), scheme: self.name() })
+            }
         }
     }
 

@@ -7,12 +7,11 @@ use package_versions::VersionScheme;
 
 use super::raw::RawEvent;
 
-/// What happens at a version. At the same version an old interval ends before the next begins, and an interval
-/// that has just one version begins before it ends: the order of the variants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// What happens at a version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
-    Fixed,
     Introduced,
+    Fixed,
     LastAffected,
 }
 
@@ -47,7 +46,9 @@ fn order(scheme: VersionScheme, a: &(Step, String), b: &(Step, String)) -> Order
         (_, "0") => Ordering::Greater,
         (a, b) => scheme.compare(a, b).unwrap_or(Ordering::Equal),
     };
-    versions.then(a.0.cmp(&b.0))
+    // An interval of just one version begins before it ends. Otherwise steps at the same version stay as written.
+    let is_last = |step: Step| step == Step::LastAffected;
+    versions.then(is_last(a.0).cmp(&is_last(b.0)))
 }
 
 fn fold(steps: Vec<(Step, String)>) -> Vec<VersionInterval> {
