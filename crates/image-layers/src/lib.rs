@@ -1,1 +1,33 @@
-//! To be written.
+//! Layer archives in, one read-only [`ImageTree`] out.
+//!
+//! [`read_layer`] streams one archive a single time: it verifies both digests, keeps the bodies of the files that the caller
+//! wants and an index of everything else. [`squash`] lays the layers over each other the way a container runtime unpacks them.
+//! Nothing is written to disk, and every length that an archive may choose is held against [`ImageLimits`].
+//!
+//! The text of paths has no leading slash and no `.` or `..`: `var/lib/dpkg/status`. Bytes that are not UTF-8 are shown as `\xHH`.
+
+mod compression;
+mod error;
+mod finish;
+mod hashing;
+mod item;
+mod layer;
+mod limited_reader;
+mod limits;
+mod path;
+mod pax;
+mod squash;
+mod stream;
+mod tar_stream;
+mod tree;
+
+#[cfg(test)]
+mod tests;
+
+pub use compression::{Compression, UnknownMediaType};
+pub use error::LayerError;
+pub use layer::{Layer, LayerInput, read_layer};
+pub use limited_reader::{LimitedReader, ReadAllError};
+pub use limits::{ImageLimits, LimitBreach, ReadBudget};
+pub use squash::squash;
+pub use tree::{Body, Entry, EntryKind, FindError, ImageTree, MissingBody};

@@ -1,0 +1,135 @@
+//! From the members of an archive, in their order, to the sorted entries that unpacking them would leave.
+
+use crate::item::{self, Item, Kind, Span};
+use crate::path::{self, is_beneath};
+
+/// The entries of a layer, sorted, each path once.
+pub(crate) struct Finished {
+    pub(crate) items: Vec<Item>,
+    /// How many folders were added because paths go through them. Adding stops above the given limit.
+    pub(crate) implied_count: u64,
+    /// A path that uses a file of the same layer as a folder; no runtime can unpack that.
+    pub(crate) conflict: Option<Span>,
+}
+
+/// Sorts items, lets hard links become what they link to, lets later members replace earlier ones and adds implied folders.
+pub(crate) fn finish(mut items: Vec<Item>, text: &str, implied_max: u64) -> Finished {
+    // Archives are mostly written in order: a stable sort uses the sorted runs.
+    items.sort_by(|left, right| item::compare(left, right, text));
+    resolve_hard_links(&mut items, text);
+    let mut placing = Placing {
+        text,
+        out: Vec::with_capacity(items.len()),
+        open: Vec::new(),
+        implied_count: 0,
+        conflict: None,
+    };
+    let same_path = |left: &Item, right: &Item| left.path.get(text) == right.path.get(text);
+    for group in items.chunk_by(same_path) {
+        if placing.implied_count > implied_max {
+            break;
+        }
+        placing.place(group);
+    }
+    let Placing { out, implied_count, conflict, .. } = placing;
+    Finished { items: out, implied_count, conflict }
+}
+
+/// A hard link is the file that its target was at that moment, also when a later member replaces the target.
+fn resolve_hard_links(items: &mut [Item], text: &str) {
+    let is_link = |index: &usize| items[*index].kind == Kind::HardLink;
+    let mut links: Vec<usize> = (0..items.len()).filter(is_link).collect();
+    links.sort_by_key(|index| items[*index].order);
+    for index in links {
+        let link = items[index];
+        let target_path = link.text.get(text);
+        let behind = items.partition_point(|item| {
+            path::compare(item.path.get(text), target_path)
+                .then_with(|| item.kind.rank().cmp(&1))
+                .then_with(|| item.order.cmp(&link.order))
+                .is_lt()
+        });
+        let Some(target) = behind.checked_sub(1).map(|before| items[before]) else { continue };
+        let is_target = target.path.get(text) == target_path && !target.kind.is_marker();
+        if is_target && !target.kind.is_folder() && target.kind != Kind::HardLink {
+            items[index].become_link_to(&target);
+        }
+    }
+}
+
+/// An entry whose inside may follow.
+struct Open {
+    path: Span,
+    kind: Kind,
+    order: u32,
+    /// What is inside and not later than this was removed when a file or link took a folder's place.
+    barrier: Option<u32>,
+}
+
+struct Placing<'a> {
+    text: &'a str,
+    out: Vec<Item>,
+    open: Vec<Open>,
+    implied_count: u64,
+    conflict: Option<Span>,
+}
+
+impl Placing<'_> {
+    /// Places all items of one path.
+    fn place(&mut self, group: &[Item]) {
+        let Some(first) = group.first() else { return };
+        let path = first.path.get(self.text);
+        while self.open.last().is_some_and(|open| !is_beneath(path, open.path.get(self.text))) {
+            self.open.pop();
+        }
+        let barrier = self.open.last().and_then(|open| open.barrier);
+        let entries = || group.iter().filter(|item| !item.kind.is_marker() && Some(item.order) > barrier);
+        let whiteout = group.iter().find(|item| item.kind == Kind::Whiteout);
+        let opaque = group.iter().find(|item| item.kind == Kind::Opaque);
+        let mut survivor = entries().max_by_key(|item| item.order).copied();
+        if let (None, Some(opaque)) = (survivor, opaque) {
+            self.implied_count += 1;
+            survivor = Some(Item { kind: Kind::ImpliedFolder, ..*opaque });
+        }
+        let Some(any) = survivor.as_ref().or(whiteout) else { return };
+        let file_above = self.open.iter().find(|open| !open.kind.is_folder() && open.kind != Kind::Symlink);
+        match file_above {
+            None => self.imply_folders(any),
+            Some(file) if any.order > file.order => self.conflict = self.conflict.or(Some(any.path)),
+            // A marker from before the file took its folder's place; it still hides what is below.
+            Some(_) => {}
+        }
+        self.out.extend(whiteout);
+        self.out.extend(survivor);
+        self.out.extend(opaque);
+        if let Some(survivor) = survivor {
+            let replaced = entries().filter(|item| !item.kind.is_folder()).map(|item| item.order).max();
+            self.open.push(Open {
+                path: survivor.path,
+                kind: survivor.kind,
+                order: survivor.order,
+                barrier: barrier.max(replaced),
+            });
+        }
+    }
+
+    /// Adds the folders between the innermost open one and `item`.
+    fn imply_folders(&mut self, item: &Item) {
+        let path = item.path.get(self.text);
+        let known = self.open.last().map_or(0, |open| open.path.get(self.text).len() + 1);
+        let barrier = self.open.last().and_then(|open| open.barrier);
+        for (slash, _) in path[known..].match_indices('/') {
+            let folder = Item {
+                kind: Kind::ImpliedFolder,
+                path: item.path.prefix(known + slash),
+                text: Span::default(),
+                size: 0,
+                body: item::BODY_NONE,
+                ..*item
+            };
+            self.implied_count += 1;
+            self.out.push(folder);
+            self.open.push(Open { path: folder.path, kind: folder.kind, order: folder.order, barrier });
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! Reading one layer archive.
+
+use std::io::Read;
+
+use model::Digest;
+
+use crate::finish::{self, Finished};
+use crate::item::{BODY_NONE, BODY_SPARSE, BODY_TOO_LARGE, Item, Kind, Span};
+use crate::limits::{self, ImageLimits, LimitBreach, PATH_BYTES_CEILING, ReadBudget};
+use crate::path;
+use crate::stream::{StreamFacts, Unpacked};
+use crate::tar_stream::{Member, MemberKind, TarStream};
+use crate::{Compression, LayerError};
+
+const WHITEOUT_PREFIX: &str = ".wh.";
+const OPAQUE_NAME: &str = ".wh..wh..opq";
+/// Housekeeping of one storage driver at the top of the archive; not part of the image.
+const DRIVER_PREFIX: &str = ".wh..wh.";
+
+/// One layer archive and what is expected of it.
+pub struct LayerInput<'a> {
+    /// Digest of the bytes as transported, when known.
+    pub digest: Option<Digest>,
+    /// Digest of the unpacked bytes, when known.
+    pub diff_id: Option<Digest>,
+    /// The compression that the media type states; `None` lets the first bytes decide.
+    pub compression: Option<Compression>,
+    /// The bytes.
+    pub reader: &'a mut dyn Read,
+}
+
+/// One layer: an index of all its entries, and the bodies of the wanted files.
+#[derive(Debug)]
+pub struct Layer {
+    pub(crate) digest: Digest,
+    pub(crate) diff_id: Digest,
+    pub(crate) compressed_bytes: u64,
+    pub(crate) unpacked_bytes: u64,
+    pub(crate) text: String,
+    pub(crate) items: Vec<Item>,
+    pub(crate) bodies: Vec<Box<[u8]>>,
+}
+
+impl Layer {
+    /// Digest of the bytes as transported.
+    pub fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
+    /// Digest of the unpacked bytes.
+    pub fn diff_id(&self) -> &Digest {
+        &self.diff_id
+    }
+
+    /// How many bytes were transported.
+    pub fn compressed_bytes(&self) -> u64 {
+        self.compressed_bytes
+    }
+
+    /// How many bytes they became.
+    pub fn unpacked_bytes(&self) -> u64 {
+        self.unpacked_bytes
+    }
+}
+
+/// Reads a layer archive in one pass.
+///
+/// `is_wanted` is asked for every regular file, with its path in the archive (`var/lib/dpkg/status`).
+///
+/// Shape:  tar (old, ustar, pax, GNU), plain or as gzip or zstd. Where archives are ambiguous they are read as Go's `archive/tar`
+///         reads them; paths are brought into the root.
+/// Limits: all of `limits`; `budget` carries the totals from layer to layer.
+/// Errors: `Limit`, `DigestMismatch`, `DiffIdMismatch` and the like for a layer that must not be used; `Source` when `reader` fails.
+/// Source: OCI image specification 1.1, `layer.md`; POSIX.1-2017 pax; GNU tar manual, "Basic Tar Format".
+pub fn read_layer<'a>(
+    input: LayerInput<'a>,
+    is_wanted: &'a dyn Fn(&str) -> bool,
+    limits: &'a ImageLimits,
+    budget: &'a ReadBudget,
+) -> Result<Layer, LayerError> {
+    let (expected_digest, expected_diff_id) = (input.digest.clone(), input.diff_id.clone());
+    let mut collector = Collector {
+        tar: TarStream::new(Unpacked::open(input, limits, budget)?),
+        is_wanted,
+        text: String::new(),
+        items: Vec::new(),
+        bodies: Vec::new(),
+        path: String::new(),
+        link: String::new(),
+    };
+    let mut order: u32 = 0;
+    while let Some(member) = collector.tar.next_member()? {
+        collector.take(&member, order)?;
+        order = order.saturating_add(1);
+    }
+    let Collector { tar, mut text, items, bodies, .. } = collector;
+    let layer_name = tar.unpacked.layer().to_owned();
+    let StreamFacts { digest, diff_id, compressed_bytes, unpacked_bytes } = tar.unpacked.finish()?;
+    if let Some(expected) = expected_digest
+        && expected != digest
+    {
+        return Err(LayerError::DigestMismatch { expected, actual: digest });
+    }
+    if let Some(expected) = expected_diff_id
+        && expected != diff_id
+    {
+        return Err(LayerError::DiffIdMismatch { layer: layer_name, expected, actual: diff_id });
+    }
+    text.shrink_to_fit();
+    let implied_max = limits.entries_max.saturating_sub(budget.entries());
+    let Finished { items, implied_count, conflict } = finish::finish(items, &text, implied_max);
+    if let Err(breach) = budget.spend_entries(implied_count, limits) {
+        return Err(LayerError::Limit { layer: layer_name, breach });
+    }
+    if conflict.is_some() {
+        let problem = "a file is used as a folder";
+        return Err(LayerError::BadArchive { layer: layer_name, offset: unpacked_bytes, problem });
+    }
+    Ok(Layer { digest, diff_id, compressed_bytes, unpacked_bytes, text, items, bodies })
+}
+
+/// What is being gathered from the members.
+struct Collector<'a> {
+    tar: TarStream<'a>,
+    is_wanted: &'a dyn Fn(&str) -> bool,
+    text: String,
+    items: Vec<Item>,
+    bodies: Vec<Box<[u8]>>,
+    // Reused from member to member.
+    path: String,
+    link: String,
+}
+
+impl Collector<'_> {
+    fn take(&mut self, member: &Member, order: u32) -> Result<(), LayerError> {
+        let mut written = std::mem::take(&mut self.path);
+        path::normalise(&member.path, &mut written);
+        let result = self.take_at(member, &written, order);
+        self.path = written;
+        result
+    }
+
+    fn take_at(&mut self, member: &Member, written: &str, order: u32) -> Result<(), LayerError> {
+        if let Err(breach) = self.check_entry(member, written) {
+            let breach = LimitBreach { path: Some(written.chars().take(200).collect()), ..breach };
+            return Err(self.tar.unpacked.breach(breach));
+        }
+        let (folder, name) = path::split_name(written);
+        let marker = if name == OPAQUE_NAME {
+            Some((folder.to_owned(), Kind::Opaque))
+        } else if written.starts_with(DRIVER_PREFIX) {
+            return self.tar.skip_body(member.size);
+        } else if let Some(hidden) = name.strip_prefix(WHITEOUT_PREFIX) {
+            if matches!(hidden, "" | "." | "..") {
+                return Err(self.tar.bad("whiteout names no file"));
+            }
+            let slash = if folder.is_empty() { "" } else { "/" };
+            Some((format!("{folder}{slash}{hidden}"), Kind::Whiteout))
+        } else {
+            None
+        };
+        if let Some((hidden, kind)) = marker {
+            self.tar.skip_body(member.size)?;
+            let path = self.keep_text(&hidden)?;
+            self.push(Item { kind, ..bare_item(path, order) });
+            return Ok(());
+        }
+        if written.is_empty() {
+            // The root itself.
+            return self.tar.skip_body(member.size);
+        }
+        let path = self.keep_text(written)?;
+        let item = self.to_item(member, written, bare_item(path, order))?;
+        self.push(item);
+        Ok(())
+    }
+
+    fn check_entry(&self, member: &Member, written: &str) -> Result<(), LimitBreach> {
+        let limits = self.tar.unpacked.limits();
+        let longest = member.path.len().max(member.link.len()).max(written.len()) as u64;
+        limits::check("bytes in a path", longest, limits.path_bytes_max.min(PATH_BYTES_CEILING))?;
+        limits::check("folders in a path", path::depth(written), limits.nesting_max)?;
+        self.tar.unpacked.budget().spend_entries(1, limits)
+    }
+
+    fn to_item(&mut self, member: &Member, written: &str, bare: Item) -> Result<Item, LayerError> {
+        match member.kind {
+            MemberKind::Folder => Ok(Item { kind: Kind::Folder, ..bare }),
+            MemberKind::Other => {
+                self.tar.skip_body(member.size)?;
+                Ok(Item { kind: Kind::Other, ..bare })
+            }
+            MemberKind::Symlink => {
+                let mut link = std::mem::take(&mut self.link);
+                link.clear();
+                path::push_text(&member.link, &mut link);
+                let text = self.keep_text(&link)?;
+                self.link = link;
+                Ok(Item { kind: Kind::Symlink, text, ..bare })
+            }
+            MemberKind::HardLink => {
+                let mut link = std::mem::take(&mut self.link);
+                path::normalise(&member.link, &mut link);
+                let text = self.keep_text(&link)?;
+                self.link = link;
+                Ok(Item { kind: Kind::HardLink, text, ..bare })
+            }
+            MemberKind::SparseFile => {
+                self.tar.skip_body(member.size)?;
+                Ok(Item { kind: Kind::File, text: bare.path, size: member.size, body: BODY_SPARSE, ..bare })
+            }
+            MemberKind::File => {
+                let body = self.take_body(member, written)?;
+                Ok(Item { kind: Kind::File, text: bare.path, size: member.size, body, ..bare })
+            }
+        }
+    }
+
+    fn take_body(&mut self, member: &Member, written: &str) -> Result<u32, LayerError> {
+        if !(self.is_wanted)(written) {
+            self.tar.skip_body(member.size)?;
+            return Ok(BODY_NONE);
+        }
+        let limits = self.tar.unpacked.limits();
+        if member.size > limits.file_bytes_max {
+            self.tar.skip_body(member.size)?;
+            return Ok(BODY_TOO_LARGE);
+        }
+        if let Err(breach) = self.tar.unpacked.budget().spend_kept(member.size, limits) {
+            return Err(self.tar.unpacked.breach(LimitBreach { path: Some(written.to_owned()), ..breach }));
+        }
+        let body = self.tar.read_body(member.size)?;
+        let index = u32::try_from(self.bodies.len()).ok().filter(|index| *index < BODY_SPARSE);
+        let index = index.ok_or_else(|| self.tar.bad("too many wanted files"))?;
+        self.bodies.push(body.into_boxed_slice());
+        Ok(index)
+    }
+
+    fn keep_text(&mut self, piece: &str) -> Result<Span, LayerError> {
+        let unpacked = &self.tar.unpacked;
+        unpacked
+            .budget()
+            .spend_index(piece.len() as u64, unpacked.limits())
+            .map_err(|breach| unpacked.breach(breach))?;
+        Span::append(&mut self.text, piece).ok_or_else(|| self.tar.bad("paths are too long in total"))
+    }
+
+    fn push(&mut self, item: Item) {
+        self.items.push(item);
+    }
+}
+
+/// An item with nothing but its place. Layers are numbered when they are squashed.
+fn bare_item(path: Span, order: u32) -> Item {
+    Item {
+        path,
+        text: Span::default(),
+        size: 0,
+        order,
+        origin: order,
+        body: BODY_NONE,
+        layer: 0,
+        text_layer: 0,
+        kind: Kind::Other,
+    }
+}

@@ -1,0 +1,103 @@
+//! The records of a pax extension header.
+
+/// What an extension header says about the next member, as far as it matters here.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct PaxRecords {
+    pub(crate) path: Option<Vec<u8>>,
+    pub(crate) link: Option<Vec<u8>>,
+    pub(crate) size: Option<u64>,
+    /// The member's body is the packed form of a sparse file.
+    pub(crate) is_sparse: bool,
+    /// The name of a sparse file: the member's own name is made up by the archiver.
+    pub(crate) sparse_name: Option<Vec<u8>>,
+}
+
+/// Parses the records of a pax extension header.
+///
+/// Shape:  `LENGTH KEY=VALUE\n` without a gap; LENGTH counts the whole record. A later record replaces an earlier one, an
+///         empty value takes it back. Values may hold any byte, also line ends, so that only LENGTH may be trusted.
+/// Limits: the caller bounds the length of the header.
+/// Errors: a fixed text about the first record that is not of this shape.
+/// Source: POSIX.1-2017 pax, "pax Extended Header"; keys of sparse files from the GNU tar manual, "Storing Sparse Files".
+pub(crate) fn parse(mut bytes: &[u8]) -> Result<PaxRecords, &'static str> {
+    let mut records = PaxRecords::default();
+    while !bytes.is_empty() {
+        let (key, value, rest) = split_record(bytes).ok_or("extension record has a wrong length")?;
+        let text = || (!value.is_empty()).then(|| value.to_vec());
+        match key {
+            b"path" | b"linkpath" | b"GNU.sparse.name" if value.contains(&0) => {
+                return Err("extension record has a path with a zero byte");
+            }
+            b"path" => records.path = text(),
+            b"linkpath" => records.link = text(),
+            b"GNU.sparse.name" => records.sparse_name = text(),
+            b"size" if value.is_empty() => records.size = None,
+            b"size" => {
+                let size = parse_decimal(value).ok_or("extension record has a size that is not a number")?;
+                records.size = Some(size);
+            }
+            _ if key.starts_with(b"GNU.sparse.") => records.is_sparse = true,
+            _ => {}
+        }
+        bytes = rest;
+    }
+    Ok(records)
+}
+
+/// Key, value and what follows.
+fn split_record(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let blank = bytes.iter().take(21).position(|byte| *byte == b' ')?;
+    let length = usize::try_from(parse_decimal(&bytes[..blank])?).ok()?;
+    if length > bytes.len() || length < blank + 3 || bytes[length - 1] != b'\n' {
+        return None;
+    }
+    let record = &bytes[blank + 1..length - 1];
+    let equals = record.iter().position(|byte| *byte == b'=')?;
+    (equals > 0).then(|| (&record[..equals], &record[equals + 1..], &bytes[length..]))
+}
+
+fn parse_decimal(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(bytes: &[u8], expected: Result<PaxRecords, ()>) {
+        assert_eq!(parse(bytes).map_err(|_| ()), expected, "{:?}", String::from_utf8_lossy(bytes));
+    }
+
+    #[test]
+    fn records_are_read_by_their_length() {
+        let named = |name: &[u8]| PaxRecords { path: Some(name.to_vec()), ..PaxRecords::default() };
+        check(b"", Ok(PaxRecords::default()));
+        check(b"10 path=a\n", Ok(named(b"a")));
+        check(b"10 path=a\n10 path=b\n", Ok(named(b"b")));
+        check(b"10 path=a\n9 path=\n", Ok(PaxRecords::default()));
+        check(b"12 path=a\nb\n", Ok(named(b"a\nb")));
+        // A value with an empty line in it must not hide the path behind it.
+        check(b"10 x.y=\n\n\n10 path=a\n", Ok(named(b"a")));
+        check(b"11 size=12\n", Ok(PaxRecords { size: Some(12), ..PaxRecords::default() }));
+        check(
+            b"22 GNU.sparse.major=1\n21 GNU.sparse.name=f\n",
+            Ok(PaxRecords { is_sparse: true, sparse_name: Some(b"f".to_vec()), ..PaxRecords::default() }),
+        );
+        for bad in [
+            &b"11 path=a\n"[..],
+            b"9 path=a\n",
+            b"10 path=a",
+            b"path=a\n",
+            b"0 path=a\n",
+            b"4 =\n",
+            b"18446744073709551616 path=a\n",
+            b"11 size=-1\n",
+            b"11 path=\0b\n",
+        ] {
+            check(bad, Err(()));
+        }
+    }
+}
