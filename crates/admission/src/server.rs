@@ -1,0 +1,225 @@
+//! The two listeners: reviews over HTTPS, health and metrics over plain HTTP.
+//!
+//! The accept loop is our own, because every stage of a connection needs its own limit: how many there are, how long a
+//! handshake takes, how long the head of a request takes.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{Method, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{any, get};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::certificate::CertificateSlot;
+use crate::index::parse_duration;
+use crate::metrics::Metrics;
+use crate::review::{REVIEW_BYTES_MAX, ReviewError};
+use crate::reviewer::Reviewer;
+use crate::settings::ServerLimits;
+
+/// Path of reviews.
+pub const REVIEW_PATH: &str = "/imagecheck";
+
+/// What both listeners share.
+pub struct ServerState {
+    /// Answers reviews.
+    pub reviewer: Arc<Reviewer>,
+    /// The certificate in use.
+    pub certificate: Arc<CertificateSlot>,
+    /// Limits.
+    pub limits: ServerLimits,
+    /// Bounds the reviews being worked on.
+    pub reviews: Semaphore,
+    /// Whether the shutdown has begun, so that no new requests are wanted.
+    pub is_stopping: AtomicBool,
+}
+
+impl ServerState {
+    fn metrics(&self) -> &Metrics {
+        &self.reviewer.metrics
+    }
+}
+
+/// Serves reviews until `shutdown`, then lets open requests finish for a bounded time.
+pub async fn serve_reviews(listener: TcpListener, state: Arc<ServerState>, shutdown: CancellationToken) {
+    let acceptor = TlsAcceptor::from(state.certificate.server_config());
+    let router = Router::new().route(REVIEW_PATH, any(review)).with_state(Arc::clone(&state));
+    serve(listener, Some(acceptor), router, &state, shutdown).await;
+}
+
+/// Serves `/healthz`, `/readyz` and `/metrics` until `shutdown`.
+pub async fn serve_health(listener: TcpListener, state: Arc<ServerState>, shutdown: CancellationToken) {
+    let router = Router::new()
+        .route("/healthz", get(|| async { "ok" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .with_state(Arc::clone(&state));
+    serve(listener, None, router, &state, shutdown).await;
+}
+
+async fn serve(
+    listener: TcpListener,
+    acceptor: Option<TlsAcceptor>,
+    router: Router,
+    state: &Arc<ServerState>,
+    shutdown: CancellationToken,
+) {
+    let connections = TaskTracker::new();
+    let permits = Arc::new(Semaphore::new(state.limits.connections_max));
+    loop {
+        let permit = tokio::select! {
+            () = shutdown.cancelled() => break,
+            permit = Arc::clone(&permits).acquire_owned() => permit,
+        };
+        let accepted = tokio::select! {
+            () = shutdown.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        let (stream, _) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Mostly too many open files: it passes when connections end.
+                tracing::warn!(error = &error as &dyn std::error::Error, "connection cannot be accepted");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let (acceptor, router) = (acceptor.clone(), router.clone());
+        let (state, shutdown) = (Arc::clone(state), shutdown.clone());
+        connections.spawn(async move {
+            let _permit = permit;
+            connect(stream, acceptor, router, &state, shutdown).await;
+        });
+    }
+    drop(listener);
+    connections.close();
+    if tokio::time::timeout(state.limits.shutdown_time, connections.wait()).await.is_err() {
+        tracing::warn!(
+            connections.count = connections.len(),
+            "connections are cut at the end of the shutdown"
+        );
+    }
+}
+
+async fn connect(
+    stream: TcpStream,
+    acceptor: Option<TlsAcceptor>,
+    router: Router,
+    state: &ServerState,
+    shutdown: CancellationToken,
+) {
+    // Answers are small; waiting to fill a segment only adds latency.
+    let _ = stream.set_nodelay(true);
+    match acceptor {
+        None => exchange(stream, router, state, shutdown).await,
+        Some(acceptor) => {
+            match tokio::time::timeout(state.limits.handshake_time, acceptor.accept(stream)).await {
+                Ok(Ok(stream)) => exchange(stream, router, state, shutdown).await,
+                Ok(Err(_)) | Err(_) => state.metrics().connections_failed.add(),
+            }
+        }
+    }
+}
+
+async fn exchange<S>(stream: S, router: Router, state: &ServerState, shutdown: CancellationToken)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(state.limits.header_time);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(Some(Duration::from_secs(30)))
+        .keep_alive_timeout(Duration::from_secs(20))
+        .max_concurrent_streams(250);
+    let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let mut connection = std::pin::pin!(connection);
+    let is_over = tokio::select! {
+        _ = connection.as_mut() => true,
+        () = shutdown.cancelled() => false,
+    };
+    if !is_over {
+        connection.as_mut().graceful_shutdown();
+        // The one who joins these tasks bounds the time.
+        let _ = connection.await;
+    }
+}
+
+async fn review(State(state): State<Arc<ServerState>>, request: Request) -> Response {
+    let started = Instant::now();
+    if matches!(*request.method(), Method::GET | Method::HEAD) {
+        return StatusCode::OK.into_response();
+    }
+    let Ok(_permit) = state.reviews.try_acquire() else {
+        state.metrics().reviews_shed.add();
+        return (StatusCode::SERVICE_UNAVAILABLE, "too many reviews are open").into_response();
+    };
+    let timeout = request.uri().query().and_then(find_timeout);
+    let answer = match read_body(request.into_body(), state.limits.body_time).await {
+        Ok(body) => state.reviewer.review(&body, started, timeout).await,
+        Err(error) => {
+            state.metrics().reviews_invalid.add();
+            Err(error)
+        }
+    };
+    match answer {
+        Ok(bytes) => ([(header::CONTENT_TYPE, "application/json")], bytes).into_response(),
+        Err(error) => {
+            let cause =
+                std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+            (error.status(), format!("{error}{cause}")).into_response()
+        }
+    }
+}
+
+/// The `timeout` that the API server adds to the URL.
+fn find_timeout(query: &str) -> Option<Duration> {
+    query.split('&').find_map(|pair| pair.strip_prefix("timeout=")).and_then(parse_duration)
+}
+
+async fn read_body(body: Body, time: Duration) -> Result<bytes::Bytes, ReviewError> {
+    match tokio::time::timeout(time, axum::body::to_bytes(body, REVIEW_BYTES_MAX)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(error)) => {
+            // The limit's own error type is hidden in the source; nothing else gives an error with this text.
+            let is_limit = std::error::Error::source(&error)
+                .is_some_and(|source| source.to_string().contains("length limit exceeded"));
+            Err(if is_limit { ReviewError::TooLarge } else { ReviewError::Unread })
+        }
+        Err(_) => Err(ReviewError::Unread),
+    }
+}
+
+async fn ready(State(state): State<Arc<ServerState>>) -> Result<&'static str, (StatusCode, &'static str)> {
+    let unready = |why| Err((StatusCode::SERVICE_UNAVAILABLE, why));
+    if state.is_stopping.load(Ordering::Relaxed) {
+        unready("stopping")
+    } else if !state.certificate.is_loaded() {
+        unready("no certificate yet")
+    } else if !state.reviewer.index.is_synced() {
+        unready("whitelist items and namespaces are not listed yet")
+    } else {
+        Ok("ok")
+    }
+}
+
+async fn metrics(State(state): State<Arc<ServerState>>) -> Result<Response, Infallible> {
+    let text = state.metrics().render(state.reviewer.index.bad_objects_count());
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
+}
