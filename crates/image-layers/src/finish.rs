@@ -87,23 +87,29 @@ impl Placing<'_> {
         let whiteout = group.iter().find(|item| item.kind == Kind::Whiteout);
         let opaque = group.iter().find(|item| item.kind == Kind::Opaque);
         let mut survivor = entries().max_by_key(|item| item.order).copied();
-        if let (None, Some(opaque)) = (survivor, opaque) {
+        if let (None, Some(opaque)) = (survivor, opaque)
+            && Some(opaque.order) > barrier
+            && !path.is_empty()
+        {
             self.implied_count += 1;
             survivor = Some(Item { kind: Kind::ImpliedFolder, ..*opaque });
         }
-        let Some(any) = survivor.as_ref().or(whiteout) else { return };
+        let Some(any) = survivor.as_ref().or(whiteout).or(opaque) else { return };
         let file_above = self.open.iter().find(|open| !open.kind.is_folder() && open.kind != Kind::Symlink);
         match file_above {
-            None => self.imply_folders(any),
+            None if Some(any.order) > barrier => self.imply_folders(any),
+            // A marker from before its folder was replaced; it still hides what is below.
+            None => {}
             Some(file) if any.order > file.order => self.conflict = self.conflict.or(Some(any.path)),
-            // A marker from before the file took its folder's place; it still hides what is below.
             Some(_) => {}
         }
-        self.out.extend(whiteout);
+        let replaced = entries().filter(|item| !item.kind.is_folder()).map(|item| item.order).max();
+        // A folder that took a file's place inside this archive is as new as the file: nothing of lower layers is in it.
+        let renewed = survivor.filter(|survivor| survivor.kind.is_folder() && replaced.is_some());
+        self.out.extend(whiteout.copied().or(renewed.map(|item| Item { kind: Kind::Whiteout, ..item })));
         self.out.extend(survivor);
         self.out.extend(opaque);
         if let Some(survivor) = survivor {
-            let replaced = entries().filter(|item| !item.kind.is_folder()).map(|item| item.order).max();
             self.open.push(Open {
                 path: survivor.path,
                 kind: survivor.kind,

@@ -170,7 +170,7 @@ impl Collector<'_> {
             return self.tar.skip_body(member.size);
         }
         let path = self.keep_text(written)?;
-        let item = self.to_item(member, written, bare_item(path, order))?;
+        let item = self.take_entry(member, written, bare_item(path, order))?;
         self.push(item);
         Ok(())
     }
@@ -183,7 +183,7 @@ impl Collector<'_> {
         self.tar.unpacked.budget().spend_entries(1, limits)
     }
 
-    fn to_item(&mut self, member: &Member, written: &str, bare: Item) -> Result<Item, LayerError> {
+    fn take_entry(&mut self, member: &Member, written: &str, bare: Item) -> Result<Item, LayerError> {
         match member.kind {
             MemberKind::Folder => Ok(Item { kind: Kind::Folder, ..bare }),
             MemberKind::Other => {

@@ -93,7 +93,7 @@ impl BufRead for Source<'_> {
 
 enum Decoder<'a> {
     Plain(Source<'a>),
-    Gzip(MultiGzDecoder<Source<'a>>),
+    Gzip(Box<MultiGzDecoder<Source<'a>>>),
     Zstd(zstd::stream::read::Decoder<'static, Source<'a>>),
 }
 
@@ -172,7 +172,7 @@ impl<'a> Unpacked<'a> {
         }
         let decoder = match found {
             Compression::None => Decoder::Plain(source),
-            Compression::Gzip => Decoder::Gzip(MultiGzDecoder::new(source)),
+            Compression::Gzip => Decoder::Gzip(Box::new(MultiGzDecoder::new(source))),
             Compression::Zstd => Decoder::Zstd(
                 open_zstd(source, limits.zstd_window_log_max)
                     .map_err(|error| to_layer_error(error, &layer, found, 0))?,
@@ -225,7 +225,7 @@ impl<'a> Unpacked<'a> {
                 Ok(count) => break count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
-                    return Err(to_layer_error(error, &self.layer, self.compression, self.bytes_unpacked));
+                    return Err(self.decoder_error(error));
                 }
             }
         };
@@ -234,6 +234,16 @@ impl<'a> Unpacked<'a> {
         self.bytes_unpacked += count as u64;
         self.check_totals(count as u64).map_err(|breach| self.breach(breach))?;
         Ok(count > 0)
+    }
+
+    fn decoder_error(&self, error: io::Error) -> LayerError {
+        // The library has no code for a window above the limit, only this text.
+        if self.compression == Compression::Zstd && error.to_string().contains("too much memory") {
+            let maximum = u64::from(self.limits.zstd_window_log_max);
+            let limit = "bits of zstd window";
+            return self.breach(LimitBreach { limit, value: maximum + 1, maximum, path: None });
+        }
+        to_layer_error(error, &self.layer, self.compression, self.bytes_unpacked)
     }
 
     fn check_totals(&self, count: u64) -> Result<(), LimitBreach> {

@@ -82,7 +82,7 @@ impl<'a> TarStream<'a> {
                     has_extension = false;
                     continue;
                 }
-                _ => return self.to_member(&header, size, records, long_path, long_link).map(Some),
+                _ => return self.start_member(&header, size, records, long_path, long_link).map(Some),
             }
             has_extension = true;
         }
@@ -120,7 +120,7 @@ impl<'a> TarStream<'a> {
         Ok(Some(header))
     }
 
-    fn to_member(
+    fn start_member(
         &mut self,
         header: &tar::Header,
         header_size: u64,

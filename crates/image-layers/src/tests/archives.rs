@@ -1,0 +1,233 @@
+//! Good and damaged archives, digests and compressions.
+
+use std::io::{self, Read};
+
+use super::{archive, file, gzip, listing, member, raw_member, read, zstd};
+use crate::{Compression, ImageLimits, LayerError, LayerInput, ReadBudget, squash};
+
+fn list(bytes: &[u8]) -> Vec<String> {
+    listing(&squash(vec![read(bytes).unwrap()]))
+}
+
+fn ended(members: &[Vec<u8>]) -> Vec<u8> {
+    [members.concat(), vec![0; 1024]].concat()
+}
+
+#[test]
+fn every_compression_gives_the_same_tree_and_diff_id() {
+    let plain = archive(&[file("d/a", "1"), file("b", &"long ".repeat(100_000))]);
+    let (head, tail) = plain.split_at(700);
+    let forms = [
+        plain.clone(),
+        gzip(&plain),
+        [gzip(head), gzip(tail)].concat(),
+        [gzip(&plain), gzip(b"")].concat(),
+        zstd(&plain),
+        [zstd(head), zstd(tail)].concat(),
+        // A skippable frame in front.
+        [&[0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3], zstd(&plain).as_slice()].concat(),
+    ];
+    let expected = read(&plain).unwrap();
+    for bytes in forms {
+        let layer = read(&bytes).unwrap();
+        assert_eq!(layer.diff_id(), expected.diff_id());
+        assert_eq!(layer.compressed_bytes(), bytes.len() as u64);
+        assert_eq!(layer.unpacked_bytes(), plain.len() as u64);
+        assert_eq!(listing(&squash(vec![layer])), list(&plain));
+    }
+}
+
+#[test]
+fn digests_cover_all_bytes_and_a_mismatch_names_both() {
+    // Bytes behind the end of the archive belong to the digests.
+    let plain = [archive(&[file("a", "1")]), vec![7; 300_000]].concat();
+    let bytes = gzip(&plain);
+    let known = read(&bytes).unwrap();
+    let other: model::Digest = format!("sha256:{}", "0".repeat(64)).parse().unwrap();
+    let read = |digest: &model::Digest, diff_id: &model::Digest| {
+        let mut reader = bytes.as_slice();
+        let (digest, diff_id) = (Some(digest.clone()), Some(diff_id.clone()));
+        let input = LayerInput { digest, diff_id, compression: Some(Compression::Gzip), reader: &mut reader };
+        crate::read_layer(input, &|_| true, &ImageLimits::default(), &ReadBudget::new())
+    };
+    assert!(read(known.digest(), known.diff_id()).is_ok());
+    let error = read(&other, known.diff_id()).unwrap_err();
+    assert_eq!(error.to_string(), format!("layer `{other}` has digest `{}`", known.digest()));
+    let error = read(known.digest(), &other).unwrap_err();
+    assert!(
+        matches!(&error, LayerError::DiffIdMismatch { expected, actual, .. }
+        if *expected == other && actual == known.diff_id()),
+        "{error}"
+    );
+    // The longer hash function works the same way.
+    use sha2::Digest as _;
+    let long = |bytes: &[u8]| model::Digest::from_sha512(&sha2::Sha512::digest(bytes).into());
+    assert_eq!(read(&long(&bytes), &long(&plain)).unwrap().digest(), &long(&bytes));
+}
+
+#[test]
+fn a_layer_that_ends_early_is_said_to() {
+    let plain = archive(&[file("a", &"x".repeat(2000)), file("b", "2")]);
+    for cut in [1, 511, 513, 1000, 2512, 2561, 3000] {
+        let error = read(&plain[..cut]).unwrap_err();
+        assert!(matches!(error, LayerError::Truncated { .. }), "{cut}: {error}");
+    }
+    for whole in [gzip(&plain), zstd(&plain)] {
+        for cut in [5, whole.len() / 2, whole.len() - 1] {
+            let error = read(&whole[..cut]).unwrap_err();
+            assert!(matches!(error, LayerError::Truncated { .. }), "{cut}: {error}");
+        }
+    }
+    // Archives without their end blocks are common, and an empty layer has no members.
+    assert_eq!(list(&plain[..plain.len() - 1024]).len(), 2);
+    assert_eq!(list(&plain[..plain.len() - 512]).len(), 2);
+    assert!(list(b"").is_empty());
+}
+
+#[test]
+fn garbage_and_wrong_compressions_are_refused() {
+    let plain = archive(&[file("a", "1")]);
+    let error = read(&[b'g'; 2000]).unwrap_err();
+    assert!(matches!(error, LayerError::BadArchive { offset: 512, .. }), "{error}");
+    let mut broken = gzip(&plain);
+    let middle = broken.len() / 2;
+    broken[middle] ^= 0x55;
+    let error = read(&broken).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            LayerError::BadCompression { .. } | LayerError::Truncated { .. } | LayerError::BadArchive { .. }
+        ),
+        "{error}"
+    );
+    let error = read(&[gzip(&plain), b"trailing garbage".to_vec()].concat()).unwrap_err();
+    assert!(matches!(error, LayerError::BadCompression { compression: Compression::Gzip, .. }), "{error}");
+    let declared = |bytes: &[u8], compression| {
+        let mut reader = bytes;
+        let input =
+            LayerInput { digest: None, diff_id: None, compression: Some(compression), reader: &mut reader };
+        crate::read_layer(input, &|_| true, &ImageLimits::default(), &ReadBudget::new())
+    };
+    let error = declared(&plain, Compression::Gzip).unwrap_err();
+    assert_eq!(error.to_string(), "layer `unnamed` is uncompressed, its media type says gzip");
+    assert!(declared(&zstd(&plain), Compression::Gzip).is_err());
+    assert!(declared(&gzip(&plain), Compression::None).is_err());
+    assert!(matches!(declared(b"", Compression::Gzip), Err(LayerError::Truncated { .. })));
+    assert!(declared(&zstd(&plain), Compression::Zstd).is_ok());
+}
+
+#[test]
+fn an_error_of_the_reader_stays_the_readers_error() {
+    struct Breaks(usize);
+    impl Read for Breaks {
+        fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+            if self.0 == 0 {
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "connection was cut"));
+            }
+            let count = self.0.min(out.len());
+            out[..count].fill(0);
+            self.0 -= count;
+            Ok(count)
+        }
+    }
+    for count in [0, 100, 700_000] {
+        let mut reader = Breaks(count);
+        let input = LayerInput { digest: None, diff_id: None, compression: None, reader: &mut reader };
+        let error =
+            crate::read_layer(input, &|_| true, &ImageLimits::default(), &ReadBudget::new()).unwrap_err();
+        let LayerError::Source { source, .. } = error else { panic!("{error}") };
+        assert_eq!(source.to_string(), "connection was cut");
+    }
+}
+
+#[test]
+fn long_names_are_read_in_both_forms() {
+    let long = format!("{}/name", "folder".repeat(30));
+    let target = format!("{}/target", "other".repeat(40));
+    assert_eq!(
+        list(&ended(&[member(b'2', long.as_bytes(), target.as_bytes(), b"")])),
+        [format!("{}/", "folder".repeat(30)), format!("{long} -> {target}")]
+    );
+    let pax = |text: &[u8], kind, body: &[u8]| {
+        ended(&[raw_member(b'x', b"pax", b"", text, None), raw_member(kind, b"short", b"", body, None)])
+    };
+    assert_eq!(list(&pax(b"10 path=a\n", b'0', b"1")), ["a = 1"]);
+    assert_eq!(list(&pax(b"14 linkpath=t\n", b'2', b"")), ["short -> t"]);
+    // The size of the record counts, not the one of the header.
+    let sized = ended(&[
+        raw_member(b'x', b"pax", b"", b"10 size=3\n", None),
+        raw_member(b'0', b"a", b"", b"abc", Some(0)),
+        raw_member(b'0', b"b", b"", b"2", None),
+    ]);
+    assert_eq!(list(&sized), ["a = abc", "b = 2"]);
+    // Global records apply to nothing, as in container runtimes.
+    let global =
+        ended(&[raw_member(b'g', b"g", b"", b"10 path=z\n", None), raw_member(b'0', b"a", b"", b"1", None)]);
+    assert_eq!(list(&global), ["a = 1"]);
+    // An old folder is a file with a slash behind it; a body that a link claims to have is none.
+    assert_eq!(list(&ended(&[raw_member(0, b"d/", b"", b"", None)])), ["d/"]);
+    let claims =
+        ended(&[raw_member(b'2', b"l", b"t", b"", Some(512)), raw_member(b'0', b"a", b"", b"1", None)]);
+    assert_eq!(list(&claims), ["a = 1", "l -> t"]);
+}
+
+#[test]
+fn sparse_files_are_seen_but_not_read() {
+    let pax = ended(&[
+        raw_member(b'x', b"pax", b"", b"22 GNU.sparse.major=1\n24 GNU.sparse.name=real\n", None),
+        raw_member(b'0', b"GNUSparseFile.1/real", b"", b"1\n0\n0\n", None),
+        raw_member(b'0', b"b", b"", b"2", None),
+    ]);
+    assert_eq!(list(&pax), ["b = 2", "real = Sparse"]);
+    let mut old = raw_member(b'S', b"s", b"", b"", Some(4));
+    old[482] = 1;
+    let mut header = tar::Header::new_gnu();
+    header.as_mut_bytes().copy_from_slice(&old);
+    header.set_cksum();
+    let mut map = [vec![0; 512], vec![0; 512]];
+    map[0][504] = 1;
+    let mut body = b"data".to_vec();
+    body.resize(512, 0);
+    let old =
+        ended(&[header.as_bytes().to_vec(), map.concat(), body, raw_member(b'0', b"b", b"", b"2", None)]);
+    assert_eq!(list(&old), ["b = 2", "s = Sparse"]);
+}
+
+#[test]
+fn archives_that_runtimes_refuse_are_refused() {
+    let good = raw_member(b'0', b"a", b"", b"1", None);
+    let mut wrong_sum = good.clone();
+    wrong_sum[0] = b'b';
+    let cases = [
+        wrong_sum,
+        [good.clone(), vec![0; 512], good.clone()].concat(),
+        raw_member(b'x', b"x", b"", b"10 path=a\n", None),
+        raw_member(b'L', b"x", b"", b"name\0", None),
+        ended(&[raw_member(b'x', b"x", b"", b"99 path=a\n", None), good.clone()]),
+        archive(&[file("d/.wh.", "")]),
+        archive(&[file("d/.wh...", "")]),
+        archive(&[file("d", "1"), file("d/a", "2")]),
+    ];
+    for (index, bytes) in cases.iter().enumerate() {
+        let error = read(bytes).unwrap_err();
+        assert!(matches!(error, LayerError::BadArchive { .. }), "{index}: {error}");
+    }
+}
+
+#[test]
+fn media_types_say_the_compression() {
+    let cases = [
+        ("application/vnd.oci.image.layer.v1.tar", Ok(Some(Compression::None))),
+        ("application/vnd.oci.image.layer.v1.tar+gzip", Ok(Some(Compression::Gzip))),
+        ("application/vnd.oci.image.layer.v1.tar+zstd", Ok(Some(Compression::Zstd))),
+        ("application/vnd.docker.image.rootfs.diff.tar.gzip", Ok(Some(Compression::Gzip))),
+        ("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", Ok(Some(Compression::Gzip))),
+        ("application/octet-stream; x=y", Ok(None)),
+        ("", Ok(None)),
+        ("application/vnd.oci.image.layer.v1.tar+encrypted", Err(())),
+        ("text/html", Err(())),
+    ];
+    for (media_type, expected) in cases {
+        assert_eq!(Compression::from_media_type(media_type).map_err(|_| ()), expected, "{media_type}");
+    }
+}
