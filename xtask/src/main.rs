@@ -1,2 +1,32 @@
-//! Tasks.
-fn main() {}
+//! `cargo xtask …`: everything a developer or a continuous integration does with this repository.
+
+mod arguments;
+mod check_versions;
+mod progress;
+mod run;
+mod setup;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Arguments, Task};
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().task {
+        Task::Setup => setup::setup().map(|()| true),
+        Task::Test => test::test(),
+        Task::Tidy => tidy::tidy(),
+        Task::CheckVersions { scheme, file } => check_versions::check_versions(&scheme, &file),
+    };
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            progress::say(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

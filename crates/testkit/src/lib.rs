@@ -5,6 +5,7 @@
 
 mod cluster;
 mod command;
+mod debian;
 mod environment;
 mod image;
 mod kubernetes_tools;
@@ -19,6 +20,7 @@ mod wait;
 
 pub use cluster::Cluster;
 pub use command::{Output, run};
+pub use debian::{DebianImages, DebianRecipe, debian_images};
 pub use environment::{
     cache_folder, environment_variable, find_program, is_executable, require_program, workspace_folder,
 };

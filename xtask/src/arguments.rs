@@ -1,0 +1,56 @@
+//! The tasks and what `--help` says of them.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// Tasks of this repository. To check everything, as continuous integration does: `cargo xtask test`.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Task {
+    /// Make the machine ready for the tests
+    ///
+    /// Installs what is missing of the Debian packages that tests use (as root; otherwise prints the command to run), builds the
+    /// Kubernetes programs pinned in `tools/kubernetes`, and makes two real Debian images from the machine's own apt mirrors.
+    ///
+    /// Both are kept in a cache outside the repository and made again only when their recipe changes: the first time takes
+    /// about 8 minutes, the next times nothing. The cache is `LAZARET_CACHE_DIR`, else `$XDG_CACHE_HOME/lazaret`, else
+    /// `~/.cache/lazaret`. With `KUBEBUILDER_ASSETS` set to a folder that holds kube-apiserver, kube-controller-manager and
+    /// kubectl, nothing is built.
+    ///
+    /// Exit code: 0 ready, 1 something is missing and could not be had.
+    Setup,
+    /// Check everything: setup, format, lints, tidy, build, all tests
+    ///
+    /// The last line is always `N passed, N failed, N skipped`; format, lints and tidy count as one each.
+    ///
+    /// Exit code: 0 when all passed and nothing was skipped, else 1.
+    Test,
+    /// Check the rules of this repository that no other tool knows
+    ///
+    /// Which crate may use which, length and first line of source files, one set of lints, no addresses or paths of
+    /// somebody's machine, one crypto library, permissive licences only. Prints every problem as `FILE:LINE: what is wrong`.
+    ///
+    /// Exit code: 0 tidy, 1 not.
+    Tidy,
+    /// Check how versions are ordered against a table of known answers
+    ///
+    /// Each line of the table has two versions and -1, 0 or 1 (the first is lower, equal, higher), with tabs between them.
+    /// Lines that begin with `#` and a header line are skipped. Every pair is checked in both directions.
+    ///
+    /// Example: `cargo xtask check-versions dpkg table.tsv`
+    ///
+    /// Exit code: 0 when every row holds, else 1.
+    CheckVersions {
+        /// The rules: `dpkg` or `apk`
+        scheme: String,
+        /// The table
+        file: PathBuf,
+    },
+}

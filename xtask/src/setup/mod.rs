@@ -1,0 +1,44 @@
+//! `setup`: what tests need of the machine, installed, built, or clearly asked for.
+
+mod debian_images;
+mod kubernetes;
+mod packages;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::progress::say;
+
+/// Makes the machine ready; does nothing where it is.
+pub(crate) fn setup() -> Result<()> {
+    packages::install_missing()?;
+    let cache = testkit::cache_folder()?;
+    fs_err::create_dir_all(&cache)?;
+    kubernetes::build_if_missing(&cache)?;
+    debian_images::make_if_missing(&cache)
+}
+
+/// Holds the lock of a file until dropped, so that two setups do not make the same thing at the same time.
+fn lock(file: &Path) -> Result<File> {
+    let lock = File::create(file).with_context(|| format!("failed to make `{}`", file.display()))?;
+    if lock.try_lock().is_err() {
+        say(&format!("waiting for another setup, which holds `{}`", file.display()));
+        lock.lock().with_context(|| format!("failed to lock `{}`", file.display()))?;
+    }
+    Ok(lock)
+}
+
+/// An empty folder beside `target`, on the same file system, to be renamed to it when all is in it.
+fn unfinished_folder(target: &Path) -> Result<PathBuf> {
+    let mut name = target.file_name().context("a cached thing has a name")?.to_owned();
+    name.push(".unfinished");
+    let folder = target.with_file_name(name);
+    // The lock is ours, so what lies there was left by a setup that was killed.
+    if folder.exists() {
+        fs_err::remove_dir_all(&folder)?;
+    }
+    fs_err::create_dir_all(&folder)?;
+    Ok(folder)
+}

@@ -1,0 +1,132 @@
+//! Debian packages that tests use.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::progress::step;
+use crate::run::{command, output};
+
+/// What must be there, and the package that brings it.
+struct Requirement {
+    is_present: fn() -> bool,
+    package: &'static str,
+}
+
+macro_rules! program {
+    ($name:literal from $package:literal) => {
+        Requirement { is_present: || testkit::find_program($name).is_some(), package: $package }
+    };
+}
+
+const REQUIREMENTS: &[Requirement] = &[
+    program!("etcd" from "etcd-server"),
+    program!("docker-registry" from "docker-registry"),
+    program!("skopeo" from "skopeo"),
+    program!("umoci" from "umoci"),
+    program!("mmdebstrap" from "mmdebstrap"),
+    program!("zstd" from "zstd"),
+    program!("setpriv" from "util-linux"),
+    program!("perl" from "perl"),
+    program!("curl" from "curl"),
+    program!("git" from "git"),
+    Requirement {
+        is_present: || Path::new("/usr/share/keyrings/debian-archive-keyring.gpg").exists(),
+        package: "debian-archive-keyring",
+    },
+];
+
+/// Installs exactly what is missing; without root it says what that is.
+pub(crate) fn install_missing() -> Result<()> {
+    let missing = find_missing(REQUIREMENTS);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let list = missing.join(" ");
+    if testkit::find_program("apt-get").is_none() {
+        bail!(
+            "missing: {list} (names of Debian packages); this machine has no `apt-get` to install them with"
+        );
+    }
+    if !is_root()? {
+        bail!(
+            "missing packages: {list}\nrun this, then try again:\n  \
+             sudo apt-get update && sudo apt-get install --yes --no-install-recommends {list}"
+        );
+    }
+    let _no_services = KeepServicesStopped::begin()?;
+    let apt = |arguments: &[&str]| {
+        output(command("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive")).map(drop)
+    };
+    step("reading the package lists", || apt(&["update"]))?;
+    step(&format!("installing {list}"), || {
+        apt(&[&["install", "--yes", "--no-install-recommends"], missing.as_slice()].concat())
+    })?;
+    let still_missing = find_missing(REQUIREMENTS).join(" ");
+    if !still_missing.is_empty() {
+        bail!("apt-get installed {list}, and yet this is missing: {still_missing}");
+    }
+    Ok(())
+}
+
+fn find_missing(requirements: &[Requirement]) -> Vec<&'static str> {
+    requirements
+        .iter()
+        .filter(|requirement| !(requirement.is_present)())
+        .map(|requirement| requirement.package)
+        .collect()
+}
+
+/// True for a process that may install packages and make root file systems.
+pub(crate) fn is_root() -> Result<bool> {
+    Ok(output(command("id").arg("-u"))?.trim() == "0")
+}
+
+/// While it lives, packages that are installed start no services: tests start their own, on their own ports.
+struct KeepServicesStopped {
+    /// None when the machine already has a policy: it is the machine's.
+    policy: Option<PathBuf>,
+}
+
+impl KeepServicesStopped {
+    fn begin() -> Result<Self> {
+        use std::os::unix::fs::OpenOptionsExt;
+        let policy = PathBuf::from("/usr/sbin/policy-rc.d");
+        let opened = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o755).open(&policy);
+        match opened {
+            Ok(mut file) => {
+                use std::io::Write;
+                // 101: the action is forbidden.
+                file.write_all(b"#!/bin/sh\nexit 101\n")
+                    .context("failed to write `/usr/sbin/policy-rc.d`")?;
+                Ok(Self { policy: Some(policy) })
+            }
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(Self { policy: None }),
+            Err(error) => Err(error).context("failed to make `/usr/sbin/policy-rc.d`"),
+        }
+    }
+}
+
+impl Drop for KeepServicesStopped {
+    fn drop(&mut self) {
+        if let Some(policy) = &self.policy {
+            let _ = fs_err::remove_file(policy);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exactly_the_missing_packages_are_named() {
+        let requirements = [
+            program!("sh" from "dash"),
+            program!("no-such-program" from "no-such-package"),
+            Requirement { is_present: || false, package: "other" },
+        ];
+        assert_eq!(find_missing(&requirements), ["no-such-package", "other"]);
+    }
+}
