@@ -250,3 +250,7 @@ fn collect_spec<'a>(spec: RawSpec<'a>, images: &mut Vec<Cow<'a, str>>) {
         collect_template(*template, images);
     }
 }
+
+#[cfg(test)]
+#[path = "images_tests.rs"]
+mod tests;

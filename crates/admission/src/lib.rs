@@ -26,6 +26,8 @@ pub mod server;
 pub mod settings;
 pub mod source;
 pub mod spool;
+#[cfg(test)]
+mod test_support;
 pub mod watch;
 pub mod whitelist;
 

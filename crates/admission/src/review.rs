@@ -258,3 +258,7 @@ pub fn write_answer(request: &ReviewRequest<'_>, answer: &Answer) -> Vec<u8> {
     };
     serde_json::to_vec(&review).expect("text and numbers always serialize")
 }
+
+#[cfg(test)]
+#[path = "review_tests.rs"]
+mod tests;
