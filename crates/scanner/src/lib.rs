@@ -1,1 +1,35 @@
-//! To be written.
+//! From an image source (registry, archive, layout folder) to an inventory: the only crate that talks to registries.
+//!
+//! [`resolve`] reads a manifest and a configuration, [`load`] also reads every layer and catalogs the packages.
+//! Nothing here reads the environment or a clock of the world, and no temporary file is written: layers are streamed.
+//!
+//! What a registry, an archive or a layer says is hostile until checked: every body has a byte limit and a deadline,
+//! every blob is compared with its digest, and credentials leave only for the registry (or the token service it named
+//! over verified TLS) that they belong to.
+//!
+//! The program must install a rustls crypto provider before the first call for a registry.
+
+mod archive;
+mod config;
+mod dockerfile;
+mod error;
+mod load;
+mod manifest;
+mod open;
+mod options;
+mod pipe;
+mod progress;
+mod registry;
+mod source;
+
+pub use error::{ScanError, ScanErrorKind};
+pub use load::{ResolvedImage, ScannedImage, load, resolve};
+pub use options::{
+    Connections, Credentials, DockerConfig, ProxyOptions, RegistryLogin, RegistryOptions, RetryOptions,
+    ScanOptions, Secret, Timeouts,
+};
+pub use progress::{LayerStart, Progress, Stage};
+pub use source::{ImageSource, ParseImageSourceError};
+// Callers build options without naming the crate that owns the limits.
+pub use image_layers::ImageLimits;
+pub use tokio_util::sync::CancellationToken;

@@ -1,0 +1,260 @@
+//! From a source to a manifest, a configuration, and where the layers are.
+
+use std::sync::Arc;
+
+use image_layers::Compression;
+use model::{Digest, DigestAlgorithm, ImageReference};
+
+use crate::archive::{self, ArchiveImage, DockerImage, Expected, Store};
+use crate::config::{ImageConfig, parse_config};
+use crate::error::ScanError;
+use crate::manifest::{
+    CONFIG_BYTES_MAX, Descriptor, INDEX_NESTING_MAX, ImageManifest, MANIFEST_BYTES_MAX, Manifest,
+    parse_manifest, select_platform, shorten,
+};
+use crate::options::ScanOptions;
+use crate::registry::{FetchedManifest, RegistryClient, check_digest, digest_of, length};
+use crate::source::ImageSource;
+
+/// An image whose layers have not been read.
+#[derive(Debug, Clone)]
+pub(crate) struct OpenedImage {
+    pub(crate) digest: Digest,
+    pub(crate) parent_digest: Digest,
+    pub(crate) image_id: Digest,
+    pub(crate) manifest: String,
+    pub(crate) config: ImageConfig,
+    pub(crate) config_bytes: u64,
+    pub(crate) layers: Vec<LayerPlace>,
+}
+
+/// Where a layer is and what is known of it.
+#[derive(Debug, Clone)]
+pub(crate) struct LayerPlace {
+    /// Digest of the bytes as they are kept, where something names it.
+    pub(crate) digest: Option<Digest>,
+    pub(crate) diff_id: Digest,
+    pub(crate) size: u64,
+    /// What the media type says; `None` leaves it to the bytes.
+    pub(crate) compression: Option<Compression>,
+    /// Name in an archive; unused for registries.
+    pub(crate) file: String,
+}
+
+impl LayerPlace {
+    /// For messages.
+    pub(crate) fn name(&self) -> String {
+        self.digest.as_ref().map_or_else(|| self.file.clone(), ToString::to_string)
+    }
+}
+
+/// Where blobs come from.
+pub(crate) enum Origin {
+    Registry(Box<RegistryClient>),
+    Archive(Arc<Store>),
+}
+
+/// Opens whatever the source names.
+pub(crate) async fn open_source(
+    source: &ImageSource,
+    options: &ScanOptions,
+) -> Result<(OpenedImage, Origin), ScanError> {
+    let (path, name, expected) = match source {
+        ImageSource::Registry(reference) => return open_registry(reference, options).await,
+        ImageSource::OciArchive { path, name } | ImageSource::OciLayout { path, name } => {
+            (path, name, Expected::Oci)
+        }
+        ImageSource::DockerArchive { path, name } => (path, name, Expected::Docker),
+        ImageSource::Archive { path, name } => (path, name, Expected::Either),
+    };
+    let (path, name) = (path.clone(), name.clone());
+    let (platform, limits) = (options.platform.clone(), options.limits.clone());
+    let open = move || archive::open(&path, name.as_deref(), expected, &platform, &limits);
+    let (store, image) = tokio::task::spawn_blocking(open).await.map_err(|_| ScanError::ReaderStopped)??;
+    let origin = Origin::Archive(store);
+    let opened = match image {
+        ArchiveImage::Docker(image) => open_docker(*image),
+        ArchiveImage::Oci(descriptor) => {
+            let bytes = origin.manifest(&descriptor).await?;
+            let stated = Some(descriptor.media_type).filter(|text| !text.is_empty());
+            let first = FetchedManifest { bytes, digest: descriptor.digest, media_type: stated };
+            origin.descend(first, options).await?
+        }
+    };
+    Ok((opened, origin))
+}
+
+/// Opens an image of a registry by digest, else by tag.
+pub(crate) async fn open_registry(
+    reference: &ImageReference,
+    options: &ScanOptions,
+) -> Result<(OpenedImage, Origin), ScanError> {
+    let client = RegistryClient::new(reference, &options.registry)?;
+    let name = match (reference.digest(), reference.tag()) {
+        (Some(digest), _) => digest.to_string(),
+        (None, tag) => tag.unwrap_or(model::DEFAULT_TAG).to_owned(),
+    };
+    let first = client.manifest(&name, reference.digest()).await?;
+    let first = first.ok_or_else(|| ScanError::ImageNotFound { reference: reference.to_string() })?;
+    let origin = Origin::Registry(Box::new(client));
+    let opened = origin.descend(first, options).await?;
+    Ok((opened, origin))
+}
+
+fn open_docker(image: DockerImage) -> OpenedImage {
+    let DockerImage { implied_manifest, config, config_bytes, image_id, layers } = image;
+    let digest = digest_of(&implied_manifest, DigestAlgorithm::Sha256);
+    let layers = config
+        .diff_ids
+        .iter()
+        .zip(layers)
+        .map(|(diff_id, (file, size))| LayerPlace {
+            digest: None,
+            diff_id: diff_id.clone(),
+            size,
+            compression: None,
+            file,
+        })
+        .collect();
+    OpenedImage {
+        parent_digest: digest.clone(),
+        digest,
+        image_id,
+        manifest: String::from_utf8_lossy(&implied_manifest).into_owned(),
+        config,
+        config_bytes,
+        layers,
+    }
+}
+
+impl Origin {
+    /// From the first document through indexes to the platform's image.
+    async fn descend(&self, first: FetchedManifest, options: &ScanOptions) -> Result<OpenedImage, ScanError> {
+        let parent_digest = first.digest.clone();
+        let FetchedManifest { mut bytes, mut digest, mut media_type } = first;
+        for _ in 0..=INDEX_NESTING_MAX {
+            let what = format!("manifest `{digest}`");
+            match parse_manifest(&bytes, media_type.as_deref(), &what)? {
+                Manifest::Image(manifest) => {
+                    return self.open_image(manifest, bytes, digest, parent_digest).await;
+                }
+                Manifest::Index(manifests) => {
+                    let chosen = select_platform(&manifests, &options.platform)?;
+                    bytes = self.manifest(chosen).await?;
+                    digest = chosen.digest.clone();
+                    media_type = Some(chosen.media_type.clone()).filter(|text| !text.is_empty());
+                }
+            }
+        }
+        Err(ScanError::TooLarge {
+            what: format!("index `{parent_digest}`"),
+            actual: u64::try_from(INDEX_NESTING_MAX + 1).unwrap_or(u64::MAX),
+            limit: u64::try_from(INDEX_NESTING_MAX).unwrap_or(u64::MAX),
+            unit: "nested indexes",
+        })
+    }
+
+    async fn open_image(
+        &self,
+        manifest: ImageManifest,
+        manifest_bytes: Vec<u8>,
+        digest: Digest,
+        parent_digest: Digest,
+    ) -> Result<OpenedImage, ScanError> {
+        let ImageManifest { config: config_descriptor, layers } = manifest;
+        let compressions = layers.iter().enumerate().map(|(index, layer)| layer_compression(index, layer));
+        let compressions = compressions.collect::<Result<Vec<_>, _>>()?;
+        let config_bytes =
+            self.small_blob(&config_descriptor, CONFIG_BYTES_MAX, "image configuration").await?;
+        let config = parse_config(&config_bytes)?;
+        if config.diff_ids.len() != layers.len() {
+            return Err(ScanError::Inconsistent {
+                what: format!("image `{digest}`"),
+                problem: format!(
+                    "its configuration has {} diff ids for {} layers",
+                    config.diff_ids.len(),
+                    layers.len()
+                ),
+            });
+        }
+        let layers = layers
+            .into_iter()
+            .zip(compressions)
+            .zip(&config.diff_ids)
+            .map(|((layer, compression), diff_id)| LayerPlace {
+                file: archive::blob_file(&layer.digest),
+                digest: Some(layer.digest),
+                diff_id: diff_id.clone(),
+                size: layer.size,
+                compression,
+            })
+            .collect();
+        Ok(OpenedImage {
+            digest,
+            parent_digest,
+            image_id: config_descriptor.digest,
+            manifest: String::from_utf8_lossy(&manifest_bytes).into_owned(),
+            config,
+            config_bytes: length(&config_bytes),
+            layers,
+        })
+    }
+
+    async fn manifest(&self, descriptor: &Descriptor) -> Result<Vec<u8>, ScanError> {
+        let what = format!("manifest `{}`", descriptor.digest);
+        let Self::Registry(client) = self else {
+            return self.small_blob(descriptor, MANIFEST_BYTES_MAX, &what).await;
+        };
+        let fetched = client.manifest(&descriptor.digest.to_string(), Some(&descriptor.digest)).await?;
+        let bytes = fetched.map(|fetched| fetched.bytes).ok_or_else(|| missing(&descriptor.digest))?;
+        check_size(&bytes, descriptor.size, &what)?;
+        Ok(bytes)
+    }
+
+    async fn small_blob(
+        &self,
+        descriptor: &Descriptor,
+        limit: u64,
+        what: &str,
+    ) -> Result<Vec<u8>, ScanError> {
+        let Descriptor { digest, size, .. } = descriptor;
+        match self {
+            Self::Registry(client) => {
+                client.small_blob(digest, *size, limit, what).await?.ok_or_else(|| missing(digest))
+            }
+            Self::Archive(store) => {
+                let (store, file, text) = (Arc::clone(store), archive::blob_file(digest), what.to_owned());
+                let read = tokio::task::spawn_blocking(move || store.read_small(&file, limit, &text));
+                let bytes = read.await.map_err(|_| ScanError::ReaderStopped)??;
+                let bytes = bytes.ok_or_else(|| missing(digest))?;
+                check_size(&bytes, *size, what)?;
+                check_digest(&bytes, digest, what)?;
+                Ok(bytes)
+            }
+        }
+    }
+}
+
+fn missing(digest: &Digest) -> ScanError {
+    ScanError::BlobMissing { name: digest.to_string(), referrer: "manifest".to_owned() }
+}
+
+fn check_size(bytes: &[u8], expected: u64, what: &str) -> Result<(), ScanError> {
+    let actual = length(bytes);
+    if actual != expected {
+        return Err(ScanError::SizeMismatch { what: what.to_owned(), expected, actual });
+    }
+    Ok(())
+}
+
+/// Bytes of a foreign layer lie on a server that the manifest names. They are not fetched: that address was chosen by
+/// whoever pushed the image.
+fn layer_compression(index: usize, layer: &Descriptor) -> Result<Option<Compression>, ScanError> {
+    let number = index + 1;
+    let media_type = shorten(&layer.media_type);
+    if media_type.contains(".foreign.") || media_type.contains(".nondistributable.") {
+        return Err(ScanError::ForeignLayer { number, media_type });
+    }
+    Compression::from_media_type(&layer.media_type)
+        .map_err(|_| ScanError::UnsupportedType { what: format!("layer {number}"), media_type })
+}

@@ -1,0 +1,208 @@
+//! What a caller chooses: limits, platform, and how registries are spoken to.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use image_layers::ImageLimits;
+use model::Platform;
+use tokio_util::sync::CancellationToken;
+
+use crate::progress::Progress;
+pub use crate::registry::Connections;
+
+/// How an image is read.
+#[derive(Clone)]
+pub struct ScanOptions {
+    /// Limits of layers and of the whole image.
+    pub limits: ImageLimits,
+    /// Which image of an index is taken.
+    pub platform: Platform,
+    /// How registries are spoken to.
+    pub registry: RegistryOptions,
+    /// Who is told how it goes on.
+    pub progress: Option<Arc<dyn Progress>>,
+    /// Stops the work when cancelled.
+    pub cancellation: CancellationToken,
+    /// Longest time for a whole [`crate::load`] or [`crate::resolve`].
+    pub time_max: Duration,
+}
+
+impl Default for ScanOptions {
+    /// `linux/amd64`, default limits, no credentials, 30 minutes.
+    fn default() -> Self {
+        Self {
+            limits: ImageLimits::default(),
+            platform: Platform { os: "linux".to_owned(), architecture: "amd64".to_owned(), variant: None },
+            registry: RegistryOptions::default(),
+            progress: None,
+            cancellation: CancellationToken::new(),
+            time_max: Duration::from_secs(30 * 60),
+        }
+    }
+}
+
+impl fmt::Debug for ScanOptions {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("ScanOptions")
+            .field("platform", &self.platform)
+            .field("registry", &self.registry)
+            .field("time_max", &self.time_max)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How registries are spoken to.
+#[derive(Debug, Clone, Default)]
+pub struct RegistryOptions {
+    /// Registries without verified TLS, as they are written in references (`host` or `host:port`).
+    ///
+    /// Such a registry is asked over plain HTTP, or, if its port is 443, over TLS whose certificate is not checked.
+    /// Written as `https://host:port` it is TLS without a check on any port. Nothing else ever skips the check.
+    pub insecure_registries: BTreeSet<String>,
+    /// Who to be.
+    pub credentials: Credentials,
+    /// How long to wait for what.
+    pub timeouts: Timeouts,
+    /// How often to ask again.
+    pub retry: RetryOptions,
+    /// PEM files with certificate authorities that are trusted besides those of the system.
+    pub ca_certificates: Vec<PathBuf>,
+    /// Proxies; the environment is not read.
+    pub proxy: ProxyOptions,
+    /// Open connections; keep (clone) the value between calls to reuse them.
+    pub connections: Connections,
+}
+
+/// Proxies of outgoing connections.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProxyOptions {
+    /// Address of the proxy for `https`, with user and password if it wants them.
+    pub https: Option<Secret>,
+    /// Address of the proxy for `http`.
+    pub http: Option<Secret>,
+    /// Hosts that are asked directly, in the usual `NO_PROXY` form.
+    pub exceptions: Option<String>,
+}
+
+/// How long to wait for what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For a connection, TLS included.
+    pub connect: Duration,
+    /// For the head of an answer, after the request was sent.
+    pub answer: Duration,
+    /// For the next bytes of a body.
+    pub idle: Duration,
+    /// For the whole body of a small document: manifest, configuration, token.
+    pub document: Duration,
+    /// For a credential helper.
+    pub helper: Duration,
+}
+
+impl Default for Timeouts {
+    /// 10 s, 30 s, 30 s, 60 s, 20 s.
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self {
+            connect: seconds(10),
+            answer: seconds(30),
+            idle: seconds(30),
+            document: seconds(60),
+            helper: seconds(20),
+        }
+    }
+}
+
+/// How often a registry is asked again after 429, 502, 503, 504 or a failed connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetryOptions {
+    /// All tries of one request, the first included.
+    pub tries_max: u32,
+    /// Wait before the second try; doubles each time. `Retry-After` wins.
+    pub wait_first: Duration,
+    /// A longer wait is not waited for: the error tells it, and the caller can come back.
+    pub wait_max: Duration,
+}
+
+impl Default for RetryOptions {
+    /// 4 tries, 0.5 s, 20 s.
+    fn default() -> Self {
+        Self { tries_max: 4, wait_first: Duration::from_millis(500), wait_max: Duration::from_secs(20) }
+    }
+}
+
+/// Who to be at a registry.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Credentials {
+    /// Nobody.
+    #[default]
+    Anonymous,
+    /// The most specific login whose scope covers the image; nobody where none does.
+    Logins(Vec<RegistryLogin>),
+    /// What a Docker configuration file says, with its helpers.
+    DockerConfig(DockerConfig),
+    /// The first that has something for the image.
+    FirstOf(Vec<Credentials>),
+}
+
+/// A user and password for a registry or a part of it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RegistryLogin {
+    /// `host[:port]`, `host/repository` (with everything below it) or `host/prefix*`.
+    pub scope: String,
+    /// User.
+    pub user: String,
+    /// Password or access token.
+    pub password: Secret,
+}
+
+/// A Docker configuration file (`config.json`, also podman's `auth.json`).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DockerConfig {
+    /// The file. It need not exist.
+    pub path: PathBuf,
+    /// Folder with the helper programs (`docker-credential-NAME`); `None` is the search path.
+    pub helper_folder: Option<PathBuf>,
+}
+
+/// A text that must not be seen: its `Debug` form hides it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Hides a text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text, for sending it to whom it is for.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Secret(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_can_be_printed_without_secrets() {
+        let login = RegistryLogin { scope: "h".into(), user: "u".into(), password: Secret::new("hunter2") };
+        let mut options = ScanOptions::default();
+        options.registry.credentials = Credentials::FirstOf(vec![Credentials::Logins(vec![login])]);
+        options.registry.proxy.https = Some(Secret::new("http://u:hunter2@proxy"));
+        let printed = format!("{options:?}");
+        assert!(!printed.contains("hunter2"), "{printed}");
+        assert!(printed.contains("Secret(…)"), "{printed}");
+    }
+}
