@@ -94,16 +94,19 @@ mod tests {
     }
 
     #[test]
-    fn the_images_are_complete() {
+    fn the_images_are_complete_and_differ() {
         let images = debian_images().unwrap();
-        for archive in [images.vulnerable, images.fixed] {
+        let configs = [images.vulnerable, images.fixed].map(|archive| {
             let output = run(&require_program("skopeo").unwrap(), b"", |command| {
                 command.arg("inspect").arg("--config").arg(format!("oci-archive:{}", archive.display()));
             });
-            let config: serde_json::Value =
-                serde_json::from_str(&output.unwrap().success().unwrap()).unwrap();
+            serde_json::from_str::<serde_json::Value>(&output.unwrap().success().unwrap()).unwrap()
+        });
+        for config in &configs {
             assert_eq!(config["config"]["Cmd"], serde_json::json!(["bash"]));
             assert!(config["config"]["Healthcheck"].is_null());
+            assert_eq!(config["rootfs"]["diff_ids"].as_array().unwrap().len(), 1);
         }
+        assert_ne!(configs[0]["rootfs"], configs[1]["rootfs"]);
     }
 }

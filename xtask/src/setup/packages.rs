@@ -57,7 +57,10 @@ pub(crate) fn install_missing() -> Result<()> {
     }
     let _no_services = KeepServicesStopped::begin()?;
     let apt = |arguments: &[&str]| {
-        output(command("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive")).map(drop)
+        output(
+            command("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive").env("RUNLEVEL", "1"),
+        )
+        .map(drop)
     };
     step("reading the package lists", || apt(&["update"]))?;
     step(&format!("installing {list}"), || {

@@ -12,7 +12,6 @@ const GENERATED: &[&str] = &["Cargo.lock", "go.sum", "go.mod"];
 const BANNED: &[(&str, &str)] = &[
     (concat!("/ro", "ot/"), "a path of somebody's machine"),
     (concat!("/wo", "rk/"), "a path of somebody's machine"),
-    (concat!("/ho", "me/"), "a path of somebody's machine"),
     (concat!("index.crates", ".io"), "a registry's host"),
     (concat!("static.crates", ".io"), "a registry's host"),
     (concat!("deb.debian", ".org"), "a mirror's host"),
