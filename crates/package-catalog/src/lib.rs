@@ -1,1 +1,23 @@
-//! To be written.
+//! Which packages are installed in an image: an [`ImageTree`](image_layers::ImageTree) in, an [`Inventory`](model::Inventory) out.
+//!
+//! Every kind of package database has a folder here and one row in [`CATALOGERS`]. Files are matched in one walk over the tree.
+//! Nothing fails: what cannot be read becomes a [`Diagnostic`](model::Diagnostic), also a database that is only recognised.
+//! Nothing here opens a socket, reads a clock or looks at the environment.
+
+mod alpine;
+mod cataloger;
+mod debian;
+mod os_release;
+mod parse;
+mod purl;
+mod table;
+mod unread;
+mod walk;
+
+#[cfg(test)]
+mod tests;
+
+pub use cataloger::{Cataloger, PathPattern};
+pub use parse::{CatalogLimits, ParseInput, Parsed};
+pub use table::CATALOGERS;
+pub use walk::{catalog, is_wanted, wanted_paths};

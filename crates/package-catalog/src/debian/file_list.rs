@@ -1,0 +1,81 @@
+//! Which files a Debian package owns: the lists beside the status file.
+
+use std::collections::BTreeMap;
+
+use image_layers::EntryKind;
+use model::OwnedFile;
+
+use crate::debian::status_file::RawParagraph;
+use crate::parse::{ParseInput, lines, text};
+
+/// The lists of one database.
+pub(crate) struct FileLists<'a> {
+    input: &'a ParseInput<'a>,
+    place: Place<'a>,
+}
+
+enum Place<'a> {
+    /// `…/dpkg/info/`, with one list a package.
+    Info(String),
+    /// `…/status.d/NAME.md5sums`, beside the only paragraph of a file.
+    Beside(&'a str),
+}
+
+impl<'a> FileLists<'a> {
+    pub(crate) fn of(input: &'a ParseInput<'a>) -> Self {
+        let place = match input.path.strip_suffix("dpkg/status") {
+            Some(above) => Place::Info(format!("{above}dpkg/info/")),
+            None => Place::Beside(input.path),
+        };
+        Self { input, place }
+    }
+
+    /// The files of a package, sorted by path. `.list` names everything, folders too; `.md5sums` and `Conffiles` have the checksums.
+    ///
+    /// Shape:  `.list`: one absolute path a line. `.md5sums`: 32 hex characters, two blanks or a blank and `*`, a path without its slash.
+    /// Source: dpkg(1), deb-md5sums(5).
+    pub(crate) fn find(&self, paragraph: &RawParagraph) -> Vec<OwnedFile> {
+        let mut owned: BTreeMap<String, Option<String>> = BTreeMap::new();
+        for (_, line) in self.list(paragraph, "list").into_iter().flat_map(lines) {
+            let path = text(line);
+            if path.starts_with('/') && path != "/." && !self.is_folder(&path) {
+                owned.insert(path, None);
+            }
+        }
+        for (_, line) in self.list(paragraph, "md5sums").into_iter().flat_map(lines) {
+            let line = String::from_utf8_lossy(line);
+            let Some((checksum, path)) = line.split_once(' ') else { continue };
+            let path = path.trim_start_matches([' ', '*']).trim_start_matches("./").trim_start_matches('/');
+            if is_md5(checksum) && !path.is_empty() {
+                owned.insert(format!("/{path}"), Some(format!("md5:{checksum}")));
+            }
+        }
+        for (path, checksum) in &paragraph.conffiles {
+            let checksum = is_md5(checksum).then(|| format!("md5:{checksum}"));
+            owned.insert(path.clone(), checksum);
+        }
+        owned.into_iter().map(|(path, checksum)| OwnedFile { path, checksum }).collect()
+    }
+
+    /// One of the lists; packages that may be installed for several architectures at once have theirs in the name.
+    fn list(&self, paragraph: &RawParagraph, ending: &str) -> Option<&'a [u8]> {
+        match &self.place {
+            Place::Info(folder) => {
+                let name = &paragraph.package;
+                let with_architecture = paragraph.architecture.as_ref().and_then(|architecture| {
+                    self.input.read(&format!("{folder}{name}:{architecture}.{ending}"))
+                });
+                with_architecture.or_else(|| self.input.read(&format!("{folder}{name}.{ending}")))
+            }
+            Place::Beside(path) => self.input.read(&format!("{path}.{ending}")),
+        }
+    }
+
+    fn is_folder(&self, path: &str) -> bool {
+        self.input.tree.find(path).is_some_and(|entry| entry.kind() == EntryKind::Folder)
+    }
+}
+
+fn is_md5(checksum: &str) -> bool {
+    checksum.len() == 32 && checksum.bytes().all(|byte| byte.is_ascii_hexdigit())
+}

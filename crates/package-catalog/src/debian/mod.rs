@@ -1,0 +1,49 @@
+//! Debian and its relatives: the status file of dpkg, and the folder that distroless images have in its place.
+
+mod copyright;
+mod file_list;
+mod package;
+mod status_file;
+#[cfg(test)]
+mod tests;
+
+use model::PackageKind;
+
+use crate::cataloger::{Cataloger, PathPattern};
+use crate::parse::{ParseInput, Parsed, Problems};
+
+/// What the table says about dpkg.
+pub(crate) const CATALOGER: Cataloger = Cataloger {
+    id: "dpkg",
+    kind: PackageKind::Deb,
+    databases: &[PathPattern::Ends("lib/dpkg/status"), PathPattern::In("lib/dpkg/status.d")],
+    companions: &[
+        PathPattern::InWithEnding("lib/dpkg/info", ".list"),
+        PathPattern::InWithEnding("lib/dpkg/info", ".md5sums"),
+        PathPattern::Grandchild("usr/share/doc", "copyright"),
+    ],
+    exceptions: &[PathPattern::InWithEnding("lib/dpkg/status.d", ".md5sums")],
+    linked_paths: &[
+        "var/lib/dpkg",
+        "var/lib/dpkg/status",
+        "var/lib/dpkg/status.d",
+        "var/lib/dpkg/info",
+        "usr/lib/dpkg",
+        "usr/lib/dpkg/status",
+        "usr/share/doc",
+    ],
+    parse,
+};
+
+fn parse(input: &ParseInput<'_>) -> Parsed {
+    let mut problems = Problems::new(input);
+    let paragraphs = status_file::parse(input.bytes, input.limits.packages_max, &mut problems);
+    let files = file_list::FileLists::of(input);
+    let mut owned_left = input.limits.owned_files_max;
+    let packages = paragraphs
+        .iter()
+        .filter(|paragraph| paragraph.is_installed())
+        .map(|paragraph| package::to_package(paragraph, input, &files, &mut owned_left, &mut problems))
+        .collect();
+    Parsed { packages, diagnostics: problems.finish(paragraphs.len(), "a package database of dpkg") }
+}

@@ -1,0 +1,215 @@
+//! Which operating system an image is made of.
+
+use image_layers::{Body, ImageTree};
+use model::{Diagnostic, DiagnosticCode, Distro};
+
+use crate::parse::{lines, text};
+
+/// Real files have about 500 bytes.
+const FILE_BYTES_MAX: usize = 64 * 1024;
+
+const DEBIAN_VERSION: &str = "etc/debian_version";
+const APK_REPOSITORIES: &str = "etc/apk/repositories";
+
+/// All files that are looked at, without a leading slash.
+pub(crate) static CANDIDATES: &[&str] = &[
+    "etc/os-release",
+    "usr/lib/os-release",
+    "etc/system-release-cpe",
+    "etc/redhat-release",
+    "etc/alpine-release",
+    DEBIAN_VERSION,
+    APK_REPOSITORIES,
+];
+
+type Parser = fn(&[u8]) -> Option<Distro>;
+
+/// The candidates that name a distro by themselves, best first.
+static NAMING: &[(&str, Parser)] = &[
+    ("etc/os-release", parse_os_release),
+    ("usr/lib/os-release", parse_os_release),
+    ("etc/system-release-cpe", parse_release_cpe),
+    ("etc/redhat-release", parse_redhat_release),
+    ("etc/alpine-release", parse_alpine_release),
+    (DEBIAN_VERSION, parse_debian_version),
+];
+
+/// Reads the candidates in order; the first that names a distro counts, others only add the version that it lacks.
+///
+/// The squashed tree is asked, because upper layers may upgrade the distro.
+pub(crate) fn identify(tree: &ImageTree) -> (Option<Distro>, Vec<Diagnostic>) {
+    let mut diagnostics = Vec::new();
+    let mut distro = None;
+    let mut seen = Vec::new();
+    for (path, parse) in NAMING {
+        let Some(bytes) = read(tree, path, &mut diagnostics) else { continue };
+        seen.push(*path);
+        distro = parse(bytes);
+        if distro.is_some() {
+            break;
+        }
+    }
+    if let Some(distro) = distro.as_mut().filter(|distro| distro.version_id.is_none()) {
+        let path = match distro.id.as_str() {
+            "debian" => DEBIAN_VERSION,
+            "alpine" => APK_REPOSITORIES,
+            _ => return (Some(distro.clone()), diagnostics),
+        };
+        let bytes = read(tree, path, &mut diagnostics).unwrap_or_default();
+        distro.version_id =
+            if path == DEBIAN_VERSION { debian_major(bytes) } else { repositories_release(bytes) };
+    }
+    if distro.is_none() {
+        let message = match seen.first() {
+            Some(_) => "file names no operating system: it has no usable ID",
+            None => "image has no file that names its operating system",
+        };
+        let subject = format!("/{}", seen.first().unwrap_or(&"etc/os-release"));
+        let code = DiagnosticCode::UnknownDistro;
+        diagnostics.push(Diagnostic { code, subject, offset: None, message: message.to_owned() });
+    }
+    (distro, diagnostics)
+}
+
+fn read<'a>(tree: &'a ImageTree, path: &str, diagnostics: &mut Vec<Diagnostic>) -> Option<&'a [u8]> {
+    let too_large = match tree.read(path)? {
+        Body::Kept(bytes) if bytes.len() <= FILE_BYTES_MAX => return Some(bytes),
+        Body::Kept(_) | Body::TooLarge => true,
+        Body::NotKept | Body::Sparse => false,
+    };
+    let (code, message) = match too_large {
+        true => (DiagnosticCode::FileTooLarge, format!("file is larger than {FILE_BYTES_MAX} bytes")),
+        false => (DiagnosticCode::UnknownDistro, "file could not be read from its layer".to_owned()),
+    };
+    diagnostics.push(Diagnostic { code, subject: format!("/{path}"), offset: None, message });
+    None
+}
+
+/// Parses an os-release file.
+///
+/// Shape:  `KEY=value` lines as a shell reads them: quotes, backslashes, `#` comments; a later line replaces an earlier one.
+/// Limits: the caller bounds the size.
+/// Result: `None` without an `ID` of the allowed characters. Never fails.
+/// Source: freedesktop.org, os-release(5).
+pub(crate) fn parse_os_release(bytes: &[u8]) -> Option<Distro> {
+    let mut distro = Distro::default();
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    for (_, line) in lines(bytes) {
+        let line = text(line);
+        let Some((key, value)) = line.split_once('=').filter(|_| !line.starts_with('#')) else { continue };
+        let value = unquote(value.trim());
+        let stated = (!value.is_empty()).then(|| value.clone());
+        match key.trim() {
+            "ID" => distro.id = value.to_ascii_lowercase(),
+            "VERSION_ID" => distro.version_id = stated,
+            "VERSION_CODENAME" => distro.version_codename = stated,
+            "ID_LIKE" => distro.id_like = value.split_whitespace().map(str::to_ascii_lowercase).collect(),
+            "PRETTY_NAME" => distro.pretty_name = stated,
+            _ => {}
+        }
+    }
+    is_id(&distro.id).then_some(distro)
+}
+
+fn is_id(id: &str) -> bool {
+    let is_allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-');
+    !id.is_empty() && id.bytes().all(is_allowed)
+}
+
+/// The value as a shell would see it.
+fn unquote(value: &str) -> String {
+    let mut out = String::new();
+    let mut quote = None;
+    let mut characters = value.chars();
+    while let Some(character) = characters.next() {
+        match (quote, character) {
+            (None, '"' | '\'') => quote = Some(character),
+            (Some(open), _) if character == open => quote = None,
+            (Some('"'), '\\') => match characters.next() {
+                Some(next @ ('"' | '$' | '`' | '\\')) => out.push(next),
+                Some(next) => out.extend(['\\', next]),
+                None => out.push('\\'),
+            },
+            (None, '\\') => out.extend(characters.next()),
+            // Outside of quotes a blank ends the value.
+            (None, ' ' | '\t') => break,
+            _ => out.push(character),
+        }
+    }
+    out
+}
+
+/// `cpe:/o:centos:linux:6:GA`.
+fn parse_release_cpe(bytes: &[u8]) -> Option<Distro> {
+    let line = text(bytes.split(|byte| *byte == b'\n').next()?);
+    let mut parts = line.split(':');
+    (parts.next()? == "cpe" && parts.next()? == "/o").then_some(())?;
+    let id = match parts.next()? {
+        "redhat" => "rhel",
+        "fedoraproject" => "fedora",
+        "oracle" => "ol",
+        "amazon" => "amzn",
+        "scientificlinux" => "scientific",
+        other => other,
+    };
+    let version_id = parts.nth(1).filter(|version| version.starts_with(|first: char| first.is_ascii_digit()));
+    is_id(id).then(|| Distro {
+        id: id.to_owned(),
+        version_id: version_id.map(str::to_owned),
+        ..Distro::default()
+    })
+}
+
+/// `CentOS release 5.7 (Final)`.
+fn parse_redhat_release(bytes: &[u8]) -> Option<Distro> {
+    let line = text(bytes.split(|byte| *byte == b'\n').next()?);
+    let (name, rest) = line.split_once(" release ")?;
+    let known = [
+        ("CentOS", "centos"),
+        ("Red Hat Enterprise Linux", "rhel"),
+        ("Scientific Linux", "scientific"),
+        ("Fedora", "fedora"),
+        ("Oracle Linux", "ol"),
+        ("Rocky Linux", "rocky"),
+        ("AlmaLinux", "almalinux"),
+        ("Amazon Linux", "amzn"),
+    ];
+    let (_, id) = known.into_iter().find(|(start, _)| name.starts_with(start))?;
+    let version_id = rest.split_whitespace().next().map(str::to_owned);
+    Some(Distro { id: id.to_owned(), version_id, pretty_name: Some(line), ..Distro::default() })
+}
+
+/// `3.18.4`.
+fn parse_alpine_release(bytes: &[u8]) -> Option<Distro> {
+    let version = text(bytes.split(|byte| *byte == b'\n').next()?);
+    let starts_right = version.starts_with(|first: char| first.is_ascii_digit());
+    starts_right.then(|| Distro { id: "alpine".to_owned(), version_id: Some(version), ..Distro::default() })
+}
+
+/// `12.4`, or `trixie/sid` before a release.
+fn parse_debian_version(bytes: &[u8]) -> Option<Distro> {
+    let line = text(bytes.split(|byte| *byte == b'\n').next()?);
+    let is_debian = debian_major(bytes).is_some() || line.ends_with("/sid");
+    is_debian.then(|| Distro {
+        id: "debian".to_owned(),
+        version_id: debian_major(bytes),
+        ..Distro::default()
+    })
+}
+
+fn debian_major(bytes: &[u8]) -> Option<String> {
+    let line = text(bytes.split(|byte| *byte == b'\n').next()?);
+    let major = line.split('.').next()?;
+    (!major.is_empty() && major.bytes().all(|byte| byte.is_ascii_digit())).then(|| major.to_owned())
+}
+
+/// The release in the first repository address: `https://dl-cdn.alpinelinux.org/alpine/v3.18/main`.
+fn repositories_release(bytes: &[u8]) -> Option<String> {
+    lines(bytes).map(|(_, line)| text(line)).filter(|line| !line.starts_with('#')).find_map(|line| {
+        let (_, rest) = line.split_once("/alpine/")?;
+        let release = rest.split('/').next()?;
+        let number = release.strip_prefix('v').unwrap_or(release);
+        let is_number = number.starts_with(|first: char| first.is_ascii_digit());
+        (is_number || number == "edge").then(|| number.to_owned())
+    })
+}

@@ -1,0 +1,110 @@
+//! Package URLs as other tools of the trade write them.
+
+use model::{Distro, PackageKind, SourcePackage};
+use packageurl::PackageUrl;
+
+/// What of a package goes into its URL.
+pub(crate) struct PurlParts<'a> {
+    pub(crate) kind: PackageKind,
+    pub(crate) name: &'a str,
+    pub(crate) version: Option<&'a str>,
+    pub(crate) architecture: Option<&'a str>,
+    pub(crate) source: Option<&'a SourcePackage>,
+    pub(crate) distro: Option<&'a Distro>,
+}
+
+/// `pkg:deb/debian/libssl3@3.0.11-1?arch=amd64&distro=debian-12&upstream=openssl`.
+///
+/// `upstream` is there where the source differs from the package, with its version where that differs.
+/// Source: package-url/purl-spec, types `deb` and `apk`.
+pub(crate) fn to_purl(parts: &PurlParts<'_>) -> String {
+    let Ok(mut purl) = PackageUrl::new(parts.kind.purl_type(), parts.name) else {
+        // Only an empty name is refused, and a package without a name is not a package.
+        return String::new();
+    };
+    let mut add = |key: &'static str, value: String| {
+        purl.add_qualifier(key, value).map(drop).expect("the keys are constants of letters")
+    };
+    if let Some(architecture) = parts.architecture {
+        add("arch", architecture.to_owned());
+    }
+    if let Some(distro) = parts.distro {
+        add("distro", distro.namespace().replacen(':', "-", 1));
+    }
+    if let Some(source) = parts.source {
+        let has_own_version = parts.version.is_some_and(|version| version != source.version);
+        match (source.name != parts.name, has_own_version) {
+            (true, false) => add("upstream", source.name.clone()),
+            (_, true) => add("upstream", format!("{}@{}", source.name, source.version)),
+            (false, false) => {}
+        }
+    }
+    if let Some(distro) = parts.distro {
+        purl.with_namespace(distro.id.as_str()).map(drop).expect("these types may have a namespace");
+    }
+    if let Some(version) = parts.version {
+        purl.with_version(version).map(drop).expect("any text is a version");
+    }
+    purl.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(
+        version: Option<&str>,
+        source: Option<(&str, &str)>,
+        distro: Option<(&str, Option<&str>)>,
+        expected: &str,
+    ) {
+        let source =
+            source.map(|(name, version)| SourcePackage { name: name.into(), version: version.into() });
+        let distro = distro.map(|(id, version_id)| Distro {
+            id: id.into(),
+            version_id: version_id.map(Into::into),
+            ..Distro::default()
+        });
+        let parts = PurlParts {
+            kind: PackageKind::Deb,
+            name: "libssl3",
+            version,
+            architecture: Some("amd64"),
+            source: source.as_ref(),
+            distro: distro.as_ref(),
+        };
+        assert_eq!(to_purl(&parts), expected);
+    }
+
+    #[test]
+    fn urls_have_the_usual_qualifiers() {
+        let debian = Some(("debian", Some("12")));
+        let version = Some("3.0.11-1");
+        check(
+            version,
+            Some(("openssl", "3.0.11-1")),
+            debian,
+            "pkg:deb/debian/libssl3@3.0.11-1?arch=amd64&distro=debian-12&upstream=openssl",
+        );
+        check(
+            version,
+            Some(("libssl3", "3.0.11-1")),
+            debian,
+            "pkg:deb/debian/libssl3@3.0.11-1?arch=amd64&distro=debian-12",
+        );
+        check(
+            Some("3.0.11-1+b1"),
+            Some(("openssl", "3.0.11-1")),
+            debian,
+            "pkg:deb/debian/libssl3@3.0.11-1%2Bb1?arch=amd64&distro=debian-12&upstream=openssl%403.0.11-1",
+        );
+        check(
+            Some("1:2"),
+            Some(("libssl3", "3")),
+            debian,
+            "pkg:deb/debian/libssl3@1:2?arch=amd64&distro=debian-12&upstream=libssl3%403",
+        );
+        check(None, None, Some(("debian", None)), "pkg:deb/debian/libssl3?arch=amd64&distro=debian");
+        check(version, None, None, "pkg:deb/libssl3@3.0.11-1?arch=amd64");
+    }
+}

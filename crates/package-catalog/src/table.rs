@@ -1,0 +1,7 @@
+//! The one list of catalogers.
+
+use crate::cataloger::Cataloger;
+use crate::{alpine, debian};
+
+/// All catalogers, in the order of the documentation.
+pub static CATALOGERS: &[Cataloger] = &[debian::CATALOGER, alpine::CATALOGER];

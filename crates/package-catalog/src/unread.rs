@@ -1,0 +1,28 @@
+//! Package databases that are recognised but not read, so that an image with one is never taken for an empty one.
+
+use crate::cataloger::PathPattern;
+
+/// A database without a cataloger.
+pub(crate) struct UnreadDatabase {
+    pub(crate) pattern: PathPattern,
+    /// What it is, for people.
+    pub(crate) name: &'static str,
+}
+
+/// All of them.
+pub(crate) static UNREAD_DATABASES: &[UnreadDatabase] = &[
+    UnreadDatabase { pattern: PathPattern::Ends("rpmdb.sqlite"), name: "an rpm database (SQLite)" },
+    UnreadDatabase { pattern: PathPattern::Ends("Packages.db"), name: "an rpm database (ndb)" },
+    UnreadDatabase { pattern: PathPattern::Ends("rpm/Packages"), name: "an rpm database (Berkeley DB)" },
+    UnreadDatabase {
+        pattern: PathPattern::Ends("rpmmanifest/container-manifest-2"),
+        name: "a list of rpm packages",
+    },
+    UnreadDatabase { pattern: PathPattern::Ends("lib/opkg/status"), name: "an opkg database" },
+    UnreadDatabase { pattern: PathPattern::Ends("pacman/local/ALPM_DB_VERSION"), name: "a pacman database" },
+];
+
+/// What the file at this path is, when it is one of them.
+pub(crate) fn find(path: &str) -> Option<&'static str> {
+    UNREAD_DATABASES.iter().find(|unread| unread.pattern.matches(path)).map(|unread| unread.name)
+}

@@ -1,0 +1,127 @@
+//! One walk over the tree: every database to its cataloger, every result into one inventory.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use image_layers::{Body, Entry, EntryKind, FindError, ImageTree};
+use model::{Diagnostic, DiagnosticCode, Distro, Inventory, Location, Package, PackageKind};
+
+use crate::parse::{CatalogLimits, ParseInput};
+use crate::table::CATALOGERS;
+use crate::{os_release, unread};
+
+static WANTED_PATHS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+    let linked = CATALOGERS.iter().flat_map(|cataloger| cataloger.linked_paths);
+    os_release::CANDIDATES.iter().chain(linked).copied().collect()
+});
+
+/// Whether the catalogers need the content of this file; `path` without a leading slash.
+pub fn is_wanted(path: &str) -> bool {
+    os_release::CANDIDATES.contains(&path) || CATALOGERS.iter().any(|cataloger| cataloger.is_wanted(path))
+}
+
+/// Well-known paths, of files and folders, at which a link may stand that makes other files wanted.
+pub fn wanted_paths() -> &'static [&'static str] {
+    &WANTED_PATHS
+}
+
+/// Lists the packages of an image.
+///
+/// Result: packages sorted by kind, name, version and location, each database once by however many links it is reached; a
+///         diagnostic for everything that could not be read. Never fails.
+pub fn catalog(tree: &ImageTree, limits: &CatalogLimits) -> Inventory {
+    let (distro, diagnostics) = os_release::identify(tree);
+    let mut walk = Walk {
+        tree,
+        limits,
+        distro: distro.as_ref(),
+        read: BTreeSet::new(),
+        packages: Vec::new(),
+        diagnostics,
+    };
+    for entry in tree.entries().filter(|entry| entry.kind() != EntryKind::Folder) {
+        walk.visit(entry.path(), entry);
+    }
+    tree.visit_linked(wanted_paths(), &mut |path, entry| walk.visit(path, entry));
+    let Walk { mut packages, mut diagnostics, .. } = walk;
+    packages.sort_by(|left, right| sort_key(left).cmp(&sort_key(right)).then_with(|| left.cmp(right)));
+    packages.dedup();
+    diagnostics.sort();
+    diagnostics.dedup();
+    Inventory { distro, packages, diagnostics, layers: tree.layers().cloned().collect() }
+}
+
+fn sort_key(package: &Package) -> (PackageKind, &str, Option<&str>, &[Location]) {
+    (package.kind, &package.name, package.version.as_deref(), &package.locations)
+}
+
+struct Walk<'a> {
+    tree: &'a ImageTree,
+    limits: &'a CatalogLimits,
+    distro: Option<&'a Distro>,
+    /// Cataloger and real path of every database that was read.
+    read: BTreeSet<(&'static str, String)>,
+    packages: Vec<Package>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Walk<'_> {
+    /// Looks at one entry under the path at which it is seen.
+    fn visit(&mut self, path: &str, entry: Entry<'_>) {
+        if let Some(name) = unread::find(path) {
+            let message = format!("{name}, which is not read: its packages are not in this inventory");
+            self.tell(DiagnosticCode::UnreadableDatabase, path, message);
+        }
+        for cataloger in CATALOGERS.iter().filter(|cataloger| cataloger.is_database(path)) {
+            let file = match self.tree.resolve(entry.path()) {
+                Ok(file) => file,
+                Err(error) => {
+                    self.tell_broken_link(path, error);
+                    continue;
+                }
+            };
+            if self.read.insert((cataloger.id, file.path().to_owned())) {
+                self.read_database(cataloger.parse, path, file);
+            }
+        }
+    }
+
+    fn read_database(&mut self, parse: fn(&ParseInput<'_>) -> crate::Parsed, path: &str, file: Entry<'_>) {
+        let (code, message) = match (file.kind(), file.body()) {
+            (EntryKind::File, Body::Kept(bytes)) => {
+                let location =
+                    Location { path: format!("/{}", file.path()), layer: Some(file.layer().clone()) };
+                let (tree, distro, limits) = (self.tree, self.distro, self.limits);
+                let parsed = parse(&ParseInput { tree, path, bytes, location: &location, distro, limits });
+                self.packages.extend(parsed.packages);
+                self.diagnostics.extend(parsed.diagnostics);
+                return;
+            }
+            (EntryKind::File, Body::TooLarge) => (
+                DiagnosticCode::FileTooLarge,
+                format!("database of {} bytes is larger than the limit", file.size()),
+            ),
+            (EntryKind::File, Body::Sparse) => {
+                (DiagnosticCode::UnreadableDatabase, "database is stored as a sparse file".to_owned())
+            }
+            (EntryKind::File, Body::NotKept) => {
+                (DiagnosticCode::UnreadableDatabase, "database was not read from its layer".to_owned())
+            }
+            (EntryKind::BrokenHardLink, _) => {
+                (DiagnosticCode::BrokenLink, "database is a hard link to a file that is not there".to_owned())
+            }
+            (EntryKind::Folder | EntryKind::Symlink | EntryKind::Other, _) => {
+                (DiagnosticCode::UnreadableDatabase, "database is not a regular file".to_owned())
+            }
+        };
+        self.tell(code, path, message);
+    }
+
+    fn tell_broken_link(&mut self, path: &str, error: FindError) {
+        self.tell(DiagnosticCode::BrokenLink, path, format!("database cannot be reached: {error}"));
+    }
+
+    fn tell(&mut self, code: DiagnosticCode, path: &str, message: String) {
+        self.diagnostics.push(Diagnostic { code, subject: format!("/{path}"), offset: None, message });
+    }
+}
