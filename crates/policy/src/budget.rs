@@ -7,12 +7,12 @@ use crate::problem;
 /// Steps that one evaluation may take before it is refused.
 ///
 /// A step is one comparison. A row costs [`ROW_STEPS`] and a backtracking expression [`BACKTRACKING_STEPS`], so that the
-/// limit also bounds memory (200 000 rows) and time (10 000 backtracking matches).
+/// limit also bounds memory (200 000 rows) and time (10 000 backtracking matches of short expressions on short texts).
 pub const WORK_MAX: u64 = 50_000_000;
 
 /// What one row costs.
 pub(crate) const ROW_STEPS: u64 = 250;
-/// What one match of a backtracking expression costs.
+/// What one match of a backtracking expression costs; more for long expressions and long texts.
 pub(crate) const BACKTRACKING_STEPS: u64 = 5_000;
 
 /// Why an evaluation cannot be finished. The image is then refused: unknown is never clean.

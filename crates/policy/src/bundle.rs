@@ -1,6 +1,6 @@
 //! A policy bundle: the document as posted, and what it compiles to.
 
-use model::{EvaluationProblem, ProblemSeverity};
+use model::EvaluationProblem;
 use serde::Deserialize as _;
 use serde_json::Value;
 
@@ -120,9 +120,7 @@ impl Bundle {
 
     /// Mistakes of a loaded document; empty for a parsed one.
     pub fn problems(&self) -> Vec<EvaluationProblem> {
-        let mut problems = self.compiled.problems();
-        problems.retain(|problem| problem.severity == ProblemSeverity::Error);
-        problems
+        self.compiled.problems()
     }
 
     pub(crate) fn compiled(&self) -> &Compiled {

@@ -7,7 +7,7 @@ use model::{Action, EvaluationProblem};
 use crate::gates::{self, Check};
 use crate::image_rule::ImageRule;
 use crate::parameter::read_parameters;
-use crate::pattern::RegexCompiler;
+use crate::prefix_regex::RegexCompiler;
 use crate::problem::{self, RulePlace};
 use crate::raw::{RawAction, RawBundle, RawImageRule, RawMapping, RawPolicy, RawRule};
 use crate::whitelist::Whitelist;

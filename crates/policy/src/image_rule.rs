@@ -3,7 +3,8 @@
 use model::{DOCKER_HUB, Digest, ImageFacts, ImageReference};
 
 use crate::budget::{Budget, Failure};
-use crate::pattern::{Pattern, RegexCompiler, RegexError};
+use crate::pattern::Pattern;
+use crate::prefix_regex::{RegexCompiler, RegexError};
 use crate::raw::{RawImage, RawImageKind};
 
 /// The image that is asked about.

@@ -21,6 +21,7 @@ mod judge;
 mod parameter;
 mod pattern;
 mod predefined;
+mod prefix_regex;
 mod problem;
 mod python_text;
 mod raw;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use model::EvaluationProblem;
 use serde_json::{Value, json};
 
-use crate::pattern::{PrefixRegex, RegexCompiler};
+use crate::prefix_regex::{PrefixRegex, RegexCompiler};
 use crate::problem::{self, RulePlace};
 use crate::python_text::{repr, repr_list};
 use crate::raw::RawParameter;

@@ -7,7 +7,8 @@ use model::{EvaluationProblem, WhitelistedBy};
 
 use crate::budget::{Budget, Failure};
 use crate::expiry::parse_expiry;
-use crate::pattern::{Pattern, RegexCompiler};
+use crate::pattern::Pattern;
+use crate::prefix_regex::RegexCompiler;
 use crate::problem;
 use crate::raw::{RawWhitelist, RawWhitelistItem};
 

@@ -1,10 +1,10 @@
 //! Gate `always`: fires whatever the image holds.
 
-use super::{BadValue, Check, Gate, Match, Output, Trigger};
+use super::{Built, Check, Gate, Match, Output, Trigger};
 use crate::budget::Failure;
 use crate::judge::EvaluationInput;
 use crate::parameter::ParameterValues;
-use crate::pattern::RegexCompiler;
+use crate::prefix_regex::RegexCompiler;
 
 pub(super) const GATE: Gate = Gate {
     name: "always",
@@ -21,7 +21,7 @@ pub(super) const GATE: Gate = Gate {
 #[derive(Debug)]
 struct Always;
 
-fn build_always(_values: ParameterValues, _regexes: &mut RegexCompiler) -> Result<Box<dyn Check>, BadValue> {
+fn build_always(_values: ParameterValues, _regexes: &mut RegexCompiler) -> Built {
     Ok(Box::new(Always))
 }
 

@@ -6,11 +6,11 @@
 use model::DockerfileMode;
 
 use super::dockerfile_lines::{Instruction, instructions};
-use super::{BadValue, Check, Gate, Output, Trigger};
+use super::{BadValue, Built, Check, Gate, Output, Trigger};
 use crate::budget::Failure;
 use crate::judge::EvaluationInput;
 use crate::parameter::{Parameter, ParameterValues, Validator};
-use crate::pattern::{PrefixRegex, RegexCompiler};
+use crate::prefix_regex::{PrefixRegex, RegexCompiler};
 
 const LIST_TYPES: &[&str] = &["whitelist", "blacklist"];
 
@@ -196,10 +196,7 @@ struct InstructionCheck {
     is_actual_only: bool,
 }
 
-fn build_instruction(
-    values: ParameterValues,
-    regexes: &mut RegexCompiler,
-) -> Result<Box<dyn Check>, BadValue> {
+fn build_instruction(values: ParameterValues, regexes: &mut RegexCompiler) -> Built {
     let value = values.text("value");
     let check = values.choice("check").unwrap_or_default();
     let mut compile = |value: &str| {
@@ -257,10 +254,7 @@ struct EffectiveUserCheck {
     is_allow_list: bool,
 }
 
-fn build_effective_user(
-    values: ParameterValues,
-    _regexes: &mut RegexCompiler,
-) -> Result<Box<dyn Check>, BadValue> {
+fn build_effective_user(values: ParameterValues, _regexes: &mut RegexCompiler) -> Built {
     Ok(Box::new(EffectiveUserCheck {
         users: comma_list(values.text("users").unwrap_or_default()),
         is_allow_list: values.choice("type") == Some("whitelist"),
@@ -302,10 +296,7 @@ struct ExposedPortsCheck {
     is_actual_only: bool,
 }
 
-fn build_exposed_ports(
-    values: ParameterValues,
-    _regexes: &mut RegexCompiler,
-) -> Result<Box<dyn Check>, BadValue> {
+fn build_exposed_ports(values: ParameterValues, _regexes: &mut RegexCompiler) -> Built {
     let ports = values.number_list("ports").unwrap_or_default();
     Ok(Box::new(ExposedPortsCheck {
         ports: ports
@@ -317,11 +308,22 @@ fn build_exposed_ports(
     }))
 }
 
+/// The ports of one line. BuildKit's histories write them as a printed map, `map[22/tcp:{} 80/tcp:{}]`.
+fn port_tokens(operand: &str) -> Vec<&str> {
+    let printed_map = operand.strip_prefix("map[").and_then(|rest| rest.strip_suffix(']'));
+    match printed_map {
+        Some(ports) => {
+            ports.split_whitespace().map(|port| port.strip_suffix(":{}").unwrap_or(port)).collect()
+        }
+        None => operand.split_whitespace().collect(),
+    }
+}
+
 impl Check for ExposedPortsCheck {
     fn run(&self, input: &EvaluationInput<'_>, output: &mut Output<'_>) -> Result<(), Failure> {
         let lines = wanted_instructions(input, self.is_actual_only, output)?;
         for instruction in lines.iter().filter(|instruction| instruction.directive == "EXPOSE") {
-            let tokens: Vec<&str> = instruction.operand().split_whitespace().collect();
+            let tokens = port_tokens(instruction.operand());
             output.budget.spend((tokens.len() * self.ports.len()) as u64)?;
             if self.is_allow_list {
                 for token in
@@ -349,10 +351,7 @@ impl Check for ExposedPortsCheck {
 #[derive(Debug)]
 struct NoDockerfileProvided;
 
-fn build_no_dockerfile_provided(
-    _values: ParameterValues,
-    _regexes: &mut RegexCompiler,
-) -> Result<Box<dyn Check>, BadValue> {
+fn build_no_dockerfile_provided(_values: ParameterValues, _regexes: &mut RegexCompiler) -> Built {
     Ok(Box::new(NoDockerfileProvided))
 }
 

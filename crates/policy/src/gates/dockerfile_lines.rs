@@ -1,13 +1,14 @@
 //! A Dockerfile's text, cut into instructions.
 //!
 //! A backslash at the end of a line joins it with the next one, as the builder does; Anchore never joined lines, so the
-//! messages of instructions over several lines, and with them their identifiers, differ from its own. The body of a
-//! here-document is read as instructions, as Anchore does.
+//! messages of instructions over several lines, and with them their identifiers, differ from its own. A tab ends the
+//! directive like a blank, or `EXPOSE<tab>22` would get past every rule. The body of a here-document is read as
+//! instructions, as Anchore does.
 
 /// One instruction.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Instruction {
-    /// Text before the first blank, upper case.
+    /// Text before the first blank or tab, upper case.
     pub(super) directive: String,
     /// The whole line, trimmed.
     pub(super) line: String,
@@ -16,7 +17,7 @@ pub(super) struct Instruction {
 impl Instruction {
     /// What stands behind the directive.
     pub(super) fn operand(&self) -> &str {
-        self.line.split_once(' ').map_or("", |(_, operand)| operand.trim())
+        self.line.split_once(char::is_whitespace).map_or("", |(_, operand)| operand.trim())
     }
 }
 
@@ -47,7 +48,7 @@ fn push(line: &str, instructions: &mut Vec<Instruction>) {
     if line.is_empty() {
         return;
     }
-    let directive = line.split(' ').next().unwrap_or(line).to_uppercase();
+    let directive = line.split(char::is_whitespace).next().unwrap_or(line).to_uppercase();
     instructions.push(Instruction { directive, line: line.to_owned() });
 }
 
@@ -72,6 +73,6 @@ mod tests {
         check("RUN ec\\\nho hi", &[("RUN", "echo hi")]);
         check("RUN a \\", &[("RUN", "a")]);
         check("\\", &[]);
-        check("RUN\ta", &[("RUN\tA", "")]);
+        check("RUN\ta", &[("RUN", "a")]);
     }
 }

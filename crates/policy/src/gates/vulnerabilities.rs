@@ -3,11 +3,11 @@
 use model::{DistroCoverage, FindingState, NoDataReason};
 
 use super::vulnerable_package::{PACKAGE_PARAMETERS, build_package};
-use super::{BadValue, Check, Gate, Output, Trigger};
+use super::{Built, Check, Gate, Output, Trigger};
 use crate::budget::Failure;
 use crate::judge::EvaluationInput;
 use crate::parameter::{Parameter, ParameterValues, Validator};
-use crate::pattern::RegexCompiler;
+use crate::prefix_regex::RegexCompiler;
 use crate::python_text::repr_list;
 
 const SECONDS_PER_DAY: i64 = 24 * 60 * 60;
@@ -73,10 +73,7 @@ struct StaleFeedData {
     days_max: u32,
 }
 
-fn build_stale_feed_data(
-    values: ParameterValues,
-    _regexes: &mut RegexCompiler,
-) -> Result<Box<dyn Check>, BadValue> {
+fn build_stale_feed_data(values: ParameterValues, _regexes: &mut RegexCompiler) -> Built {
     Ok(Box::new(StaleFeedData { days_max: values.integer("max_days_since_sync").unwrap_or_default() }))
 }
 
@@ -107,10 +104,7 @@ impl Check for StaleFeedData {
 #[derive(Debug)]
 struct DataUnavailable;
 
-fn build_data_unavailable(
-    _values: ParameterValues,
-    _regexes: &mut RegexCompiler,
-) -> Result<Box<dyn Check>, BadValue> {
+fn build_data_unavailable(_values: ParameterValues, _regexes: &mut RegexCompiler) -> Built {
     Ok(Box::new(DataUnavailable))
 }
 
@@ -135,10 +129,7 @@ struct Blacklist {
     is_vendor_only: bool,
 }
 
-fn build_blacklist(
-    values: ParameterValues,
-    _regexes: &mut RegexCompiler,
-) -> Result<Box<dyn Check>, BadValue> {
+fn build_blacklist(values: ParameterValues, _regexes: &mut RegexCompiler) -> Built {
     Ok(Box::new(Blacklist {
         ids: values.text_list("vulnerability_ids").unwrap_or_default().to_vec(),
         is_vendor_only: values.boolean("vendor_only").unwrap_or(true),

@@ -12,12 +12,12 @@
 
 use model::{Finding, FindingState, PackageKind, Severity};
 
-use super::{BadValue, Check, Match, Output};
+use super::{Built, Check, Match, Output};
 use crate::budget::Failure;
 use crate::cvss;
 use crate::judge::EvaluationInput;
 use crate::parameter::{COMPARISONS, Parameter, ParameterValues, Validator};
-use crate::pattern::{PrefixRegex, RegexCompiler};
+use crate::prefix_regex::{PrefixRegex, RegexCompiler};
 use crate::python_text::repr_float;
 
 const fn comparison(name: &'static str, description: &'static str) -> Parameter {
@@ -162,10 +162,7 @@ const SCORES: [(bool, ScoreKind, &str, &str); 6] = [
     (true, ScoreKind::Impact, "vendor_cvss_v3_impact_score", "vendor_cvss_v3_impact_score_comparison"),
 ];
 
-pub(super) fn build_package(
-    mut values: ParameterValues,
-    _regexes: &mut RegexCompiler,
-) -> Result<Box<dyn Check>, BadValue> {
+pub(super) fn build_package(mut values: ParameterValues, _regexes: &mut RegexCompiler) -> Built {
     let path_exclude = values.take_regex("package_path_exclude");
     let scores = SCORES.iter().filter_map(|(is_vendor, kind, name, comparison)| {
         Some(ScoreFilter {

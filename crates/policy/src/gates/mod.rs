@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::budget::{Budget, Failure};
 use crate::judge::EvaluationInput;
 use crate::parameter::{Parameter, ParameterValues};
-use crate::pattern::RegexCompiler;
+use crate::prefix_regex::RegexCompiler;
 
 pub(crate) use always::unconditional_match;
 pub(crate) use end_of_life::find_end_of_life;
@@ -39,8 +39,11 @@ pub(crate) struct Trigger {
     /// Whether it fires whatever the image holds.
     pub(crate) is_unconditional: bool,
     /// Makes the check from valid parameters; the error is the name of a parameter and what is wrong with its value.
-    pub(crate) build: fn(ParameterValues, &mut RegexCompiler) -> Result<Box<dyn Check>, BadValue>,
+    pub(crate) build: fn(ParameterValues, &mut RegexCompiler) -> Built,
 }
+
+/// What a trigger makes of its parameters.
+pub(crate) type Built = Result<Box<dyn Check>, BadValue>;
 
 /// A value that is only wrong together with another parameter.
 #[derive(Debug)]

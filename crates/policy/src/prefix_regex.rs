@@ -1,0 +1,235 @@
+//! Regular expressions of bundles, matched as Python's `re.match` does: at the start of the text, ending anywhere.
+//!
+//! `.` excludes the newline, look-around and back references are allowed. They differ from Python in one point that no
+//! image can use to get past a rule: `$` matches at the very end only, not also before a last newline.
+//!
+//! Invariant: compiling and matching are bounded. What the plain engine accepts takes linear time; all else is limited in
+//! its parts, in the steps it may go back and in the length of the text, and reaching a limit is a [`Failure`].
+
+use fancy_regex::{Error, Expr, RegexBuilder, RegexInput};
+
+use crate::budget::{BACKTRACKING_STEPS, Budget, Failure};
+use crate::problem::quote;
+
+/// How often one match may go back before it is given up.
+const BACKTRACK_MAX: usize = 5_000;
+/// Longest text that an expression is compared with.
+const SUBJECT_BYTES_MAX: usize = 256 * 1024;
+/// Longest text that an expression with look-around or back references is compared with.
+const BACKTRACKING_SUBJECT_BYTES_MAX: usize = 16 * 1024;
+/// Longest expression.
+const PATTERN_BYTES_MAX: usize = 4096;
+/// Memory of one compiled expression, about.
+const COMPILED_BYTES_MAX: usize = 1024 * 1024;
+/// Instructions of one compiled expression.
+const INSTRUCTIONS_MAX: usize = 20_000;
+/// Parts of a backtracking expression, each counted as often as it is repeated: the engine counts only the steps back.
+const PARTS_MAX: u64 = 1_000;
+/// Expressions of one bundle: together with the bound of one, this bounds the memory of a bundle.
+pub(crate) const REGEXES_MAX: usize = 500;
+
+/// Why an expression is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum RegexError {
+    #[error("regular expression has {length} bytes (limit {PATTERN_BYTES_MAX})")]
+    TooLong { length: usize },
+    #[error("bundle has more than {REGEXES_MAX} regular expressions")]
+    TooMany,
+    #[error("regular expression `{pattern}` is not valid: {reason}")]
+    Invalid { pattern: String, reason: String },
+    #[error(
+        "regular expression `{pattern}` has {parts} parts with its repetitions (limit {PARTS_MAX} with look-around or back references)"
+    )]
+    TooComplex { pattern: String, parts: u64 },
+}
+
+/// Compiles the expressions of one bundle and counts them.
+#[derive(Debug, Default)]
+pub(crate) struct RegexCompiler {
+    compiled: usize,
+}
+
+/// An expression that is matched at the start of a text.
+#[derive(Debug)]
+pub(crate) struct PrefixRegex {
+    regex: fancy_regex::Regex,
+    /// How much a match can cost; `None` for expressions that take linear time.
+    parts: Option<u64>,
+}
+
+impl RegexCompiler {
+    pub(crate) fn compile(&mut self, pattern: &str) -> Result<PrefixRegex, RegexError> {
+        if pattern.len() > PATTERN_BYTES_MAX {
+            return Err(RegexError::TooLong { length: pattern.len() });
+        }
+        if self.compiled >= REGEXES_MAX {
+            return Err(RegexError::TooMany);
+        }
+        self.compiled += 1;
+        let invalid = |reason: &str| RegexError::Invalid { pattern: quote(pattern), reason: quote(reason) };
+        let regex = RegexBuilder::new(pattern)
+            .backtrack_limit(BACKTRACK_MAX)
+            .delegate_size_limit(COMPILED_BYTES_MAX)
+            .delegate_dfa_size_limit(COMPILED_BYTES_MAX)
+            .delegate_dfa_skip_cache_capacity_check(false)
+            .max_prog_size(INSTRUCTIONS_MAX)
+            .build()
+            .map_err(|error| invalid(&error.to_string()))?;
+        let tree = Expr::parse_tree(pattern).map_err(|error| invalid(&error.to_string()))?;
+        // The engine does not say whether it goes back, so the plain one is asked whether it would do. It reads possessive
+        // repetition (`a*+`) in another way, which the tree tells.
+        if !goes_back(&tree.expr)
+            && regex::RegexBuilder::new(pattern).size_limit(COMPILED_BYTES_MAX).build().is_ok()
+        {
+            return Ok(PrefixRegex { regex, parts: None });
+        }
+        match count_parts(&tree.expr) {
+            Some(parts) if parts <= PARTS_MAX => Ok(PrefixRegex { regex, parts: Some(parts) }),
+            Some(parts) => Err(RegexError::TooComplex { pattern: quote(pattern), parts }),
+            None => Err(invalid("it has a construct that is not part of the policy language")),
+        }
+    }
+}
+
+/// Whether an expression has something that the plain engine does not do.
+fn goes_back(expression: &Expr) -> bool {
+    let is_special = |expression: &Expr| {
+        matches!(
+            expression,
+            Expr::AtomicGroup(_) | Expr::LookAround(..) | Expr::Backref { .. } | Expr::Conditional { .. }
+        )
+    };
+    is_special(expression) || expression.has_descendant(is_special)
+}
+
+/// Parts of an expression with their repetitions; `None` when it has something that Python does not know, such as calls of
+/// groups, whose cost cannot be told.
+fn count_parts(expression: &Expr) -> Option<u64> {
+    match expression {
+        Expr::SubroutineCall(_)
+        | Expr::BacktrackingControlVerb(_)
+        | Expr::Absent(_)
+        | Expr::DefineGroup { .. }
+        | Expr::AstNode(..)
+        | Expr::KeepOut
+        | Expr::ContinueFromPreviousMatchEnd
+        | Expr::BackrefWithRelativeRecursionLevel { .. } => return None,
+        _ => {}
+    }
+    let mut parts = 1_u64;
+    for child in expression.children_iter() {
+        parts = parts.saturating_add(count_parts(child)?);
+    }
+    match expression {
+        Expr::Repeat { lo, hi, .. } => {
+            let times = if *hi == usize::MAX { *lo } else { *hi };
+            Some(parts.saturating_mul(times.max(1) as u64))
+        }
+        _ => Some(parts),
+    }
+}
+
+impl PrefixRegex {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.regex.as_str().is_empty()
+    }
+
+    pub(crate) fn is_match(&self, subject: &str, budget: &mut Budget) -> Result<bool, Failure> {
+        let subject_bytes = subject.len();
+        let (limit, steps) = match self.parts {
+            Some(parts) => (
+                BACKTRACKING_SUBJECT_BYTES_MAX,
+                BACKTRACKING_STEPS * (1 + parts / 100) * (1 + subject_bytes as u64 / 256),
+            ),
+            None => (SUBJECT_BYTES_MAX, 1 + subject_bytes as u64 / 16),
+        };
+        budget.spend(steps)?;
+        let pattern = || quote(self.regex.as_str());
+        if subject_bytes > limit {
+            return Err(Failure::SubjectTooLong { pattern: pattern(), subject_bytes, limit });
+        }
+        // Not `is_match_input`: version 0.20 ignores the anchor there.
+        match self.regex.find_input(RegexInput::new(subject).anchored(true)) {
+            Ok(found) => Ok(found.is_some()),
+            Err(Error::ParseError(..) | Error::CompileError(_) | Error::RuntimeError(_) | _) => {
+                Err(Failure::BacktracksTooLong { pattern: pattern(), subject_bytes })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_expressions_are_bounded() {
+        let mut regexes = RegexCompiler::default();
+        let regex = regexes.compile(r"(?=(a+))(?:a|aa|\1)+$").unwrap();
+        let subject = format!("{}b", "a".repeat(60));
+        let failure = regex.is_match(&subject, &mut Budget::new(1_000_000)).unwrap_err();
+        assert!(matches!(failure, Failure::BacktracksTooLong { subject_bytes: 61, .. }), "{failure}");
+        // Linear expressions do not care.
+        let regex = regexes.compile("(a+)+$").unwrap();
+        assert_eq!(regex.is_match(&subject, &mut Budget::new(1_000_000)), Ok(false));
+    }
+
+    #[test]
+    fn expressions_that_cannot_be_compiled_are_refused() {
+        let mut regexes = RegexCompiler::default();
+        for pattern in ["(", "[", "(?<=a*)(?P<x", "*a", r"\1", &"(".repeat(4000)] {
+            assert!(matches!(regexes.compile(pattern), Err(RegexError::Invalid { .. })), "{pattern}");
+        }
+        for (length, is_good) in
+            [(PATTERN_BYTES_MAX - 1, true), (PATTERN_BYTES_MAX, true), (PATTERN_BYTES_MAX + 1, false)]
+        {
+            assert_eq!(regexes.compile(&"a".repeat(length)).is_ok(), is_good, "{length}");
+        }
+    }
+
+    #[test]
+    fn repetition_is_limited_where_it_is_not_counted() {
+        // Forward steps are not counted by the engine, so these would run for minutes without going back once.
+        let mut regexes = RegexCompiler::default();
+        let rows = [
+            (r"(?:(?=(?=a)a*)a{0}){10000}{10000}b", false),
+            (r"(?:(?=.*a)x?){9999}{9999}b", false),
+            ("a{1000}{1000}{1000}", false),
+            (r"(a)\g<1>", false),
+            (r"(?R)?a(?=b)", false),
+            (r"a\Kb(?=c)", false),
+            (r"(?<![A-Z0-9])[A-Z0-9]{20}(?![A-Z0-9])", true),
+            (r"(?=.{8,})(a|b)\1", true),
+            (r"(?=a)x{498}", true),
+            (r"(?=a)x{498}[yz]", true),
+            (r"(?=a)x{498}[yz][yz]", false),
+            (r"(?:x*+){250}", true),
+            (r"(?:x*+){251}", false),
+        ];
+        for (pattern, is_good) in rows {
+            let found = regexes.compile(pattern).map(|regex| regex.parts);
+            assert_eq!(found.is_ok(), is_good, "{pattern}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn a_bundle_has_a_limited_number_of_expressions() {
+        let mut regexes = RegexCompiler::default();
+        for _ in 0..REGEXES_MAX {
+            regexes.compile("a").unwrap();
+        }
+        assert_eq!(regexes.compile("a").unwrap_err(), RegexError::TooMany);
+    }
+
+    #[test]
+    fn long_texts_are_refused_at_the_limit() {
+        let mut regexes = RegexCompiler::default();
+        for (pattern, limit) in [("a", SUBJECT_BYTES_MAX), ("(?=a)a", BACKTRACKING_SUBJECT_BYTES_MAX)] {
+            let regex = regexes.compile(pattern).unwrap();
+            for (length, is_good) in [(limit - 1, true), (limit, true), (limit + 1, false)] {
+                let found = regex.is_match(&"a".repeat(length), &mut Budget::new(1_000_000));
+                assert_eq!(found.is_ok(), is_good, "{pattern} {length}");
+            }
+        }
+    }
+}

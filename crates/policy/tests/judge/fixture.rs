@@ -1,0 +1,201 @@
+//! An image and a bundle from few words.
+
+use jiff::Timestamp;
+use model::{
+    CvssScore, DatabaseIdentity, Decision, Digest, Distro, DistroCoverage, DockerfileMode, Ecosystem,
+    Evidence, FeedKind, Finding, FindingState, ImageFacts, ImageReference, Inventory, MatchReport, MatchedBy,
+    PackageKind, Platform, Severity,
+};
+use policy::{Bundle, EvaluationInput, judge};
+use serde_json::{Value, json};
+
+pub(crate) const NOW: &str = "2026-06-15T12:00:00Z";
+
+/// All that is judged, with a clean image of Debian 12 as the start.
+#[derive(Debug, Clone)]
+pub(crate) struct Subject {
+    pub(crate) reference: ImageReference,
+    pub(crate) image: ImageFacts,
+    pub(crate) inventory: Inventory,
+    pub(crate) report: MatchReport,
+    pub(crate) now: Timestamp,
+}
+
+pub(crate) fn digest(letter: char) -> Digest {
+    format!("sha256:{}", letter.to_string().repeat(64)).parse().unwrap()
+}
+
+pub(crate) fn timestamp(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+impl Subject {
+    pub(crate) fn new() -> Self {
+        let image = ImageFacts {
+            digest: digest('a'),
+            parent_digest: digest('b'),
+            image_id: digest('c'),
+            platform: Platform { os: "linux".to_owned(), architecture: "amd64".to_owned(), variant: None },
+            layers: Vec::new(),
+            size_bytes: 1000,
+            created: None,
+            user: None,
+            exposed_ports: Vec::new(),
+            environment: Vec::new(),
+            entrypoint: Vec::new(),
+            command: Vec::new(),
+            working_directory: None,
+            labels: Vec::new(),
+            has_health_check: false,
+            history: Vec::new(),
+            dockerfile_mode: DockerfileMode::Guessed,
+            dockerfile: "FROM scratch\nADD file:1 in /\nCMD [\"bash\"]\n".to_owned(),
+            manifest: String::new(),
+        };
+        let ecosystem = Ecosystem { family: "debian".to_owned(), release: Some("12".to_owned()) };
+        let synced_at = timestamp("2026-06-15T00:00:00Z");
+        Self {
+            reference: "docker.io/library/nginx:1.25".parse().unwrap(),
+            image,
+            inventory: Inventory {
+                distro: Some(Distro {
+                    id: "debian".to_owned(),
+                    version_id: Some("12".to_owned()),
+                    ..Distro::default()
+                }),
+                ..Inventory::default()
+            },
+            report: MatchReport {
+                database: Some(DatabaseIdentity { revision: "r1".to_owned(), built_at: synced_at }),
+                coverage: DistroCoverage::Covered { ecosystem, synced_at },
+                findings: Vec::new(),
+                diagnostics: Vec::new(),
+            },
+            now: timestamp(NOW),
+        }
+    }
+
+    pub(crate) fn named(reference: &str) -> Self {
+        Self { reference: reference.parse().unwrap(), ..Self::new() }
+    }
+
+    pub(crate) fn with_dockerfile(mode: DockerfileMode, text: &str) -> Self {
+        let mut subject = Self::new();
+        subject.image.dockerfile_mode = mode;
+        subject.image.dockerfile = text.to_owned();
+        subject
+    }
+
+    pub(crate) fn with_findings(findings: Vec<Finding>) -> Self {
+        let mut subject = Self::new();
+        subject.report.findings = findings;
+        subject
+    }
+
+    pub(crate) fn input(&self) -> EvaluationInput<'_> {
+        EvaluationInput {
+            reference: &self.reference,
+            image: &self.image,
+            inventory: &self.inventory,
+            report: &self.report,
+            now: self.now,
+        }
+    }
+}
+
+pub(crate) fn finding(id: &str, package: &str, severity: Severity, fixed_in: &[&str]) -> Finding {
+    Finding {
+        id: id.to_owned(),
+        aliases: Vec::new(),
+        severity,
+        severity_source: None,
+        cvss: Vec::new(),
+        summary: None,
+        url: Some(format!("https://example.org/{id}")),
+        published: None,
+        state: if fixed_in.is_empty() { FindingState::NotFixed } else { FindingState::Fixed },
+        fixed_in: fixed_in.iter().map(|version| (*version).to_owned()).collect(),
+        package_kind: PackageKind::Deb,
+        package: package.to_owned(),
+        version: "1.0-1".to_owned(),
+        purl: format!("pkg:deb/debian/{package}@1.0-1"),
+        package_path: "/var/lib/dpkg/status".to_owned(),
+        evidence: Evidence {
+            feed: FeedKind::DebianTracker,
+            record: id.to_owned(),
+            ecosystem: Ecosystem { family: "debian".to_owned(), release: Some("12".to_owned()) },
+            matched_by: MatchedBy::SourcePackage,
+            matched_name: package.to_owned(),
+            matched_version: "1.0-1".to_owned(),
+            range: "all versions".to_owned(),
+        },
+    }
+}
+
+/// A finding of another package manager.
+pub(crate) fn language_finding(kind: PackageKind, package: &str, path: &str) -> Finding {
+    Finding {
+        package_kind: kind,
+        package_path: path.to_owned(),
+        ..finding("GHSA-1", package, Severity::High, &[])
+    }
+}
+
+pub(crate) fn cvss(source: &str, vector: &str, score: f64) -> CvssScore {
+    CvssScore { source: source.to_owned(), vector: vector.to_owned(), score }
+}
+
+pub(crate) fn rule(action: &str, gate: &str, trigger: &str, params: &[(&str, &str)]) -> Value {
+    let params: Vec<Value> =
+        params.iter().map(|(name, value)| json!({"name": name, "value": value})).collect();
+    json!({"id": "r", "gate": gate, "trigger": trigger, "action": action, "params": params})
+}
+
+pub(crate) fn always(action: &str) -> Value {
+    rule(action, "always", "always", &[])
+}
+
+pub(crate) fn mapping(
+    name: &str,
+    registry: &str,
+    repository: &str,
+    kind: &str,
+    value: &str,
+    policy_id: &str,
+) -> Value {
+    json!({"name": name, "registry": registry, "repository": repository, "image": {"type": kind, "value": value},
+        "policy_ids": [policy_id], "whitelist_ids": []})
+}
+
+/// A bundle with one policy `p` that holds for every image.
+pub(crate) fn document(rules: Vec<Value>) -> Value {
+    json!({"id": "b", "version": "1_0", "name": "Bundle",
+        "policies": [{"id": "p", "version": "1_0", "name": "Policy", "rules": rules}],
+        "whitelists": [],
+        "mappings": [mapping("all", "*", "*", "tag", "*", "p")],
+        "whitelisted_images": [], "blacklisted_images": []})
+}
+
+pub(crate) fn judge_document(document: &Value, subject: &Subject) -> Decision {
+    judge(&Bundle::parse(document).unwrap(), &subject.input())
+}
+
+/// Judges with one rule and compares the rows: trigger id and message.
+pub(crate) fn check_rule(
+    (gate, trigger): (&str, &str),
+    params: &[(&str, &str)],
+    subject: &Subject,
+    expected: &[(&str, &str)],
+) {
+    let decision = judge_document(&document(vec![rule("STOP", gate, trigger, params)]), subject);
+    let rows: Vec<(&str, &str)> =
+        decision.rows.iter().map(|row| (row.trigger_id.as_str(), row.message.as_str())).collect();
+    assert_eq!(rows, expected, "{gate}/{trigger} {params:?}");
+    assert_eq!(decision.is_pass(), expected.is_empty());
+    assert!(decision.rows.iter().all(|row| row.gate == gate && row.trigger == trigger));
+}
+
+/// Trigger ids of the rows.
+pub(crate) fn ids(decision: &Decision) -> Vec<&str> {
+    decision.rows.iter().map(|row| row.trigger_id.as_str()).collect()
+}

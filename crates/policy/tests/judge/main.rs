@@ -1,0 +1,14 @@
+//! What a bundle decides about an image: rows through one check function each.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends where its own fixture is wrong")]
+
+mod bundles;
+mod fixture;
+mod gate_dockerfile;
+mod gate_vulnerabilities;
+mod hostile;
+mod image_lists;
+mod mappings;
+mod problems;
+mod whitelists;
+mod without_image;
