@@ -1,1 +1,33 @@
-//! To be written.
+//! The engine: which images there are, what is in them, which policies hold, and what they say about an image.
+//!
+//! [`Engine`] is the value that a program owns: it opens a data folder, analyzes wanted images in its workers and
+//! answers questions. Two doors lead to it: [`http::router`], which speaks the Anchore API v1, and
+//! [`Engine::verdict`], for an admission webhook in the same process.
+//!
+//! What is known about an image is its inventory and facts, stored once per digest; findings and verdicts are computed
+//! from them when asked, never stored as truth. No clock is read here but the one in [`EngineSettings`].
+
+mod accounts;
+mod analysis;
+mod engine;
+mod evaluation;
+pub mod http;
+mod images;
+mod policies;
+mod settings;
+mod storage_error;
+mod verdict;
+mod vulnerability_database;
+
+pub use accounts::{ADMIN, Account, AuthenticateError, BootstrapError, HashPasswordError, User};
+pub use engine::{Engine, EngineError, EngineStatus};
+pub use evaluation::{EvaluateError, Evaluation, EvaluationQuestion, ImageReport, PastEvaluation};
+pub use images::{
+    AddImage, AddImageError, AnalysisStatus, AnalysisSummary, ImageFilter, ImageRecord, ParsePullStringError,
+    Pull, PullString, TagRecord,
+};
+pub use policies::{PolicyError, PolicyRecord};
+pub use settings::{EngineSettings, FirstStart};
+pub use storage_error::StorageError;
+pub use verdict::{Verdict, VerdictError, VerdictReason, VerdictState};
+pub use vulnerability_database::DatabaseState;

@@ -10,6 +10,6 @@ mod time;
 pub use database::{Database, MigrateError, OpenError, WriteTransaction};
 pub use queue::{
     Backoff, EnqueueOutcome, Job, JobCounts, Lease, LeaseScope, NewJob, QueueError, ReleasedJob, claim,
-    complete, count_jobs, enqueue, fail, heartbeat, put_back, release_leases,
+    complete, count_jobs, enqueue, fail, has_due, heartbeat, put_back, release_leases,
 };
 pub use time::{from_micros, to_micros};

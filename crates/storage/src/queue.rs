@@ -326,3 +326,16 @@ pub async fn count_jobs(connection: &mut SqliteConnection, kind: &str) -> Result
     let count = |state: &str| rows.iter().find(|(name, _)| name == state).map_or(0, |(_, count)| *count);
     Ok(JobCounts { queued: count("queued"), running: count("running"), failed: count("failed") })
 }
+
+/// Whether [`claim`] or [`release_leases`] would find something, asked without taking the writer.
+pub async fn has_due(pool: &sqlx::SqlitePool, kind: &str, now: Timestamp) -> Result<bool, QueueError> {
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM jobs WHERE kind = $1 AND ((state = 'queued' AND run_at_us <= $2) \
+                        OR (state = 'running' AND lease_expires_us <= $2)))",
+    )
+    .bind(kind)
+    .bind(to_micros(now))
+    .fetch_one(pool)
+    .await
+    .map_err(failed("look for work"))
+}

@@ -1,0 +1,141 @@
+//! One request: sent, answered within its deadline and its size, and sorted into answer or error.
+
+use reqwest::{Method, StatusCode, Url};
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::ClientError;
+
+/// Longer texts of an engine are cut before they are shown.
+const MESSAGE_CHARS_MAX: usize = 1000;
+/// Before this word comes the status in the text that says an image is not analyzed.
+const ANALYSIS_STATUS: &str = "analysis_status: ";
+
+/// One request.
+pub(crate) struct Request<'a> {
+    pub(crate) method: Method,
+    pub(crate) path: &'a [&'a str],
+    pub(crate) query: &'a [(&'a str, &'a str)],
+    pub(crate) body: Option<&'a Value>,
+}
+
+/// Who answers and what is accepted.
+#[derive(Debug)]
+pub(crate) struct Transport {
+    pub(crate) connections: reqwest::Client,
+    pub(crate) base_url: Url,
+    pub(crate) user: String,
+    pub(crate) password: crate::Password,
+    pub(crate) answer_bytes_max: usize,
+}
+
+impl Transport {
+    /// The JSON of a good answer.
+    pub(crate) async fn call<T: for<'de> Deserialize<'de>>(
+        &self,
+        request: &Request<'_>,
+        deadline: Instant,
+    ) -> Result<T, ClientError> {
+        let called = tokio::time::timeout_at(deadline, self.send(request)).await;
+        let (status, body) =
+            called.map_err(|_| ClientError::Timeout { url: self.base_url.to_string() })??;
+        if !status.is_success() {
+            return Err(to_error(status, &body));
+        }
+        serde_json::from_slice(&body).map_err(|error| ClientError::Unexpected {
+            status: status.as_u16(),
+            problem: format!("the answer is not the expected JSON: {error}"),
+        })
+    }
+
+    async fn send(&self, request: &Request<'_>) -> Result<(StatusCode, Vec<u8>), ClientError> {
+        let mut url = self.base_url.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.extend(request.path);
+        }
+        if !request.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(request.query);
+        }
+        let mut builder = self
+            .connections
+            .request(request.method.clone(), url)
+            .basic_auth(&self.user, Some(&self.password.0))
+            .header(reqwest::header::ACCEPT, "application/json");
+        if let Some(body) = request.body {
+            builder = builder.json(body);
+        }
+        let failed = |source: reqwest::Error| match source.is_timeout() {
+            true => ClientError::Timeout { url: self.base_url.to_string() },
+            false => {
+                ClientError::Unreachable { url: self.base_url.to_string(), source: source.without_url() }
+            }
+        };
+        let mut response = builder.send().await.map_err(failed)?;
+        let status = response.status();
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(failed)? {
+            if body.len() + chunk.len() > self.answer_bytes_max {
+                return Err(ClientError::Unexpected {
+                    status: status.as_u16(),
+                    problem: format!("the answer has more than {} bytes", self.answer_bytes_max),
+                });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok((status, body))
+    }
+}
+
+/// What both shapes of an engine's errors have.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ErrorWire {
+    message: Option<String>,
+    title: Option<String>,
+    detail: Value,
+}
+
+fn to_error(status: StatusCode, body: &[u8]) -> ClientError {
+    let wire: ErrorWire = serde_json::from_slice(body).unwrap_or_default();
+    let text = wire
+        .message
+        .or_else(|| wire.detail.as_str().map(str::to_owned))
+        .or(wire.title)
+        .unwrap_or_else(|| String::from_utf8_lossy(body).into_owned());
+    let message: String = text.chars().take(MESSAGE_CHARS_MAX).collect();
+    // A foreign engine wraps this text into other statuses as well.
+    if let Some((_, rest)) = message.split_once(ANALYSIS_STATUS) {
+        let is_word = |character: &char| character.is_ascii_lowercase() || *character == '_';
+        return ClientError::NotAnalyzed { status: rest.chars().take_while(is_word).collect() };
+    }
+    let codes = wire.detail.get("error_codes").and_then(Value::as_array);
+    let codes = codes.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+    match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ClientError::Unauthorized { message },
+        StatusCode::NOT_FOUND => ClientError::NotFound { message },
+        status if status.is_client_error() => ClientError::Refused {
+            status: status.as_u16(),
+            message: with_details(message, &wire.detail),
+            codes,
+        },
+        status => ClientError::Unexpected { status: status.as_u16(), problem: message },
+    }
+}
+
+/// The mistakes of a bundle, or the words of a registry, behind the general message.
+fn with_details(message: String, detail: &Value) -> String {
+    let mut parts = vec![message];
+    let problems = detail.get("validation_details").and_then(Value::as_array);
+    parts.extend(
+        problems
+            .into_iter()
+            .flatten()
+            .filter_map(|problem| problem.get("details")?.as_str())
+            .map(str::to_owned),
+    );
+    for key in ["validation_error", "raw_exception_message"] {
+        parts.extend(detail.get(key).and_then(Value::as_str).map(str::to_owned));
+    }
+    parts.join(": ").chars().take(MESSAGE_CHARS_MAX).collect()
+}

@@ -1,0 +1,335 @@
+//! How an analysis is kept: own structures as JSON, compressed with zstd.
+//!
+//! A type of the domain never gets into the database: it is taken apart field by field, so that a new field is a
+//! compile error here. Every field of a stored structure but the names is optional to read, so older rows stay readable.
+
+use std::io::{self, Read};
+
+use jiff::Timestamp;
+use model::{
+    Diagnostic, DiagnosticCode, Digest, Distro, DockerfileMode, HistoryEntry, ImageFacts, Inventory,
+    LayerFacts, ParseDigestError, Platform,
+};
+use serde::{Deserialize, Serialize};
+
+use super::stored_package::StoredPackage;
+
+/// Number of the form below; a higher one in the database was written by a newer program.
+pub(crate) const FORM: i64 = 1;
+
+const COMPRESSION_LEVEL: i32 = 3;
+/// A stored analysis unpacks to less; more is damage.
+const UNPACKED_BYTES_MAX: u64 = 512 * 1024 * 1024;
+
+/// What was found out about an image.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Analysis {
+    pub(crate) facts: ImageFacts,
+    pub(crate) inventory: Inventory,
+}
+
+/// Why a stored analysis cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DecodeError {
+    #[error("stored analysis has form {found}, this program knows {FORM}")]
+    UnknownForm { found: i64 },
+    #[error("unpack the stored analysis")]
+    Unpack(#[source] io::Error),
+    #[error("stored analysis unpacks to more than {UNPACKED_BYTES_MAX} bytes")]
+    TooLarge,
+    #[error("read the stored analysis")]
+    Parse(#[source] serde_json::Error),
+    #[error("read a digest of the stored analysis")]
+    Digest(#[from] ParseDigestError),
+    #[error("stored analysis has unknown {what} `{word}`")]
+    UnknownWord { what: &'static str, word: String },
+}
+
+pub(crate) fn encode(analysis: &Analysis) -> io::Result<Vec<u8>> {
+    let Analysis { facts, inventory } = analysis;
+    let stored = StoredAnalysis { facts: facts.into(), inventory: inventory.into() };
+    let mut encoder = zstd::Encoder::new(Vec::new(), COMPRESSION_LEVEL)?;
+    serde_json::to_writer(&mut encoder, &stored)?;
+    encoder.finish()
+}
+
+pub(crate) fn decode(form: i64, content: &[u8]) -> Result<Analysis, DecodeError> {
+    if form != FORM {
+        return Err(DecodeError::UnknownForm { found: form });
+    }
+    let decoder = zstd::Decoder::new(content).map_err(DecodeError::Unpack)?;
+    let mut text = Vec::new();
+    let mut bounded = decoder.take(UNPACKED_BYTES_MAX + 1);
+    io::copy(&mut bounded, &mut text).map_err(DecodeError::Unpack)?;
+    if bounded.limit() == 0 {
+        return Err(DecodeError::TooLarge);
+    }
+    let stored: StoredAnalysis = serde_json::from_slice(&text).map_err(DecodeError::Parse)?;
+    Ok(Analysis { facts: stored.facts.try_into()?, inventory: stored.inventory.try_into()? })
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredAnalysis {
+    facts: StoredFacts,
+    inventory: StoredInventory,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredFacts {
+    digest: String,
+    parent_digest: String,
+    image_id: String,
+    os: String,
+    architecture: String,
+    #[serde(default)]
+    variant: Option<String>,
+    #[serde(default)]
+    layers: Vec<StoredLayer>,
+    #[serde(default)]
+    size_bytes: u64,
+    #[serde(default)]
+    created: Option<Timestamp>,
+    #[serde(default)]
+    user: Option<String>,
+    #[serde(default)]
+    exposed_ports: Vec<String>,
+    #[serde(default)]
+    environment: Vec<String>,
+    #[serde(default)]
+    entrypoint: Vec<String>,
+    #[serde(default)]
+    command: Vec<String>,
+    #[serde(default)]
+    working_directory: Option<String>,
+    #[serde(default)]
+    labels: Vec<(String, String)>,
+    #[serde(default)]
+    has_health_check: bool,
+    #[serde(default)]
+    history: Vec<StoredHistory>,
+    dockerfile_mode: String,
+    #[serde(default)]
+    dockerfile: String,
+    #[serde(default)]
+    manifest: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredLayer {
+    #[serde(default)]
+    digest: Option<String>,
+    diff_id: String,
+    #[serde(default)]
+    size_bytes: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredHistory {
+    #[serde(default)]
+    created: Option<Timestamp>,
+    #[serde(default)]
+    created_by: Option<String>,
+    #[serde(default)]
+    comment: Option<String>,
+    #[serde(default)]
+    is_empty_layer: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredInventory {
+    #[serde(default)]
+    distro: Option<StoredDistro>,
+    #[serde(default)]
+    packages: Vec<StoredPackage>,
+    #[serde(default)]
+    diagnostics: Vec<StoredDiagnostic>,
+    #[serde(default)]
+    layers: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredDistro {
+    id: String,
+    #[serde(default)]
+    version_id: Option<String>,
+    #[serde(default)]
+    version_codename: Option<String>,
+    #[serde(default)]
+    id_like: Vec<String>,
+    #[serde(default)]
+    pretty_name: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredDiagnostic {
+    code: String,
+    subject: String,
+    #[serde(default)]
+    offset: Option<u64>,
+    message: String,
+}
+
+impl From<&ImageFacts> for StoredFacts {
+    fn from(facts: &ImageFacts) -> Self {
+        let ImageFacts {
+            digest,
+            parent_digest,
+            image_id,
+            platform: Platform { os, architecture, variant },
+            layers,
+            size_bytes,
+            created,
+            user,
+            exposed_ports,
+            environment,
+            entrypoint,
+            command,
+            working_directory,
+            labels,
+            has_health_check,
+            history,
+            dockerfile_mode,
+            dockerfile,
+            manifest,
+        } = facts.clone();
+        Self {
+            digest: digest.to_string(),
+            parent_digest: parent_digest.to_string(),
+            image_id: image_id.to_string(),
+            os,
+            architecture,
+            variant,
+            layers: layers.into_iter().map(StoredLayer::from).collect(),
+            size_bytes,
+            created,
+            user,
+            exposed_ports,
+            environment,
+            entrypoint,
+            command,
+            working_directory,
+            labels,
+            has_health_check,
+            history: history.into_iter().map(StoredHistory::from).collect(),
+            dockerfile_mode: dockerfile_mode.name().to_owned(),
+            dockerfile,
+            manifest,
+        }
+    }
+}
+
+impl TryFrom<StoredFacts> for ImageFacts {
+    type Error = DecodeError;
+
+    fn try_from(stored: StoredFacts) -> Result<Self, DecodeError> {
+        let dockerfile_mode = [DockerfileMode::Actual, DockerfileMode::Guessed, DockerfileMode::Unknown]
+            .into_iter()
+            .find(|mode| mode.name() == stored.dockerfile_mode)
+            .ok_or(DecodeError::UnknownWord { what: "Dockerfile mode", word: stored.dockerfile_mode })?;
+        Ok(Self {
+            digest: stored.digest.parse()?,
+            parent_digest: stored.parent_digest.parse()?,
+            image_id: stored.image_id.parse()?,
+            platform: Platform { os: stored.os, architecture: stored.architecture, variant: stored.variant },
+            layers: stored.layers.into_iter().map(LayerFacts::try_from).collect::<Result<_, _>>()?,
+            size_bytes: stored.size_bytes,
+            created: stored.created,
+            user: stored.user,
+            exposed_ports: stored.exposed_ports,
+            environment: stored.environment,
+            entrypoint: stored.entrypoint,
+            command: stored.command,
+            working_directory: stored.working_directory,
+            labels: stored.labels,
+            has_health_check: stored.has_health_check,
+            history: stored.history.into_iter().map(HistoryEntry::from).collect(),
+            dockerfile_mode,
+            dockerfile: stored.dockerfile,
+            manifest: stored.manifest,
+        })
+    }
+}
+
+impl From<LayerFacts> for StoredLayer {
+    fn from(LayerFacts { digest, diff_id, size_bytes }: LayerFacts) -> Self {
+        Self { digest: digest.map(|digest| digest.to_string()), diff_id: diff_id.to_string(), size_bytes }
+    }
+}
+
+impl TryFrom<StoredLayer> for LayerFacts {
+    type Error = DecodeError;
+
+    fn try_from(StoredLayer { digest, diff_id, size_bytes }: StoredLayer) -> Result<Self, DecodeError> {
+        let digest = digest.map(|digest| digest.parse::<Digest>()).transpose()?;
+        Ok(Self { digest, diff_id: diff_id.parse()?, size_bytes })
+    }
+}
+
+impl From<HistoryEntry> for StoredHistory {
+    fn from(HistoryEntry { created, created_by, comment, is_empty_layer }: HistoryEntry) -> Self {
+        Self { created, created_by, comment, is_empty_layer }
+    }
+}
+
+impl From<StoredHistory> for HistoryEntry {
+    fn from(StoredHistory { created, created_by, comment, is_empty_layer }: StoredHistory) -> Self {
+        Self { created, created_by, comment, is_empty_layer }
+    }
+}
+
+impl From<&Inventory> for StoredInventory {
+    fn from(Inventory { distro, packages, diagnostics, layers }: &Inventory) -> Self {
+        Self {
+            distro: distro.clone().map(StoredDistro::from),
+            packages: packages.iter().map(StoredPackage::from).collect(),
+            diagnostics: diagnostics.iter().cloned().map(StoredDiagnostic::from).collect(),
+            layers: layers.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+impl TryFrom<StoredInventory> for Inventory {
+    type Error = DecodeError;
+
+    fn try_from(stored: StoredInventory) -> Result<Self, DecodeError> {
+        let StoredInventory { distro, packages, diagnostics, layers } = stored;
+        Ok(Self {
+            distro: distro.map(Distro::from),
+            packages: packages.into_iter().map(TryFrom::try_from).collect::<Result<_, DecodeError>>()?,
+            diagnostics: diagnostics
+                .into_iter()
+                .map(TryFrom::try_from)
+                .collect::<Result<_, DecodeError>>()?,
+            layers: layers.iter().map(|layer| layer.parse()).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl From<Distro> for StoredDistro {
+    fn from(Distro { id, version_id, version_codename, id_like, pretty_name }: Distro) -> Self {
+        Self { id, version_id, version_codename, id_like, pretty_name }
+    }
+}
+
+impl From<StoredDistro> for Distro {
+    fn from(StoredDistro { id, version_id, version_codename, id_like, pretty_name }: StoredDistro) -> Self {
+        Self { id, version_id, version_codename, id_like, pretty_name }
+    }
+}
+
+impl From<Diagnostic> for StoredDiagnostic {
+    fn from(Diagnostic { code, subject, offset, message }: Diagnostic) -> Self {
+        Self { code: code.name().to_owned(), subject, offset, message }
+    }
+}
+
+impl TryFrom<StoredDiagnostic> for Diagnostic {
+    type Error = DecodeError;
+
+    fn try_from(stored: StoredDiagnostic) -> Result<Self, DecodeError> {
+        let StoredDiagnostic { code, subject, offset, message } = stored;
+        let code = DiagnosticCode::from_name(&code)
+            .ok_or(DecodeError::UnknownWord { what: "diagnostic code", word: code })?;
+        Ok(Self { code, subject, offset, message })
+    }
+}

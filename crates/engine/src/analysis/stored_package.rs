@@ -1,0 +1,166 @@
+//! How one package of an inventory is kept.
+
+use model::{Location, OwnedFile, Package, PackageKind, SourcePackage};
+use serde::{Deserialize, Serialize};
+
+use super::DecodeError;
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct StoredPackage {
+    kind: StoredKind,
+    name: String,
+    #[serde(default)]
+    version: Option<String>,
+    #[serde(default)]
+    architecture: Option<String>,
+    #[serde(default)]
+    source: Option<StoredSource>,
+    purl: String,
+    #[serde(default)]
+    licenses: Vec<String>,
+    #[serde(default)]
+    maintainer: Option<String>,
+    #[serde(default)]
+    installed_size_bytes: Option<u64>,
+    #[serde(default)]
+    locations: Vec<StoredLocation>,
+    #[serde(default)]
+    files: Vec<StoredFile>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum StoredKind {
+    Apk,
+    Deb,
+    Rpm,
+    Npm,
+    Gem,
+    PyPi,
+    Maven,
+    Golang,
+    Binary,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredSource {
+    name: String,
+    version: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredLocation {
+    path: String,
+    #[serde(default)]
+    layer: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredFile {
+    path: String,
+    #[serde(default)]
+    checksum: Option<String>,
+}
+
+impl From<&Package> for StoredPackage {
+    fn from(package: &Package) -> Self {
+        let Package {
+            kind,
+            name,
+            version,
+            architecture,
+            source,
+            purl,
+            licenses,
+            maintainer,
+            installed_size_bytes,
+            locations,
+            files,
+        } = package.clone();
+        Self {
+            kind: kind.into(),
+            name,
+            version,
+            architecture,
+            source: source.map(|SourcePackage { name, version }| StoredSource { name, version }),
+            purl,
+            licenses,
+            maintainer,
+            installed_size_bytes,
+            locations: locations
+                .into_iter()
+                .map(|Location { path, layer }| StoredLocation {
+                    path,
+                    layer: layer.map(|layer| layer.to_string()),
+                })
+                .collect(),
+            files: files
+                .into_iter()
+                .map(|OwnedFile { path, checksum }| StoredFile { path, checksum })
+                .collect(),
+        }
+    }
+}
+
+impl TryFrom<StoredPackage> for Package {
+    type Error = DecodeError;
+
+    fn try_from(stored: StoredPackage) -> Result<Self, DecodeError> {
+        let locations = stored
+            .locations
+            .into_iter()
+            .map(|StoredLocation { path, layer }| {
+                Ok(Location { path, layer: layer.map(|layer| layer.parse()).transpose()? })
+            })
+            .collect::<Result<_, DecodeError>>()?;
+        Ok(Self {
+            kind: stored.kind.into(),
+            name: stored.name,
+            version: stored.version,
+            architecture: stored.architecture,
+            source: stored.source.map(|StoredSource { name, version }| SourcePackage { name, version }),
+            purl: stored.purl,
+            licenses: stored.licenses,
+            maintainer: stored.maintainer,
+            installed_size_bytes: stored.installed_size_bytes,
+            locations,
+            files: stored
+                .files
+                .into_iter()
+                .map(|StoredFile { path, checksum }| OwnedFile { path, checksum })
+                .collect(),
+        })
+    }
+}
+
+impl From<PackageKind> for StoredKind {
+    fn from(kind: PackageKind) -> Self {
+        match kind {
+            PackageKind::Apk => Self::Apk,
+            PackageKind::Deb => Self::Deb,
+            PackageKind::Rpm => Self::Rpm,
+            PackageKind::Npm => Self::Npm,
+            PackageKind::Gem => Self::Gem,
+            PackageKind::PyPi => Self::PyPi,
+            PackageKind::Maven => Self::Maven,
+            PackageKind::Golang => Self::Golang,
+            PackageKind::Binary => Self::Binary,
+        }
+    }
+}
+
+impl From<StoredKind> for PackageKind {
+    fn from(kind: StoredKind) -> Self {
+        match kind {
+            StoredKind::Apk => Self::Apk,
+            StoredKind::Deb => Self::Deb,
+            StoredKind::Rpm => Self::Rpm,
+            StoredKind::Npm => Self::Npm,
+            StoredKind::Gem => Self::Gem,
+            StoredKind::PyPi => Self::PyPi,
+            StoredKind::Maven => Self::Maven,
+            StoredKind::Golang => Self::Golang,
+            StoredKind::Binary => Self::Binary,
+        }
+    }
+}

@@ -1,0 +1,390 @@
+//! The workers: claim an image, read it, store what was found.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use model::{Digest, ImageReference};
+use scanner::{CancellationToken, ImageSource, ScanError, ScanErrorKind};
+use serde::{Deserialize, Serialize};
+use sqlx::SqliteConnection;
+use storage::{Backoff, Job, LeaseScope, to_micros};
+
+use super::{Analysis, FORM, encode};
+use crate::images::want_analysis;
+use crate::storage_error::chain;
+use crate::{Engine, StorageError};
+
+/// Name of the work in the queue; its key is the digest.
+pub(crate) const JOB_KIND: &str = "analyze_image";
+
+const BACKOFF: Backoff = Backoff { first: Duration::from_secs(5), longest: Duration::from_secs(300) };
+/// Pause of an idle worker; new work of this process wakes it sooner.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// What a worker needs to know besides the digest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AnalysisJob {
+    /// Where to pull from: `registry/repository@digest`.
+    pub(crate) reference: String,
+}
+
+impl AnalysisJob {
+    pub(crate) fn to_text(&self) -> String {
+        serde_json::json!({ "reference": self.reference }).to_string()
+    }
+}
+
+/// How one attempt ended.
+enum Outcome {
+    Done(Box<Analysis>),
+    Failed {
+        reason: String,
+        retry_after: Option<Duration>,
+        is_final: bool,
+    },
+    /// The lease was lost: somebody else works on it.
+    Lost,
+    /// The engine is closing.
+    Stopped,
+}
+
+impl Engine {
+    /// Analyzes wanted images until `shutdown` completes; what is in work then is given back to the queue.
+    pub async fn run_workers(self: Arc<Self>, shutdown: impl Future<Output = ()>) {
+        let stop = CancellationToken::new();
+        let mut workers = tokio::task::JoinSet::new();
+        for number in 0..self.settings.workers {
+            workers.spawn(self.clone().run_worker(format!("worker-{number}"), stop.clone()));
+        }
+        shutdown.await;
+        stop.cancel();
+        while let Some(ended) = workers.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(error = chain(&error), "a worker ended badly");
+            }
+        }
+    }
+
+    async fn run_worker(self: Arc<Self>, name: String, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            match self.claim_analysis(&name).await {
+                Ok(Some(job)) => {
+                    if let Err(error) = self.work(&job, &stop).await {
+                        tracing::error!(
+                            image.digest = job.dedupe_key,
+                            error = chain(&error),
+                            "cannot store an analysis"
+                        );
+                    }
+                    self.analyses_changed.send_modify(|count| *count += 1);
+                }
+                Ok(None) => self.wait_for_work(&stop).await,
+                Err(error) => {
+                    tracing::error!(error = chain(&error), "cannot claim work");
+                    self.wait_for_work(&stop).await;
+                }
+            }
+        }
+    }
+
+    async fn wait_for_work(&self, stop: &CancellationToken) {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = self.work_arrived.notified() => {}
+            () = tokio::time::sleep(IDLE) => {}
+        }
+    }
+
+    async fn claim_analysis(&self, worker: &str) -> Result<Option<Job>, StorageError> {
+        let now = self.now();
+        let is_due = storage::has_due(self.storage.reader(), JOB_KIND, now).await;
+        if !is_due.map_err(StorageError::at("look for work"))? {
+            return Ok(None);
+        }
+        let mut tx = self.storage.begin().await.map_err(StorageError::at("begin"))?;
+        release(&mut tx, LeaseScope::Expired, now).await?;
+        let job = storage::claim(&mut tx, JOB_KIND, worker, self.lease_end(now), now)
+            .await
+            .map_err(StorageError::at("claim work"))?;
+        if let Some(job) = &job {
+            set_status(&mut tx, &job.dedupe_key, "analyzing", None, now).await?;
+        }
+        tx.commit().await.map_err(StorageError::at("commit"))?;
+        Ok(job)
+    }
+
+    async fn work(&self, job: &Job, stop: &CancellationToken) -> Result<(), StorageError> {
+        tracing::info!(image.digest = job.dedupe_key, analysis.attempt = job.attempt, "analysis begins");
+        match self.analyze(job, stop).await {
+            Outcome::Done(analysis) => self.store_success(job, *analysis).await,
+            Outcome::Failed { reason, retry_after, is_final } => {
+                self.store_failure(job, &reason, retry_after, is_final).await
+            }
+            Outcome::Lost => {
+                tracing::warn!(image.digest = job.dedupe_key, "the lease was lost");
+                Ok(())
+            }
+            Outcome::Stopped => self.give_back(job).await,
+        }
+    }
+
+    async fn analyze(&self, job: &Job, stop: &CancellationToken) -> Outcome {
+        let failed = |reason: String| Outcome::Failed { reason, retry_after: None, is_final: true };
+        let reference = match serde_json::from_str::<AnalysisJob>(&job.payload) {
+            Ok(parsed) => parsed.reference,
+            Err(error) => return failed(format!("read the job: {error}")),
+        };
+        let reference = match reference.parse::<ImageReference>() {
+            Ok(reference) => reference,
+            Err(error) => return failed(format!("read the job's reference: {error}")),
+        };
+        let mut options = self.settings.scan.clone();
+        options.cancellation = CancellationToken::new();
+        // Dropped with this future, whatever way it ends: a load nobody waits for must not go on.
+        let _cancelled_at_end = options.cancellation.clone().drop_guard();
+        let source = ImageSource::Registry(reference);
+        // On a thread of its own: unpacking and cataloging must not hold up those who serve requests.
+        let runtime = tokio::runtime::Handle::current();
+        let mut load =
+            tokio::task::spawn_blocking(move || runtime.block_on(scanner::load(&source, &options)));
+        let mut heartbeat = tokio::time::interval(self.settings.lease / 3);
+        heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                loaded = &mut load => return match loaded {
+                    Ok(loaded) => judge_load(&job.dedupe_key, loaded),
+                    // A panic in a parser must cost one image, not the worker.
+                    Err(error) => failed(format!("the analysis broke off: {error}")),
+                },
+                () = stop.cancelled() => return Outcome::Stopped,
+                _ = heartbeat.tick() => match self.heartbeat(job).await {
+                    Ok(true) => {}
+                    Ok(false) => return Outcome::Lost,
+                    // The lease may still be ours; its end decides, and storing checks it again.
+                    Err(error) => tracing::warn!(error = chain(&error), "cannot prolong a lease"),
+                },
+            }
+        }
+    }
+
+    async fn heartbeat(&self, job: &Job) -> Result<bool, StorageError> {
+        let mut tx = self.storage.begin().await.map_err(StorageError::at("begin"))?;
+        let is_held = storage::heartbeat(&mut tx, job.lease, self.lease_end(self.now()))
+            .await
+            .map_err(StorageError::at("prolong a lease"))?;
+        tx.commit().await.map_err(StorageError::at("commit"))?;
+        Ok(is_held)
+    }
+
+    fn lease_end(&self, now: Timestamp) -> Timestamp {
+        now.checked_add(self.settings.lease).unwrap_or(Timestamp::MAX)
+    }
+
+    async fn store_success(&self, job: &Job, analysis: Analysis) -> Result<(), StorageError> {
+        let packages = analysis.inventory.packages.len();
+        let row = AnalysisRow::new(&analysis);
+        let content = tokio::task::spawn_blocking(move || encode(&analysis))
+            .await
+            .map_err(StorageError::at("encode an analysis"))?
+            .map_err(StorageError::at("encode an analysis"))?;
+        let now = self.now();
+        let mut tx = self.storage.begin().await.map_err(StorageError::at("begin"))?;
+        if !storage::complete(&mut tx, job.lease).await.map_err(StorageError::at("complete work"))? {
+            return Ok(());
+        }
+        row.store(&mut tx, &job.dedupe_key, &content, now).await?;
+        sqlx::query(
+            "UPDATE images SET analysis_status = 'analyzed', analysis_error = NULL, analyzed_us = $2, updated_us = $2 \
+             WHERE digest = $1",
+        )
+        .bind(&job.dedupe_key)
+        .bind(to_micros(now))
+        .execute(&mut *tx)
+        .await
+        .map_err(StorageError::at("mark an image as analyzed"))?;
+        tx.commit().await.map_err(StorageError::at("commit"))?;
+        tracing::info!(
+            image.digest = job.dedupe_key,
+            analysis.packages = packages,
+            analysis.bytes = content.len(),
+            "analysis stored"
+        );
+        Ok(())
+    }
+
+    async fn store_failure(
+        &self,
+        job: &Job,
+        reason: &str,
+        retry_after: Option<Duration>,
+        is_final: bool,
+    ) -> Result<(), StorageError> {
+        let now = self.now();
+        let is_over = is_final || job.is_last_attempt();
+        let wait = BACKOFF.delay(job.attempt).max(retry_after.unwrap_or_default());
+        let retry_at = (!is_over).then(|| now.checked_add(wait).unwrap_or(Timestamp::MAX));
+        tracing::warn!(
+            image.digest = job.dedupe_key,
+            error = reason,
+            analysis.is_over = is_over,
+            "analysis failed"
+        );
+        let mut tx = self.storage.begin().await.map_err(StorageError::at("begin"))?;
+        if storage::fail(&mut tx, job.lease, reason, retry_at)
+            .await
+            .map_err(StorageError::at("record a failed attempt"))?
+        {
+            let status = if is_over { "analysis_failed" } else { "not_analyzed" };
+            set_status(&mut tx, &job.dedupe_key, status, Some(reason), now).await?;
+        }
+        tx.commit().await.map_err(StorageError::at("commit"))
+    }
+
+    async fn give_back(&self, job: &Job) -> Result<(), StorageError> {
+        let mut tx = self.storage.begin().await.map_err(StorageError::at("begin"))?;
+        if storage::put_back(&mut tx, job.lease).await.map_err(StorageError::at("give work back"))? {
+            set_status(&mut tx, &job.dedupe_key, "not_analyzed", None, self.now()).await?;
+        }
+        tx.commit().await.map_err(StorageError::at("commit"))
+    }
+}
+
+fn judge_load(digest: &str, loaded: Result<scanner::ScannedImage, ScanError>) -> Outcome {
+    match loaded {
+        Ok(scanned) if scanned.facts.digest.to_string() == digest => {
+            Outcome::Done(Box::new(Analysis { facts: scanned.facts, inventory: scanned.inventory }))
+        }
+        Ok(scanned) => Outcome::Failed {
+            reason: format!("the registry answered with image `{}`", scanned.facts.digest),
+            retry_after: None,
+            is_final: true,
+        },
+        Err(error) => Outcome::Failed {
+            reason: chain(&error),
+            retry_after: error.retry_after(),
+            is_final: !error.is_retryable() && error.kind() != ScanErrorKind::Cancelled,
+        },
+    }
+}
+
+/// The columns of an analysis that lists show without unpacking it.
+struct AnalysisRow {
+    architecture: String,
+    distro: Option<String>,
+    distro_version: Option<String>,
+    dockerfile_mode: &'static str,
+    size_bytes: i64,
+    layer_count: i64,
+}
+
+impl AnalysisRow {
+    fn new(analysis: &Analysis) -> Self {
+        let distro = analysis.inventory.distro.as_ref();
+        Self {
+            architecture: analysis.facts.platform.architecture.clone(),
+            distro: distro.map(|distro| distro.id.clone()),
+            distro_version: distro.and_then(|distro| distro.version_id.clone()),
+            dockerfile_mode: analysis.facts.dockerfile_mode.name(),
+            size_bytes: i64::try_from(analysis.facts.size_bytes).unwrap_or(i64::MAX),
+            layer_count: i64::try_from(analysis.facts.layers.len()).unwrap_or(i64::MAX),
+        }
+    }
+
+    async fn store(
+        &self,
+        connection: &mut SqliteConnection,
+        digest: &str,
+        content: &[u8],
+        now: Timestamp,
+    ) -> Result<(), StorageError> {
+        sqlx::query(
+            "INSERT INTO analyses (digest, form, content, architecture, distro, distro_version, dockerfile_mode, \
+                                   size_bytes, layer_count, created_us) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
+             ON CONFLICT (digest) DO UPDATE SET form = excluded.form, content = excluded.content, \
+               architecture = excluded.architecture, distro = excluded.distro, \
+               distro_version = excluded.distro_version, dockerfile_mode = excluded.dockerfile_mode, \
+               size_bytes = excluded.size_bytes, layer_count = excluded.layer_count, created_us = excluded.created_us",
+        )
+        .bind(digest)
+        .bind(FORM)
+        .bind(content)
+        .bind(&self.architecture)
+        .bind(&self.distro)
+        .bind(&self.distro_version)
+        .bind(self.dockerfile_mode)
+        .bind(self.size_bytes)
+        .bind(self.layer_count)
+        .bind(to_micros(now))
+        .execute(connection)
+        .await
+        .map_err(StorageError::at("store an analysis"))?;
+        Ok(())
+    }
+}
+
+/// Moves the images of a digest that are not done; a reason is kept until an analysis succeeds.
+async fn set_status(
+    connection: &mut SqliteConnection,
+    digest: &str,
+    status: &'static str,
+    reason: Option<&str>,
+    now: Timestamp,
+) -> Result<(), StorageError> {
+    sqlx::query(
+        "UPDATE images SET analysis_status = $2, analysis_error = coalesce($3, analysis_error), updated_us = $4 \
+         WHERE digest = $1 AND analysis_status <> 'analyzed'",
+    )
+    .bind(digest)
+    .bind(status)
+    .bind(reason)
+    .bind(to_micros(now))
+    .execute(connection)
+    .await
+    .map_err(StorageError::at("change an analysis status"))?;
+    Ok(())
+}
+
+/// Takes leases away and shows it in the images.
+async fn release(
+    connection: &mut SqliteConnection,
+    scope: LeaseScope,
+    now: Timestamp,
+) -> Result<(), StorageError> {
+    let released =
+        storage::release_leases(connection, scope, now).await.map_err(StorageError::at("release leases"))?;
+    for job in released.iter().filter(|job| job.kind == JOB_KIND) {
+        let status = if job.is_given_up { "analysis_failed" } else { "not_analyzed" };
+        set_status(connection, &job.dedupe_key, status, Some("the worker disappeared"), now).await?;
+    }
+    Ok(())
+}
+
+/// Puts right, at the start, what a process left that disappeared: its leases end, and every image that waits for an
+/// analysis has a job. On an embedded database no other process works, so no lease is waited for.
+pub(crate) async fn reconcile(database: &storage::Database, now: Timestamp) -> Result<(), StorageError> {
+    let mut tx = database.begin().await.map_err(StorageError::at("begin"))?;
+    release(&mut tx, LeaseScope::All, now).await?;
+    let waiting: Vec<(String, String, String)> = sqlx::query_as(
+        "SELECT i.digest, max(t.registry), max(t.repository) FROM images i \
+         JOIN image_tags t ON t.account = i.account AND t.digest = i.digest \
+         WHERE i.analysis_status IN ('not_analyzed', 'analyzing') AND NOT EXISTS \
+           (SELECT 1 FROM jobs j WHERE j.kind = $1 AND j.dedupe_key = i.digest AND j.state <> 'failed') \
+         GROUP BY i.digest, t.registry, t.repository",
+    )
+    .bind(JOB_KIND)
+    .fetch_all(&mut *tx)
+    .await
+    .map_err(StorageError::at("look for images without work"))?;
+    for (digest, registry, repository) in waiting {
+        let digest: Digest = digest.parse().map_err(StorageError::at("read a digest"))?;
+        let reference: ImageReference = format!("{registry}/{repository}@{digest}")
+            .parse()
+            .map_err(StorageError::at("read a reference"))?;
+        want_analysis(&mut tx, &reference, &digest, 0, now)
+            .await
+            .map_err(StorageError::at("want the analysis"))?;
+    }
+    tx.commit().await.map_err(StorageError::at("commit"))
+}

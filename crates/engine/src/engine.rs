@@ -1,0 +1,180 @@
+//! The engine value: what it owns, how it opens and closes.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use policy::Bundle;
+use storage::{Database, JobCounts};
+use tokio::sync::{Notify, watch};
+
+use crate::accounts::{self, ADMIN, Authenticator, User};
+use crate::evaluation::EvaluationCaches;
+use crate::policies::install_first_policies;
+use crate::vulnerability_database::{DatabaseHolder, Snapshot};
+use crate::{
+    Account, AuthenticateError, BootstrapError, DatabaseState, EngineSettings, FirstStart, HashPasswordError,
+    PolicyError, StorageError,
+};
+
+/// Name of the database file in the data folder.
+const STORAGE_FILE: &str = "engine.db";
+/// Compiled bundles that are kept.
+const BUNDLES_MAX: u64 = 64;
+
+/// An open engine.
+pub struct Engine {
+    pub(crate) settings: EngineSettings,
+    pub(crate) storage: Database,
+    pub(crate) holder: Arc<DatabaseHolder>,
+    pub(crate) bundles: moka::sync::Cache<String, Arc<Bundle>>,
+    pub(crate) caches: EvaluationCaches,
+    /// Wakes an idle worker.
+    pub(crate) work_arrived: Notify,
+    /// Counts ended attempts; who waits for an analysis looks again when it changes.
+    pub(crate) analyses_changed: watch::Sender<u64>,
+    authenticator: Authenticator,
+    started_at: Timestamp,
+}
+
+/// Why an engine could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The folder cannot be made.
+    #[error("create the data folder `{}`", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The database file cannot be opened.
+    #[error("open the engine's database")]
+    Open(#[source] storage::OpenError),
+    /// Its tables cannot be brought up to date.
+    #[error("prepare the engine's tables")]
+    Migrate(#[source] storage::MigrateError),
+    /// The administrator cannot be set up.
+    #[error("set up the administrator")]
+    Bootstrap(#[source] BootstrapError),
+    /// Passwords cannot be hashed.
+    #[error("prepare the check of passwords")]
+    Passwords(#[source] HashPasswordError),
+    /// The first bundles cannot be stored.
+    #[error("install the first policy bundles")]
+    Policies(#[source] PolicyError),
+    /// What an earlier process left cannot be put right.
+    #[error("take over unfinished work")]
+    Reconcile(#[source] StorageError),
+}
+
+/// How the engine is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EngineStatus {
+    /// When it was opened.
+    pub started_at: Timestamp,
+    /// Whether there is vulnerability data.
+    pub database: DatabaseState,
+    /// Analyses that wait, run, or were given up.
+    pub jobs: JobCounts,
+}
+
+impl Engine {
+    /// Opens a data folder, or makes a new one with the administrator and the first policies.
+    ///
+    /// A missing or broken vulnerability database is no error but a state: see [`Engine::database_state`].
+    pub async fn open(settings: EngineSettings) -> Result<(Self, FirstStart), EngineError> {
+        let now = (settings.clock)();
+        fs_err::create_dir_all(&settings.data_dir)
+            .map_err(|source| EngineError::Folder { path: settings.data_dir.clone(), source })?;
+        let storage =
+            Database::open(&settings.data_dir.join(STORAGE_FILE)).await.map_err(EngineError::Open)?;
+        storage
+            .migrate("engine", sqlx::migrate!("./migrations/sqlite"))
+            .await
+            .map_err(EngineError::Migrate)?;
+        let (generated_password, is_new) =
+            accounts::bootstrap(&storage, settings.admin_password.as_deref(), now)
+                .await
+                .map_err(EngineError::Bootstrap)?;
+        install_first_policies(&storage, ADMIN, now).await.map_err(EngineError::Policies)?;
+        crate::analysis::reconcile(&storage, now).await.map_err(EngineError::Reconcile)?;
+        let database_path = settings.database_path.clone();
+        // Opening checks the whole file, which may be large.
+        let opened = tokio::task::spawn_blocking(move || DatabaseHolder::open(&database_path, now)).await;
+        let engine = Self {
+            holder: Arc::new(
+                opened.map_err(|error| EngineError::Reconcile(StorageError::new("open the data", error)))?,
+            ),
+            authenticator: Authenticator::new().map_err(EngineError::Passwords)?,
+            bundles: moka::sync::Cache::new(BUNDLES_MAX),
+            caches: EvaluationCaches::new(),
+            work_arrived: Notify::new(),
+            analyses_changed: watch::Sender::new(0),
+            started_at: now,
+            storage,
+            settings,
+        };
+        let first_start = FirstStart { user: ADMIN.to_owned(), generated_password, is_new };
+        Ok((engine, first_start))
+    }
+
+    /// Closes the database after its current statements. Stop the workers and the listener first.
+    pub async fn shutdown(&self) {
+        self.storage.close().await;
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        (self.settings.clock)()
+    }
+
+    /// Whether there is vulnerability data, as of the last look at the file.
+    pub fn database_state(&self) -> DatabaseState {
+        self.holder.snapshot().state.clone()
+    }
+
+    /// The vulnerability database in use; looks at the file at most once a second.
+    pub(crate) async fn vulnerability_data(&self) -> Arc<Snapshot> {
+        let now = self.now();
+        if !self.holder.is_look_due(now) {
+            return self.holder.snapshot();
+        }
+        let holder = self.holder.clone();
+        // A look that panics leaves the file in use that was in use.
+        tokio::task::spawn_blocking(move || holder.look(now)).await.unwrap_or_else(|error| {
+            tracing::error!(
+                error = crate::storage_error::chain(&error),
+                "cannot look at the vulnerability database"
+            );
+            self.holder.snapshot()
+        })
+    }
+
+    /// How the engine is.
+    pub async fn status(&self) -> Result<EngineStatus, StorageError> {
+        let database = self.vulnerability_data().await.state.clone();
+        let mut reader =
+            self.storage.reader().acquire().await.map_err(StorageError::at("get a connection"))?;
+        let jobs = storage::count_jobs(&mut reader, crate::analysis::JOB_KIND)
+            .await
+            .map_err(StorageError::at("count work"))?;
+        Ok(EngineStatus { started_at: self.started_at, database, jobs })
+    }
+
+    /// The user of this name, if the password is his.
+    pub async fn authenticate(&self, username: &str, password: &str) -> Result<User, AuthenticateError> {
+        self.authenticator.authenticate(&self.storage, username, password).await
+    }
+
+    /// The account of this name.
+    pub async fn find_account(&self, name: &str) -> Result<Option<Account>, StorageError> {
+        accounts::find_account(&self.storage, name).await
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Engine").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}

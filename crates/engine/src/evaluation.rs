@@ -1,0 +1,437 @@
+//! What a policy says about an image: stored inventory, current database, current bundle, one decision.
+//!
+//! Three caches, each keyed by everything its value depends on, so nothing is ever invalidated by hand:
+//! the unpacked analysis (digest, time of the analysis), the match report (that and the database in use), and the
+//! decision (that, the name asked about, the bundle's revision and the five minutes it is in, because rules may look
+//! at the clock, to the day).
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use model::{Action, Decision, Digest, DockerfileMode, ImageFacts, ImageReference, MatchReport};
+use moka::future::Cache;
+use policy::{Bundle, EvaluationInput};
+use storage::{from_micros, to_micros};
+
+use crate::analysis::{self, Analysis};
+use crate::vulnerability_database::Snapshot;
+use crate::{
+    AnalysisStatus, Engine, ImageFilter, ImageRecord, ParsePullStringError, PolicyRecord, PullString,
+    StorageError,
+};
+
+/// How long a decision may be reused.
+const DECISION_SECONDS: i64 = 300;
+const ANALYSES_BYTES_MAX: u64 = 256 * 1024 * 1024;
+const REPORTS_FINDINGS_MAX: u64 = 500_000;
+const DECISIONS_ROWS_MAX: u64 = 500_000;
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EvaluationQuestion {
+    /// The account whose policies hold.
+    pub account: String,
+    /// Which image.
+    pub filter: ImageFilter,
+    /// The name under which the image is asked about; empty: the image's own.
+    pub tag: String,
+    /// Which bundle; `None`: the active one.
+    pub policy_id: Option<String>,
+    /// Whether the verdict is kept for the history.
+    pub is_stored: bool,
+}
+
+/// A verdict and what it rests on.
+#[derive(Debug, Clone)]
+pub struct Evaluation {
+    /// The image.
+    pub image: ImageRecord,
+    /// The name it was judged under, as the answer shows it.
+    pub key: String,
+    /// The bundle.
+    pub policy: PolicyRecord,
+    /// The verdict.
+    pub decision: Arc<Decision>,
+    /// The findings it rests on.
+    pub report: Arc<MatchReport>,
+    /// Revision of the vulnerability data, or `none`.
+    pub database_revision: String,
+    /// When it was computed.
+    pub evaluated_at: Timestamp,
+}
+
+/// A verdict of the past.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PastEvaluation {
+    /// Under which bundle.
+    pub policy_id: String,
+    /// The verdict.
+    pub is_pass: bool,
+    /// When it was computed last.
+    pub evaluated_at: Timestamp,
+}
+
+/// An image with its findings.
+#[derive(Debug, Clone)]
+pub struct ImageReport {
+    /// The image.
+    pub image: ImageRecord,
+    /// What is in it.
+    pub inventory: Arc<model::Inventory>,
+    /// Its findings.
+    pub report: Arc<MatchReport>,
+}
+
+/// Why there is no verdict.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum EvaluateError {
+    /// The account has no such image.
+    #[error("image not found in DB")]
+    ImageNotFound,
+    /// The analysis is not done.
+    #[error("image is not analyzed - analysis_status: {}", status.name())]
+    NotAnalyzed {
+        /// How far it is.
+        status: AnalysisStatus,
+        /// Why the last attempt failed.
+        reason: Option<String>,
+    },
+    /// There is no bundle of this id.
+    #[error("Policy bundle {0} not found in DB")]
+    PolicyNotFound(String),
+    /// No bundle is active.
+    #[error("user has no active policy to evaluate: {0}")]
+    NoActivePolicy(String),
+    /// The name asked about names no image.
+    #[error("cannot handle image input string")]
+    BadReference(#[source] ParsePullStringError),
+    /// Ours: tables, stored content or the vulnerability database cannot be read.
+    #[error("compute the evaluation")]
+    Failed(#[source] Arc<StorageError>),
+}
+
+impl From<StorageError> for EvaluateError {
+    fn from(error: StorageError) -> Self {
+        Self::Failed(Arc::new(error))
+    }
+}
+
+/// Identifies what is known about an image: the same digest analyzed again is something else.
+type AnalysisKey = (Digest, Option<Timestamp>);
+
+/// Everything a decision depends on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct DecisionKey {
+    analysis: AnalysisKey,
+    dockerfile: Option<String>,
+    reference: ImageReference,
+    policy_revision: String,
+    database_generation: u64,
+    slot: i64,
+}
+
+#[derive(Clone)]
+struct Decided {
+    decision: Arc<Decision>,
+    report: Arc<MatchReport>,
+    evaluated_at: Timestamp,
+}
+
+/// An analysis in memory.
+#[derive(Clone)]
+struct Unpacked {
+    facts: Arc<ImageFacts>,
+    inventory: Arc<model::Inventory>,
+    weight: u32,
+}
+
+/// What was computed lately.
+pub(crate) struct EvaluationCaches {
+    analyses: Cache<AnalysisKey, Unpacked>,
+    reports: Cache<(AnalysisKey, u64), Arc<MatchReport>>,
+    decisions: Cache<DecisionKey, Decided>,
+}
+
+impl EvaluationCaches {
+    pub(crate) fn new() -> Self {
+        let count = |length: usize| u32::try_from(length).unwrap_or(u32::MAX).saturating_add(1);
+        Self {
+            analyses: Cache::builder()
+                .max_capacity(ANALYSES_BYTES_MAX)
+                .weigher(|_, unpacked: &Unpacked| unpacked.weight)
+                .build(),
+            reports: Cache::builder()
+                .max_capacity(REPORTS_FINDINGS_MAX)
+                .weigher(move |_, report: &Arc<MatchReport>| count(report.findings.len()))
+                .build(),
+            decisions: Cache::builder()
+                .max_capacity(DECISIONS_ROWS_MAX)
+                .weigher(move |_, decided: &Decided| count(decided.decision.rows.len()))
+                .build(),
+        }
+    }
+}
+
+impl Engine {
+    /// Judges an analyzed image by a bundle.
+    pub async fn evaluate(&self, question: &EvaluationQuestion) -> Result<Evaluation, EvaluateError> {
+        let image = self.find_one_image(&question.account, &question.filter).await?;
+        require_analyzed(&image)?;
+        let (reference, key) = name_asked_about(&image, &question.tag)?;
+        let policy = self.find_policy_for(question).await?;
+        let bundle = self
+            .compiled(&policy)
+            .map_err(|error| StorageError::new("read the stored policy bundle", error))?;
+        let data = self.vulnerability_data().await;
+        let decided = self.decide(&image, reference, &policy, bundle, &data).await?;
+        if question.is_stored {
+            self.store_evaluation(&question.account, &image, &key, &policy, &decided).await?;
+        }
+        Ok(Evaluation {
+            image,
+            key,
+            policy,
+            decision: decided.decision,
+            report: decided.report,
+            database_revision: data.revision(),
+            evaluated_at: decided.evaluated_at,
+        })
+    }
+
+    /// What is in an image and which vulnerabilities that has.
+    pub async fn report(&self, account: &str, filter: &ImageFilter) -> Result<ImageReport, EvaluateError> {
+        let image = self.find_one_image(account, filter).await?;
+        require_analyzed(&image)?;
+        let data = self.vulnerability_data().await;
+        let unpacked = self.unpack(&image).await?;
+        let report = self.match_report(&image, &unpacked, &data).await?;
+        Ok(ImageReport { image, inventory: unpacked.inventory, report })
+    }
+
+    /// Verdicts of the past about an image under a name, newest first.
+    pub async fn past_evaluations(
+        &self,
+        account: &str,
+        digest: &Digest,
+        key: &str,
+    ) -> Result<Vec<PastEvaluation>, StorageError> {
+        let rows: Vec<(String, String, i64)> = sqlx::query_as(
+            "SELECT policy_id, action, updated_us FROM evaluations WHERE account = $1 AND digest = $2 AND tag = $3 \
+             ORDER BY updated_us DESC, policy_id, action",
+        )
+        .bind(account)
+        .bind(digest.to_string())
+        .bind(key)
+        .fetch_all(self.storage.reader())
+        .await
+        .map_err(StorageError::at("read past evaluations"))?;
+        Ok(rows
+            .into_iter()
+            .map(|(policy_id, action, updated)| PastEvaluation {
+                policy_id,
+                is_pass: action != Action::Stop.name(),
+                evaluated_at: from_micros(updated),
+            })
+            .collect())
+    }
+
+    async fn find_one_image(
+        &self,
+        account: &str,
+        filter: &ImageFilter,
+    ) -> Result<ImageRecord, EvaluateError> {
+        self.find_images(account, filter).await?.into_iter().next().ok_or(EvaluateError::ImageNotFound)
+    }
+
+    async fn find_policy_for(&self, question: &EvaluationQuestion) -> Result<PolicyRecord, EvaluateError> {
+        match &question.policy_id {
+            Some(id) => self
+                .find_policy(&question.account, id)
+                .await?
+                .ok_or_else(|| EvaluateError::PolicyNotFound(id.clone())),
+            None => self
+                .find_active_policy(&question.account)
+                .await?
+                .ok_or_else(|| EvaluateError::NoActivePolicy(question.account.clone())),
+        }
+    }
+
+    async fn decide(
+        &self,
+        image: &ImageRecord,
+        reference: ImageReference,
+        policy: &PolicyRecord,
+        bundle: Arc<Bundle>,
+        data: &Snapshot,
+    ) -> Result<Decided, EvaluateError> {
+        let now = self.now();
+        let key = DecisionKey {
+            analysis: analysis_key(image),
+            dockerfile: image.dockerfile.clone(),
+            reference: reference.clone(),
+            policy_revision: policy.revision.clone(),
+            database_generation: data.generation,
+            slot: now.as_second().div_euclid(DECISION_SECONDS),
+        };
+        // One computation however many ask at the same time.
+        let computed = self.caches.decisions.try_get_with(key, async {
+            let unpacked = self.unpack(image).await?;
+            let report = self.match_report(image, &unpacked, data).await?;
+            let facts = with_supplied_dockerfile(&unpacked.facts, image.dockerfile.as_deref());
+            let (inventory, judged) = (unpacked.inventory, report.clone());
+            let decision = tokio::task::spawn_blocking(move || {
+                let input = EvaluationInput {
+                    reference: &reference,
+                    image: &facts,
+                    inventory: &inventory,
+                    report: &judged,
+                    now,
+                };
+                policy::judge(&bundle, &input)
+            })
+            .await
+            .map_err(StorageError::at("judge the image"))?;
+            Ok::<_, EvaluateError>(Decided { decision: Arc::new(decision), report, evaluated_at: now })
+        });
+        computed.await.map_err(|error| EvaluateError::clone(&error))
+    }
+
+    async fn match_report(
+        &self,
+        image: &ImageRecord,
+        unpacked: &Unpacked,
+        data: &Snapshot,
+    ) -> Result<Arc<MatchReport>, EvaluateError> {
+        let Some(database) = data.database.clone() else {
+            return Ok(Arc::new(MatchReport::without_database()));
+        };
+        let inventory = unpacked.inventory.clone();
+        let matched = self.caches.reports.try_get_with((analysis_key(image), data.generation), async {
+            let report = tokio::task::spawn_blocking(move || {
+                vulnerability_db::matching::match_inventory(&inventory, &database)
+            })
+            .await
+            .map_err(StorageError::at("match the inventory"))?
+            .map_err(StorageError::at("read the vulnerability database"))?;
+            Ok::<_, EvaluateError>(Arc::new(report))
+        });
+        matched.await.map_err(|error| EvaluateError::clone(&error))
+    }
+
+    async fn unpack(&self, image: &ImageRecord) -> Result<Unpacked, EvaluateError> {
+        let digest = image.digest.to_string();
+        let unpacked = self.caches.analyses.try_get_with(analysis_key(image), async {
+            let (form, content): (i64, Vec<u8>) =
+                sqlx::query_as("SELECT form, content FROM analyses WHERE digest = $1")
+                    .bind(digest)
+                    .fetch_one(self.storage.reader())
+                    .await
+                    .map_err(StorageError::at("read an analysis"))?;
+            // An inventory takes about ten times its compressed form.
+            let weight = u32::try_from(content.len().saturating_mul(10)).unwrap_or(u32::MAX);
+            let Analysis { facts, inventory } =
+                tokio::task::spawn_blocking(move || analysis::decode(form, &content))
+                    .await
+                    .map_err(StorageError::at("unpack an analysis"))?
+                    .map_err(StorageError::at("unpack an analysis"))?;
+            let unpacked = Unpacked { facts: Arc::new(facts), inventory: Arc::new(inventory), weight };
+            Ok::<_, EvaluateError>(unpacked)
+        });
+        unpacked.await.map_err(|error| EvaluateError::clone(&error))
+    }
+
+    /// Keeps a verdict for the history. A verdict from the cache is there already.
+    async fn store_evaluation(
+        &self,
+        account: &str,
+        image: &ImageRecord,
+        key: &str,
+        policy: &PolicyRecord,
+        decided: &Decided,
+    ) -> Result<(), StorageError> {
+        let (digest, action) = (image.digest.to_string(), decided.decision.final_action.name());
+        let evaluated = to_micros(decided.evaluated_at);
+        let known: Option<i64> = sqlx::query_scalar(
+            "SELECT updated_us FROM evaluations \
+             WHERE account = $1 AND policy_id = $2 AND digest = $3 AND tag = $4 AND action = $5",
+        )
+        .bind(account)
+        .bind(&policy.id)
+        .bind(&digest)
+        .bind(key)
+        .bind(action)
+        .fetch_optional(self.storage.reader())
+        .await
+        .map_err(StorageError::at("look for the evaluation"))?;
+        if known.is_some_and(|known| known >= evaluated) {
+            return Ok(());
+        }
+        let mut tx = self.storage.begin().await.map_err(StorageError::at("begin"))?;
+        sqlx::query(
+            "INSERT INTO evaluations (account, policy_id, digest, tag, action, created_us, updated_us) \
+             VALUES ($1, $2, $3, $4, $5, $6, $6) \
+             ON CONFLICT (account, policy_id, digest, tag, action) DO UPDATE SET updated_us = excluded.updated_us",
+        )
+        .bind(account)
+        .bind(&policy.id)
+        .bind(&digest)
+        .bind(key)
+        .bind(action)
+        .bind(evaluated)
+        .execute(&mut *tx)
+        .await
+        .map_err(StorageError::at("store an evaluation"))?;
+        tx.commit().await.map_err(StorageError::at("commit"))
+    }
+}
+
+fn analysis_key(image: &ImageRecord) -> AnalysisKey {
+    (image.digest.clone(), image.analyzed_at)
+}
+
+fn require_analyzed(image: &ImageRecord) -> Result<(), EvaluateError> {
+    match image.status {
+        AnalysisStatus::Analyzed => Ok(()),
+        status => Err(EvaluateError::NotAnalyzed { status, reason: image.analysis_error.clone() }),
+    }
+}
+
+/// The reference that mappings see, and the key of the answer: the normalized tag, or the text as it was given when it
+/// names no tag.
+fn name_asked_about(image: &ImageRecord, tag: &str) -> Result<(ImageReference, String), EvaluateError> {
+    let own = || -> Result<ImageReference, EvaluateError> {
+        let own = image.tags.first().ok_or(EvaluateError::ImageNotFound)?;
+        let text =
+            own.full_tag().unwrap_or_else(|| format!("{}/{}@{}", own.registry, own.repository, image.digest));
+        text.parse().map_err(|error| StorageError::new("read the image's own tag", error).into())
+    };
+    if tag.is_empty() {
+        let reference = own()?;
+        let key = reference.to_string();
+        return Ok((reference, key));
+    }
+    match PullString::parse(tag).map_err(EvaluateError::BadReference)? {
+        PullString::Reference(reference) => {
+            let key = reference.full_tag().unwrap_or_else(|| tag.to_owned());
+            Ok((reference, key))
+        }
+        // A bare digest or id has no repository that a mapping could match: the image's own stands in.
+        PullString::Digest(_) | PullString::ImageId(_) => Ok((own()?, tag.to_owned())),
+    }
+}
+
+/// A Dockerfile that a user supplied wins over the one that was guessed from the history.
+fn with_supplied_dockerfile(facts: &Arc<ImageFacts>, supplied: Option<&str>) -> Arc<ImageFacts> {
+    use base64::Engine as _;
+    let decoded = supplied
+        .and_then(|text| base64::engine::general_purpose::STANDARD.decode(text).ok())
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    match decoded {
+        Some(dockerfile) => Arc::new(ImageFacts {
+            dockerfile_mode: DockerfileMode::Actual,
+            dockerfile,
+            ..ImageFacts::clone(facts)
+        }),
+        None => facts.clone(),
+    }
+}

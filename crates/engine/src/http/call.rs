@@ -1,0 +1,193 @@
+//! The part of a request that every handler needs: who asks, for which account, and with which query and body.
+//!
+//! The order of the checks is the API's: text that is no JSON is refused before anybody is asked who he is, everything
+//! about the content only afterwards.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use base64::Engine as _;
+use serde_json::{Map, Value};
+
+use super::answer::ApiError;
+use crate::{AuthenticateError, Engine, User};
+
+const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+const NAMESPACE: &str = "x-anchore-account";
+
+/// An authorized request.
+#[derive(Debug)]
+pub(super) struct Call {
+    /// Who asks.
+    pub(super) user: User,
+    /// For which account; may be one that does not exist when the administrator asks.
+    pub(super) account: String,
+    /// The query.
+    pub(super) query: Query,
+    /// The body, where the method has one.
+    pub(super) body: Option<Value>,
+}
+
+impl FromRequest<Arc<Engine>> for Call {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, engine: &Arc<Engine>) -> Result<Self, ApiError> {
+        let (parts, body) = request.into_parts();
+        let has_body = parts.method == Method::POST || parts.method == Method::PUT;
+        let bytes = if has_body {
+            axum::body::to_bytes(body, BODY_BYTES_MAX).await.map_err(|_| {
+                let message = format!("request body is larger than {BODY_BYTES_MAX} bytes, or broke off");
+                ApiError::engine(StatusCode::PAYLOAD_TOO_LARGE, message)
+            })?
+        } else {
+            Bytes::new()
+        };
+        let content_type =
+            parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+        let is_json = is_json(content_type);
+        let body = if is_json { parse_body(&bytes)? } else { None };
+        let user = authenticate(engine, &parts.headers).await?;
+        let account = namespace(&user, &parts.headers)?;
+        if !bytes.is_empty() && !is_json {
+            return Err(ApiError::Problem {
+                status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                title: format!("Invalid Content-type ({content_type}), expected JSON data"),
+                detail: None,
+            });
+        }
+        Ok(Self { user, account, query: Query::parse(parts.uri.query().unwrap_or("")), body })
+    }
+}
+
+impl Call {
+    /// The body as an object.
+    pub(super) fn object(&self) -> Result<&Map<String, Value>, ApiError> {
+        match &self.body {
+            Some(Value::Object(object)) => Ok(object),
+            Some(other) => {
+                Err(ApiError::bad_request(format!("{} is not of type 'object'", python_text(other))))
+            }
+            None => Err(ApiError::bad_request("None is not of type 'object'")),
+        }
+    }
+}
+
+fn is_json(content_type: &str) -> bool {
+    let media_type = content_type.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+    media_type == "application/json"
+        || (media_type.starts_with("application/") && media_type.ends_with("+json"))
+}
+
+fn parse_body(bytes: &[u8]) -> Result<Option<Value>, ApiError> {
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    match serde_json::from_slice(bytes) {
+        Ok(Value::Null) | Err(_) => Err(ApiError::bad_request("Request body is not valid JSON")),
+        Ok(value) => Ok(Some(value)),
+    }
+}
+
+/// A value the way the API's validation quotes it.
+pub(super) fn python_text(value: &Value) -> String {
+    match value {
+        Value::Null => "None".to_owned(),
+        Value::Bool(true) => "True".to_owned(),
+        Value::Bool(false) => "False".to_owned(),
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => format!("'{}'", text.chars().take(200).collect::<String>()),
+        Value::Array(values) => {
+            format!("[{}]", values.iter().take(20).map(python_text).collect::<Vec<_>>().join(", "))
+        }
+        Value::Object(object) => {
+            let members =
+                object.iter().take(20).map(|(key, value)| format!("'{key}': {}", python_text(value)));
+            format!("{{{}}}", members.collect::<Vec<_>>().join(", "))
+        }
+    }
+}
+
+async fn authenticate(engine: &Engine, headers: &HeaderMap) -> Result<User, ApiError> {
+    let (username, password) = basic_credentials(headers).ok_or(ApiError::Unauthorized)?;
+    let user = match engine.authenticate(&username, &password).await {
+        Ok(user) => user,
+        Err(AuthenticateError::Wrong) => return Err(ApiError::Unauthorized),
+        Err(error @ AuthenticateError::Busy) => {
+            return Err(ApiError::engine(StatusCode::SERVICE_UNAVAILABLE, error.to_string()));
+        }
+        Err(AuthenticateError::Storage(error)) => return Err(error.into()),
+    };
+    if user.account.state != "enabled" {
+        let message = format!("Not authorized. Account {} not enabled.", user.account.name);
+        return Err(ApiError::engine(StatusCode::FORBIDDEN, message));
+    }
+    Ok(user)
+}
+
+fn basic_credentials(headers: &HeaderMap) -> Option<(String, String)> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, encoded) = value.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = base64::engine::general_purpose::STANDARD.decode(encoded.trim()).ok()?;
+    let text = String::from_utf8(decoded).ok()?;
+    let (username, password) = text.split_once(':')?;
+    Some((username.to_owned(), password.to_owned()))
+}
+
+/// The administrator may ask for any account, even one that is not there; everybody else for his own.
+fn namespace(user: &User, headers: &HeaderMap) -> Result<String, ApiError> {
+    let wanted = headers.get(NAMESPACE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    if wanted.is_empty() || wanted == user.account.name {
+        return Ok(user.account.name.clone());
+    }
+    if matches!(user.account.kind.as_str(), "admin" | "service") {
+        return Ok(wanted.to_owned());
+    }
+    let message = format!("Not authorized. Requires permissions: domain={wanted} action=* target=*");
+    Err(ApiError::engine(StatusCode::FORBIDDEN, message))
+}
+
+/// The query; unknown parameters are ignored, of repeated ones the last counts.
+#[derive(Debug, Default)]
+pub(super) struct Query(Vec<(String, String)>);
+
+impl Query {
+    fn parse(text: &str) -> Self {
+        let uri = format!("/?{text}").parse::<axum::http::Uri>().unwrap_or_default();
+        let pairs = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&uri);
+        Self(pairs.map(|axum::extract::Query(pairs)| pairs).unwrap_or_default())
+    }
+
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        self.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// `true` or `false` in any case.
+    pub(super) fn boolean(&self, name: &str, default: bool) -> Result<bool, ApiError> {
+        match self.text(name) {
+            None => Ok(default),
+            Some(value) if value.eq_ignore_ascii_case("true") => Ok(true),
+            Some(value) if value.eq_ignore_ascii_case("false") => Ok(false),
+            Some(_) => Err(ApiError::bad_request(format!(
+                "Wrong type, expected 'boolean' for query parameter '{name}'"
+            ))),
+        }
+    }
+
+    /// One of some words.
+    pub(super) fn word(&self, name: &str, allowed: &[&str]) -> Result<Option<&str>, ApiError> {
+        match self.text(name) {
+            Some(value) if !allowed.contains(&value) => {
+                let allowed = allowed.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(", ");
+                Err(ApiError::bad_request(format!(
+                    "'{value}' is not one of [{allowed}]\n\nFailed validating 'enum' in schema of query parameter '{name}'"
+                )))
+            }
+            value => Ok(value),
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! `/images`: list, find and add.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use scanner::{ScanError, ScanErrorKind};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::answer::{Answer, ApiError, ok, time};
+use super::call::Call;
+use super::images_body::read_add_request;
+use crate::images::parse_image_id;
+use crate::storage_error::chain;
+use crate::{AddImageError, AnalysisStatus, Engine, ImageFilter, ImageRecord, PullString, TagRecord};
+
+const NOT_IN_DATABASE: &str = "image data not found in DB";
+
+#[derive(Serialize)]
+struct ImageWire {
+    #[serde(rename = "imageDigest")]
+    image_digest: String,
+    #[serde(rename = "parentDigest")]
+    parent_digest: String,
+    #[serde(rename = "userId")]
+    user_id: String,
+    image_type: &'static str,
+    analysis_status: &'static str,
+    /// Not of the original: why the last analysis failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    analysis_error: Option<String>,
+    image_status: &'static str,
+    annotations: Map<String, Value>,
+    created_at: String,
+    last_updated: String,
+    analyzed_at: Option<String>,
+    image_content: ImageContentWire,
+    image_detail: Vec<ImageDetailWire>,
+}
+
+#[derive(Serialize)]
+struct ImageContentWire {
+    metadata: MetadataWire,
+}
+
+#[derive(Default, Serialize)]
+struct MetadataWire {
+    arch: Option<String>,
+    distro: Option<String>,
+    distro_version: Option<String>,
+    dockerfile_mode: Option<String>,
+    image_size: Option<i64>,
+    layer_count: Option<i64>,
+}
+
+#[derive(Serialize)]
+struct ImageDetailWire {
+    #[serde(rename = "userId")]
+    user_id: String,
+    #[serde(rename = "imageDigest")]
+    image_digest: String,
+    #[serde(rename = "imageId")]
+    image_id: String,
+    registry: String,
+    repo: String,
+    tag: String,
+    digest: String,
+    fulltag: String,
+    fulldigest: String,
+    dockerfile: Option<String>,
+    created_at: String,
+    last_updated: String,
+    tag_detected_at: String,
+}
+
+fn to_wire(record: ImageRecord, with_detail: bool) -> ImageWire {
+    let tags = if with_detail { record.tags.as_slice() } else { &[] };
+    let image_detail = tags.iter().map(|tag| to_detail(&record, tag)).collect();
+    let mode = record.dockerfile.is_some().then(|| "Actual".to_owned());
+    let metadata = match record.summary {
+        Some(summary) => MetadataWire {
+            arch: Some(summary.architecture),
+            distro: summary.distro,
+            distro_version: summary.distro_version,
+            dockerfile_mode: Some(mode.unwrap_or(summary.dockerfile_mode)),
+            image_size: Some(summary.size_bytes),
+            layer_count: Some(summary.layer_count),
+        },
+        None => MetadataWire { dockerfile_mode: mode, ..MetadataWire::default() },
+    };
+    ImageWire {
+        image_digest: record.digest.to_string(),
+        parent_digest: record.parent_digest.to_string(),
+        user_id: record.account,
+        image_type: "docker",
+        analysis_status: record.status.name(),
+        analysis_error: record.analysis_error,
+        image_status: "active",
+        annotations: record.annotations,
+        created_at: time(record.created_at),
+        last_updated: time(record.updated_at),
+        analyzed_at: record.analyzed_at.map(time),
+        image_content: ImageContentWire { metadata },
+        image_detail,
+    }
+}
+
+fn to_detail(record: &ImageRecord, tag: &TagRecord) -> ImageDetailWire {
+    let full_digest = format!("{}/{}@{}", tag.registry, tag.repository, record.digest);
+    ImageDetailWire {
+        user_id: record.account.clone(),
+        image_digest: record.digest.to_string(),
+        image_id: record.image_id.hex().to_owned(),
+        registry: tag.registry.clone(),
+        repo: tag.repository.clone(),
+        // Clients want texts here, also where an image was named by digest only.
+        tag: tag.tag.clone().unwrap_or_default(),
+        fulltag: tag.full_tag().unwrap_or_else(|| full_digest.clone()),
+        digest: record.digest.to_string(),
+        fulldigest: full_digest,
+        dockerfile: record.dockerfile.clone(),
+        created_at: time(tag.created_at),
+        last_updated: time(tag.updated_at),
+        tag_detected_at: time(tag.detected_at),
+    }
+}
+
+/// `GET /images`.
+pub(super) async fn list(State(engine): State<Arc<Engine>>, call: Call) -> Answer {
+    let history = call.query.boolean("history", false)?;
+    let image_status = call.query.word("image_status", &["all", "active", "deleting"])?;
+    let statuses = AnalysisStatus::ALL.map(AnalysisStatus::name);
+    let analysis_status = call.query.word("analysis_status", &statuses)?.and_then(AnalysisStatus::from_name);
+    let tag = call.query.text("fulltag").filter(|tag| !tag.is_empty());
+    let filter = match tag {
+        None => ImageFilter::All,
+        Some(tag) => tag_filter(tag, history)?,
+    };
+    let mut records = engine.find_images(&call.account, &filter).await?;
+    records.retain(|record| analysis_status.is_none_or(|status| record.status == status));
+    if image_status == Some("deleting") {
+        // Nothing is ever in that state: a deletion here is one transaction.
+        records.clear();
+    }
+    if tag.is_some() && records.is_empty() {
+        return Err(ApiError::not_found(NOT_IN_DATABASE));
+    }
+    ok(&records.into_iter().map(|record| to_wire(record, true)).collect::<Vec<_>>())
+}
+
+fn tag_filter(tag: &str, history: bool) -> Result<ImageFilter, ApiError> {
+    let parsed = PullString::parse(tag).map_err(|error| {
+        ApiError::engine(StatusCode::BAD_REQUEST, "cannot handle image input string")
+            .with_detail("validation_error", chain(&error))
+    })?;
+    match parsed {
+        // A digest has a route of its own.
+        PullString::Digest(_) => Err(ApiError::not_found(NOT_IN_DATABASE)),
+        parsed => Ok(ImageFilter::from_pull_string(parsed, history)),
+    }
+}
+
+/// What a path names by digest; what is no digest names nothing.
+pub(super) fn digest_filter(digest: &str) -> Result<ImageFilter, ApiError> {
+    digest.parse().map(ImageFilter::Digest).map_err(|_| ApiError::not_found(NOT_IN_DATABASE))
+}
+
+/// What a path names by image id.
+pub(super) fn image_id_filter(image_id: &str) -> Result<ImageFilter, ApiError> {
+    parse_image_id(image_id).map(ImageFilter::ImageId).ok_or_else(|| ApiError::not_found(NOT_IN_DATABASE))
+}
+
+/// `GET /images/{digest}`.
+pub(super) async fn get(State(engine): State<Arc<Engine>>, Path(digest): Path<String>, call: Call) -> Answer {
+    get_one(&engine, &call, digest_filter(&digest)).await
+}
+
+/// `GET /images/by_id/{image_id}`.
+pub(super) async fn get_by_id(
+    State(engine): State<Arc<Engine>>,
+    Path(image_id): Path<String>,
+    call: Call,
+) -> Answer {
+    get_one(&engine, &call, image_id_filter(&image_id)).await
+}
+
+async fn get_one(engine: &Engine, call: &Call, filter: Result<ImageFilter, ApiError>) -> Answer {
+    let with_detail = call.query.boolean("detail", true)?;
+    let mut records = engine.find_images(&call.account, &filter?).await?;
+    records.truncate(1);
+    if records.is_empty() {
+        return Err(ApiError::not_found(NOT_IN_DATABASE));
+    }
+    ok(&records.into_iter().map(|record| to_wire(record, with_detail)).collect::<Vec<_>>())
+}
+
+/// `POST /images`.
+pub(super) async fn add(State(engine): State<Arc<Engine>>, call: Call) -> Answer {
+    let force = call.query.boolean("force", false)?;
+    // Accepted for the clients that send it; there are no subscriptions yet.
+    let _autosubscribe = call.query.boolean("autosubscribe", false)?;
+    let request = read_add_request(&call.account, call.object()?, force)?;
+    match engine.add_image(&request).await {
+        Ok(record) => ok(&[to_wire(record, true)]),
+        Err(error) => Err(to_api_error(error)),
+    }
+}
+
+fn to_api_error(error: AddImageError) -> ApiError {
+    let message = error.to_string();
+    let bad_request = |message| ApiError::engine(StatusCode::BAD_REQUEST, message);
+    match error {
+        AddImageError::Registry(source) => bad_request(message)
+            .with_detail("error_codes", json!(error_codes(&source)))
+            .with_detail("raw_exception_message", chain(&source)),
+        AddImageError::DockerfileNeedsForce { digest, tag } => {
+            bad_request(message).with_detail("digest", digest.to_string()).with_detail("tag", tag)
+        }
+        AddImageError::NoAccount(_) | AddImageError::ForceNeedsKnownDigest => bad_request(message),
+        AddImageError::Storage(error) => error.into(),
+    }
+}
+
+/// The code that clients know for a registry's refusal.
+fn error_codes(error: &ScanError) -> Vec<&'static str> {
+    match error {
+        // A list without the wanted platform has never had a code.
+        ScanError::PlatformMissing { .. } => return Vec::new(),
+        ScanError::ManifestSchema1 => return vec!["REGISTRY_NOT_SUPPORTED"],
+        _ => {}
+    }
+    match error.kind() {
+        ScanErrorKind::NotFound => vec!["REGISTRY_IMAGE_NOT_FOUND"],
+        ScanErrorKind::Unauthorized => vec!["REGISTRY_PERMISSION_DENIED"],
+        ScanErrorKind::RateLimited | ScanErrorKind::Unreachable => vec!["REGISTRY_NOT_ACCESSIBLE"],
+        ScanErrorKind::BadImage
+        | ScanErrorKind::LimitExceeded
+        | ScanErrorKind::Unsupported
+        | ScanErrorKind::Io
+        | ScanErrorKind::Cancelled => vec!["UNKNOWN"],
+    }
+}

@@ -1,0 +1,69 @@
+//! The Anchore API v1: every route with and without `/v1`.
+//!
+//! One file per first word of the path. A handler takes a [`call::Call`] (who asks, in which account, with which query
+//! and body), calls one method of the engine and puts the answer into its own wire type.
+
+mod account;
+mod answer;
+mod call;
+mod check;
+mod content;
+mod images;
+mod images_body;
+mod policies;
+mod root;
+mod system;
+mod transport;
+mod vulnerabilities;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::error_handling::HandleErrorLayer;
+use axum::routing::get;
+use tower::ServiceBuilder;
+
+use crate::Engine;
+
+/// Requests that are worked on at the same time; more are told to come back.
+const REQUESTS_MAX: usize = 256;
+/// Longest time for one request. The longest work is to ask a registry for a manifest.
+const REQUEST_TIME_MAX: Duration = Duration::from_secs(120);
+
+/// The API of an engine.
+pub fn router(engine: Arc<Engine>) -> Router {
+    let routes = Router::new()
+        .route("/", get(root::version_prefix))
+        .route("/health", get(root::health))
+        .route("/version", get(root::version))
+        .route("/swagger.json", get(root::swagger))
+        .route("/account", get(account::account))
+        .route("/user", get(account::user))
+        .route("/images", get(images::list).post(images::add))
+        .route("/images/{digest}", get(images::get))
+        .route("/images/by_id/{image_id}", get(images::get_by_id))
+        .route("/images/{digest}/check", get(check::check))
+        .route("/images/by_id/{image_id}/check", get(check::check_by_id))
+        .route("/images/{digest}/vuln", get(vulnerabilities::types))
+        .route("/images/{digest}/vuln/{type}", get(vulnerabilities::list))
+        .route("/images/{digest}/content", get(content::types))
+        .route("/images/{digest}/content/{type}", get(content::list))
+        .route("/policies", get(policies::list).post(policies::add))
+        .route("/policies/{id}", get(policies::get).put(policies::update).delete(policies::delete))
+        .route("/status", get(system::status))
+        .route("/system", get(system::services))
+        .route("/system/feeds", get(system::feeds))
+        .route("/system/policy_spec", get(system::policy_specification))
+        .fallback(transport::not_found)
+        .method_not_allowed_fallback(transport::method_not_allowed)
+        .with_state(engine);
+    let bounded = ServiceBuilder::new()
+        .layer(HandleErrorLayer::new(transport::overloaded))
+        .load_shed()
+        .concurrency_limit(REQUESTS_MAX)
+        .timeout(REQUEST_TIME_MAX)
+        .map_request(transport::normalize_path)
+        .service(routes);
+    Router::new().fallback_service(bounded).layer(axum::middleware::from_fn(transport::guard))
+}

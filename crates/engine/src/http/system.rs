@@ -1,0 +1,116 @@
+//! `/status` and `/system`: how the engine is, in the form of the five services that clients expect.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::answer::{Answer, ok, time};
+use super::call::Call;
+use super::root::{DATABASE_VERSION, SERVICE_VERSION};
+use crate::{DatabaseState, Engine};
+
+/// Clients wait until all of these are up.
+const SERVICES: [&str; 5] = ["catalog", "apiext", "policy_engine", "simplequeue", "analyzer"];
+const HOST_ID: &str = "lazaret";
+
+#[derive(Serialize)]
+struct StatusWire {
+    available: bool,
+    busy: bool,
+    db_version: &'static str,
+    detail: Value,
+    message: &'static str,
+    up: bool,
+    version: &'static str,
+}
+
+fn status_wire(detail: Value) -> StatusWire {
+    StatusWire {
+        available: true,
+        busy: false,
+        db_version: DATABASE_VERSION,
+        detail,
+        message: "all good",
+        up: true,
+        version: SERVICE_VERSION,
+    }
+}
+
+/// `GET /status`.
+pub(super) async fn status(State(engine): State<Arc<Engine>>, _call: Call) -> Answer {
+    let status = engine.status().await?;
+    ok(&status_wire(json!({
+        "vulnerability_database": status.database.describe(),
+        "analyses": {
+            "queued": status.jobs.queued, "running": status.jobs.running, "given_up": status.jobs.failed,
+        },
+        "started_at": time(status.started_at),
+    })))
+}
+
+/// `GET /system`: one process, shown as the services it stands for.
+pub(super) async fn services(headers: HeaderMap, _call: Call) -> Answer {
+    let host = headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+    let services: Vec<Value> = SERVICES
+        .iter()
+        .map(|name| {
+            json!({
+                "hostid": HOST_ID,
+                "servicename": name,
+                "base_url": format!("http://{host}"),
+                "status": true,
+                "status_message": "available",
+                "version": "v1",
+                "service_detail": status_wire(json!({})),
+            })
+        })
+        .collect();
+    ok(&json!({"service_states": services}))
+}
+
+/// `GET /system/feeds`: the vulnerability database as one feed, its bodies of packages as groups.
+pub(super) async fn feeds(State(engine): State<Arc<Engine>>, _call: Call) -> Answer {
+    let status = engine.status().await?;
+    let (times, groups) = match &status.database {
+        DatabaseState::Loaded { status, .. } => {
+            let groups: Vec<Value> = status
+                .ecosystems
+                .iter()
+                .map(|group| {
+                    let synced = time(group.synced_at);
+                    json!({
+                        "name": group.ecosystem.to_string(),
+                        "created_at": synced,
+                        "updated_at": synced,
+                        "last_sync": synced,
+                        "enabled": true,
+                        "record_count": group.records,
+                    })
+                })
+                .collect();
+            // The whole is as old as its oldest part.
+            let oldest = status.ecosystems.iter().map(|group| group.synced_at).min();
+            (oldest.map(time), groups)
+        }
+        DatabaseState::Missing { .. } | DatabaseState::Broken { .. } => (None, Vec::new()),
+    };
+    let started = time(status.started_at);
+    ok(&json!([{
+        "name": "vulnerabilities",
+        "created_at": times.as_ref().unwrap_or(&started),
+        "updated_at": times.as_ref().unwrap_or(&started),
+        "last_full_sync": times,
+        "enabled": true,
+        "groups": groups,
+        // Not of the original: why there is no data, or which.
+        "state": status.database.describe(),
+    }]))
+}
+
+/// `GET /system/policy_spec`.
+pub(super) async fn policy_specification(_call: Call) -> Answer {
+    ok(&policy::specification())
+}

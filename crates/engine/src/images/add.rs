@@ -1,0 +1,251 @@
+//! Adding an image: ask the registry which digest is meant, record it, and want its analysis.
+
+use jiff::Timestamp;
+use model::{Digest, ImageReference};
+use scanner::{ResolvedImage, ScanError, ScanOptions};
+use serde_json::{Map, Value};
+use sqlx::SqliteConnection;
+use storage::{NewJob, QueueError, to_micros};
+
+use super::{AnalysisStatus, ImageFilter, ImageRecord};
+use crate::analysis::{AnalysisJob, JOB_KIND};
+use crate::{Engine, StorageError};
+
+/// After so many failed attempts an analysis is given up.
+pub(crate) const ATTEMPTS_MAX: i64 = 5;
+
+/// An image to add.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AddImage {
+    /// The account.
+    pub account: String,
+    /// The tag to file the image under, or a digest reference when there is none.
+    pub reference: ImageReference,
+    /// What is asked from the registry.
+    pub pull: Pull,
+    /// Notes to merge; the text `null` deletes a key.
+    pub annotations: Map<String, Value>,
+    /// A Dockerfile, base64.
+    pub dockerfile: Option<String>,
+    /// When the image is said to have been made; `None` is now.
+    pub created_at: Option<Timestamp>,
+    /// Analyze again, even if that was done.
+    pub force: bool,
+    /// Higher is analyzed first.
+    pub priority: i64,
+}
+
+/// What is asked from the registry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pull {
+    /// What the reference names now.
+    Reference,
+    /// This digest, in the reference's repository.
+    Digest(Digest),
+}
+
+/// Why an image was not added.
+#[derive(Debug, thiserror::Error)]
+pub enum AddImageError {
+    /// There is no such account.
+    #[error("account `{0}` does not exist")]
+    NoAccount(String),
+    /// The registry did not tell the digest.
+    #[error("cannot fetch image digest/manifest from registry")]
+    Registry(#[source] Box<ScanError>),
+    /// A Dockerfile for a known image needs `force`.
+    #[error(
+        "Cannot specify dockerfile for an image that already exists unless using force=True for re-analysis"
+    )]
+    DockerfileNeedsForce {
+        /// The image.
+        digest: Digest,
+        /// The tag.
+        tag: String,
+    },
+    /// `force` with a digest is for known images only.
+    #[error("image digest must already exist to force re-analyze using tag+digest")]
+    ForceNeedsKnownDigest,
+    /// The tables cannot be read or written.
+    #[error("store the image")]
+    Storage(#[source] StorageError),
+}
+
+impl AddImageError {
+    fn storage<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
+        action: &'static str,
+    ) -> impl FnOnce(E) -> Self {
+        move |source| Self::Storage(StorageError::new(action, source))
+    }
+}
+
+impl Engine {
+    /// Adds an image, or moves its tag, and wants its analysis where there is none.
+    ///
+    /// The registry is asked once; `options` bound how long.
+    pub(crate) async fn add_image_with(
+        &self,
+        request: &AddImage,
+        options: &ScanOptions,
+    ) -> Result<ImageRecord, AddImageError> {
+        if crate::accounts::find_account(&self.storage, &request.account)
+            .await
+            .map_err(AddImageError::Storage)?
+            .is_none()
+        {
+            return Err(AddImageError::NoAccount(request.account.clone()));
+        }
+        let asked = match &request.pull {
+            Pull::Reference => request.reference.clone(),
+            Pull::Digest(digest) => request.reference.at_digest(digest.clone()),
+        };
+        let resolved = scanner::resolve(&asked, options)
+            .await
+            .map_err(|error| AddImageError::Registry(Box::new(error)))?;
+        let now = self.now();
+        let mut tx = self.storage.begin().await.map_err(AddImageError::storage("begin"))?;
+        let is_wanted = store_image(&mut tx, request, &resolved, now).await?;
+        store_tag(&mut tx, request, &resolved.digest, now).await?;
+        if is_wanted {
+            want_analysis(&mut tx, &request.reference, &resolved.digest, request.priority, now)
+                .await
+                .map_err(AddImageError::storage("want the analysis"))?;
+        }
+        tx.commit().await.map_err(AddImageError::storage("commit"))?;
+        self.work_arrived.notify_one();
+        let mut records = self
+            .find_images(&request.account, &ImageFilter::Digest(resolved.digest))
+            .await
+            .map_err(AddImageError::Storage)?;
+        records.pop().ok_or_else(|| AddImageError::storage("find the image just stored")("it is gone"))
+    }
+
+    /// [`Engine::add_image_with`] under the engine's own limits.
+    pub async fn add_image(&self, request: &AddImage) -> Result<ImageRecord, AddImageError> {
+        self.add_image_with(request, &self.settings.scan).await
+    }
+}
+
+/// Writes the image's row. Returns whether its analysis is wanted.
+async fn store_image(
+    connection: &mut SqliteConnection,
+    request: &AddImage,
+    resolved: &ResolvedImage,
+    now: Timestamp,
+) -> Result<bool, AddImageError> {
+    let digest = resolved.digest.to_string();
+    let existing: Option<(String, String, i64)> = sqlx::query_as(
+        "SELECT analysis_status, annotations, created_us FROM images WHERE account = $1 AND digest = $2",
+    )
+    .bind(&request.account)
+    .bind(&digest)
+    .fetch_optional(&mut *connection)
+    .await
+    .map_err(AddImageError::storage("read the image"))?;
+    if existing.is_some() && request.dockerfile.is_some() && !request.force {
+        return Err(AddImageError::DockerfileNeedsForce {
+            digest: resolved.digest.clone(),
+            tag: request.reference.to_string(),
+        });
+    }
+    if existing.is_none() && request.force && matches!(request.pull, Pull::Digest(_)) {
+        return Err(AddImageError::ForceNeedsKnownDigest);
+    }
+    let status = existing.as_ref().and_then(|(status, ..)| AnalysisStatus::from_name(status));
+    let next = match status {
+        Some(AnalysisStatus::AnalysisFailed) | None => AnalysisStatus::NotAnalyzed,
+        // A running analysis is as fresh as one that would begin now.
+        Some(AnalysisStatus::Analyzed) if request.force => AnalysisStatus::NotAnalyzed,
+        Some(status) => status,
+    };
+    let annotations =
+        merge_annotations(existing.as_ref().map(|(_, text, _)| text.as_str()), &request.annotations)
+            .map_err(AddImageError::storage("read the annotations"))?;
+    let created = request.created_at.map(to_micros).or(existing.map(|(.., created)| created));
+    sqlx::query(
+        "INSERT INTO images (account, digest, parent_digest, image_id, analysis_status, annotations, dockerfile, \
+                             created_us, updated_us) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
+         ON CONFLICT (account, digest) DO UPDATE SET analysis_status = excluded.analysis_status, \
+           annotations = excluded.annotations, dockerfile = coalesce(excluded.dockerfile, dockerfile), \
+           created_us = excluded.created_us, updated_us = excluded.updated_us",
+    )
+    .bind(&request.account)
+    .bind(&digest)
+    .bind(resolved.parent_digest.to_string())
+    .bind(resolved.image_id.to_string())
+    .bind(next.name())
+    .bind(annotations)
+    .bind(&request.dockerfile)
+    .bind(created.unwrap_or_else(|| to_micros(now)))
+    .bind(to_micros(now))
+    .execute(connection)
+    .await
+    .map_err(AddImageError::storage("store the image"))?;
+    Ok(next == AnalysisStatus::NotAnalyzed || next == AnalysisStatus::Analyzing)
+}
+
+fn merge_annotations(
+    existing: Option<&str>,
+    changes: &Map<String, Value>,
+) -> Result<String, serde_json::Error> {
+    let mut merged: Map<String, Value> = existing.map_or_else(|| Ok(Map::new()), serde_json::from_str)?;
+    for (key, value) in changes {
+        if value == "null" {
+            merged.shift_remove(key);
+        } else {
+            merged.insert(key.clone(), value.clone());
+        }
+    }
+    serde_json::to_string(&merged)
+}
+
+/// Points the tag at the digest. A tag that is there already keeps the time it was detected, unless it had moved away.
+async fn store_tag(
+    connection: &mut SqliteConnection,
+    request: &AddImage,
+    digest: &Digest,
+    now: Timestamp,
+) -> Result<(), AddImageError> {
+    let created = request.created_at.unwrap_or(now);
+    sqlx::query(
+        "INSERT INTO image_tags (account, registry, repository, tag, digest, created_us, updated_us, detected_us) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $7) \
+         ON CONFLICT (account, registry, repository, tag, digest) DO UPDATE SET updated_us = excluded.updated_us, \
+           detected_us = CASE WHEN EXISTS (SELECT 1 FROM image_tags o WHERE o.account = excluded.account \
+               AND o.registry = excluded.registry AND o.repository = excluded.repository AND o.tag = excluded.tag \
+               AND o.digest <> excluded.digest AND o.detected_us > image_tags.detected_us) \
+             THEN excluded.detected_us ELSE image_tags.detected_us END",
+    )
+    .bind(&request.account)
+    .bind(request.reference.registry())
+    .bind(request.reference.repository())
+    .bind(request.reference.tag().unwrap_or_default())
+    .bind(digest.to_string())
+    .bind(to_micros(created))
+    .bind(to_micros(now))
+    .execute(connection)
+    .await
+    .map_err(AddImageError::storage("store the tag"))?;
+    Ok(())
+}
+
+/// Wants the analysis of a digest: once, however many accounts and requests ask.
+pub(crate) async fn want_analysis(
+    connection: &mut SqliteConnection,
+    reference: &ImageReference,
+    digest: &Digest,
+    priority: i64,
+    now: Timestamp,
+) -> Result<(), QueueError> {
+    let digest_text = digest.to_string();
+    let payload = AnalysisJob { reference: reference.at_digest(digest.clone()).to_string() }.to_text();
+    let job = NewJob {
+        kind: JOB_KIND,
+        dedupe_key: &digest_text,
+        payload: &payload,
+        priority,
+        attempts_max: ATTEMPTS_MAX,
+    };
+    storage::enqueue(connection, &job, now, now).await.map(drop)
+}

@@ -1,0 +1,120 @@
+//! The images of the accounts: which digests were seen under which tags, and how far their analysis is.
+
+mod add;
+mod query;
+mod reference;
+
+use jiff::Timestamp;
+use model::Digest;
+use serde_json::{Map, Value};
+
+pub(crate) use add::want_analysis;
+pub use add::{AddImage, AddImageError, Pull};
+pub use query::ImageFilter;
+pub(crate) use reference::parse_image_id;
+pub use reference::{ParsePullStringError, PullString};
+
+/// How far the analysis of an image is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AnalysisStatus {
+    /// Wanted.
+    NotAnalyzed,
+    /// A worker has it.
+    Analyzing,
+    /// Done.
+    Analyzed,
+    /// Given up; the record says why.
+    AnalysisFailed,
+}
+
+impl AnalysisStatus {
+    /// All, in the order of the API's document.
+    pub const ALL: [Self; 4] = [Self::NotAnalyzed, Self::Analyzed, Self::Analyzing, Self::AnalysisFailed];
+
+    /// The word on the wire and in the table.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NotAnalyzed => "not_analyzed",
+            Self::Analyzing => "analyzing",
+            Self::Analyzed => "analyzed",
+            Self::AnalysisFailed => "analysis_failed",
+        }
+    }
+
+    /// The status of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.name() == name)
+    }
+}
+
+/// One image of an account.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ImageRecord {
+    /// The account.
+    pub account: String,
+    /// Digest of the platform's manifest.
+    pub digest: Digest,
+    /// Digest of the index it was found in, or `digest`.
+    pub parent_digest: Digest,
+    /// Digest of the configuration.
+    pub image_id: Digest,
+    /// How far the analysis is.
+    pub status: AnalysisStatus,
+    /// Why the last attempt failed.
+    pub analysis_error: Option<String>,
+    /// What users noted.
+    pub annotations: Map<String, Value>,
+    /// The Dockerfile that a user supplied, base64.
+    pub dockerfile: Option<String>,
+    /// When the image was first seen, or what the user said.
+    pub created_at: Timestamp,
+    /// When the record was changed.
+    pub updated_at: Timestamp,
+    /// When the last analysis ended well.
+    pub analyzed_at: Option<Timestamp>,
+    /// What the analysis found, in short.
+    pub summary: Option<AnalysisSummary>,
+    /// Its tags, the one detected last first.
+    pub tags: Vec<TagRecord>,
+}
+
+/// What an analysis found, in short.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnalysisSummary {
+    /// `amd64`.
+    pub architecture: String,
+    /// `debian`.
+    pub distro: Option<String>,
+    /// `12`.
+    pub distro_version: Option<String>,
+    /// `Actual`, `Guessed` or `Unknown`.
+    pub dockerfile_mode: String,
+    /// Compressed size.
+    pub size_bytes: i64,
+    /// Number of layers.
+    pub layer_count: i64,
+}
+
+/// One tag of an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TagRecord {
+    /// Host with port.
+    pub registry: String,
+    /// Repository without `library/`.
+    pub repository: String,
+    /// The tag; `None` where the image was named by digest only.
+    pub tag: Option<String>,
+    /// When the tag was first seen on this digest.
+    pub created_at: Timestamp,
+    /// When it was last asked for.
+    pub updated_at: Timestamp,
+    /// When the tag last moved to this digest.
+    pub detected_at: Timestamp,
+}
+
+impl TagRecord {
+    /// `registry/repository:tag`, where there is a tag.
+    pub fn full_tag(&self) -> Option<String> {
+        self.tag.as_ref().map(|tag| format!("{}/{}:{tag}", self.registry, self.repository))
+    }
+}

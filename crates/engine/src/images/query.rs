@@ -1,0 +1,197 @@
+//! Reading image records.
+
+use std::collections::BTreeMap;
+
+use model::{Digest, ImageReference};
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+use storage::from_micros;
+
+use super::{AnalysisStatus, AnalysisSummary, ImageRecord, PullString, TagRecord};
+use crate::{Engine, StorageError};
+
+/// Which images.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ImageFilter {
+    /// All of the account.
+    All,
+    /// The one of this digest, or those of this index.
+    Digest(Digest),
+    /// Those of this configuration.
+    ImageId(Digest),
+    /// The one that the tag names now.
+    Tag(ImageReference),
+    /// All that the tag has named.
+    TagHistory(ImageReference),
+    /// The one of this digest, if it was seen in this repository.
+    InRepository(ImageReference),
+}
+
+impl ImageFilter {
+    /// What a pull string asks for.
+    pub fn from_pull_string(pull_string: PullString, history: bool) -> Self {
+        match pull_string {
+            PullString::Digest(digest) => Self::Digest(digest),
+            PullString::ImageId(id) => Self::ImageId(id),
+            PullString::Reference(reference) if reference.digest().is_some() => Self::InRepository(reference),
+            PullString::Reference(reference) if history => Self::TagHistory(reference),
+            PullString::Reference(reference) => Self::Tag(reference),
+        }
+    }
+}
+
+const SELECT: &str = "SELECT i.account, i.digest, i.parent_digest, i.image_id, i.analysis_status, i.analysis_error, \
+    i.annotations, i.dockerfile, i.created_us, i.updated_us, i.analyzed_us, a.architecture, a.distro, \
+    a.distro_version, a.dockerfile_mode, a.size_bytes, a.layer_count \
+    FROM images i LEFT JOIN analyses a ON a.digest = i.digest";
+const TAG_JOIN: &str = "JOIN image_tags t ON t.account = i.account AND t.digest = i.digest \
+    AND t.registry = $2 AND t.repository = $3";
+
+impl Engine {
+    /// The images that a filter names, newest first.
+    pub async fn find_images(
+        &self,
+        account: &str,
+        filter: &ImageFilter,
+    ) -> Result<Vec<ImageRecord>, StorageError> {
+        let rows = self.select_images(account, filter).await.map_err(StorageError::at("find images"))?;
+        let mut records = rows.iter().map(read_image).collect::<Result<Vec<_>, _>>()?;
+        let mut tags = self.tags_of(account, &records).await?;
+        for record in &mut records {
+            record.tags = tags.remove(&record.digest).unwrap_or_default();
+        }
+        Ok(records)
+    }
+
+    async fn select_images(
+        &self,
+        account: &str,
+        filter: &ImageFilter,
+    ) -> Result<Vec<SqliteRow>, sqlx::Error> {
+        let (sql, values) = match filter {
+            ImageFilter::All => {
+                (format!("{SELECT} WHERE i.account = $1 ORDER BY i.created_us DESC, i.digest"), vec![])
+            }
+            ImageFilter::Digest(digest) => (
+                format!(
+                    "{SELECT} WHERE i.account = $1 AND (i.digest = $2 OR i.parent_digest = $2) \
+                     ORDER BY i.digest = $2 DESC, i.created_us DESC LIMIT 1"
+                ),
+                vec![digest.to_string()],
+            ),
+            ImageFilter::ImageId(id) => (
+                format!(
+                    "{SELECT} WHERE i.account = $1 AND i.image_id = $2 ORDER BY i.created_us DESC LIMIT 1"
+                ),
+                vec![id.to_string()],
+            ),
+            ImageFilter::Tag(reference) | ImageFilter::TagHistory(reference) => {
+                let limit = if matches!(filter, ImageFilter::Tag(_)) { "LIMIT 1" } else { "" };
+                let tag = reference.tag().unwrap_or_default().to_owned();
+                (
+                    format!(
+                        "{SELECT} {TAG_JOIN} AND t.tag = $4 WHERE i.account = $1 \
+                         ORDER BY t.detected_us DESC, i.digest {limit}"
+                    ),
+                    vec![reference.registry().to_owned(), reference.repository().to_owned(), tag],
+                )
+            }
+            ImageFilter::InRepository(reference) => {
+                let digest = reference.digest().map(ToString::to_string).unwrap_or_default();
+                (
+                    format!("{SELECT} {TAG_JOIN} WHERE i.account = $1 AND i.digest = $4 LIMIT 1"),
+                    vec![reference.registry().to_owned(), reference.repository().to_owned(), digest],
+                )
+            }
+        };
+        let mut query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(account.to_owned());
+        for value in values {
+            query = query.bind(value);
+        }
+        query.fetch_all(self.storage.reader()).await
+    }
+
+    async fn tags_of(
+        &self,
+        account: &str,
+        records: &[ImageRecord],
+    ) -> Result<BTreeMap<Digest, Vec<TagRecord>>, StorageError> {
+        const TAGS: &str = "SELECT digest, registry, repository, tag, created_us, updated_us, detected_us \
+            FROM image_tags WHERE account = $1";
+        const NEWEST_FIRST: &str = "ORDER BY detected_us DESC, registry, repository, tag";
+        // One image is asked for by the index; a list takes all tags of the account in one go.
+        let rows = match records {
+            [] => return Ok(BTreeMap::new()),
+            [one] => {
+                sqlx::query(sqlx::AssertSqlSafe(format!("{TAGS} AND digest = $2 {NEWEST_FIRST}")))
+                    .bind(account)
+                    .bind(one.digest.to_string())
+                    .fetch_all(self.storage.reader())
+                    .await
+            }
+            _ => {
+                sqlx::query(sqlx::AssertSqlSafe(format!("{TAGS} {NEWEST_FIRST}")))
+                    .bind(account)
+                    .fetch_all(self.storage.reader())
+                    .await
+            }
+        }
+        .map_err(StorageError::at("read tags"))?;
+        let mut tags: BTreeMap<Digest, Vec<TagRecord>> = BTreeMap::new();
+        for row in &rows {
+            let (digest, tag) = read_tag(row).map_err(StorageError::at("read a tag"))?;
+            tags.entry(digest).or_default().push(tag);
+        }
+        Ok(tags)
+    }
+}
+
+type ReadError = Box<dyn std::error::Error + Send + Sync>;
+
+fn read_image(row: &SqliteRow) -> Result<ImageRecord, StorageError> {
+    let read = || -> Result<ImageRecord, ReadError> {
+        let status: &str = row.try_get("analysis_status")?;
+        let architecture: Option<String> = row.try_get("architecture")?;
+        let summary = match architecture {
+            None => None,
+            Some(architecture) => Some(AnalysisSummary {
+                architecture,
+                distro: row.try_get("distro")?,
+                distro_version: row.try_get("distro_version")?,
+                dockerfile_mode: row.try_get("dockerfile_mode")?,
+                size_bytes: row.try_get("size_bytes")?,
+                layer_count: row.try_get("layer_count")?,
+            }),
+        };
+        Ok(ImageRecord {
+            account: row.try_get("account")?,
+            digest: row.try_get::<&str, _>("digest")?.parse()?,
+            parent_digest: row.try_get::<&str, _>("parent_digest")?.parse()?,
+            image_id: row.try_get::<&str, _>("image_id")?.parse()?,
+            status: AnalysisStatus::from_name(status)
+                .ok_or_else(|| format!("analysis status `{status}` is unknown"))?,
+            analysis_error: row.try_get("analysis_error")?,
+            annotations: serde_json::from_str(row.try_get("annotations")?)?,
+            dockerfile: row.try_get("dockerfile")?,
+            created_at: from_micros(row.try_get("created_us")?),
+            updated_at: from_micros(row.try_get("updated_us")?),
+            analyzed_at: row.try_get::<Option<i64>, _>("analyzed_us")?.map(from_micros),
+            summary,
+            tags: Vec::new(),
+        })
+    };
+    read().map_err(StorageError::at("read an image record"))
+}
+
+fn read_tag(row: &SqliteRow) -> Result<(Digest, TagRecord), ReadError> {
+    let tag: String = row.try_get("tag")?;
+    let record = TagRecord {
+        registry: row.try_get("registry")?,
+        repository: row.try_get("repository")?,
+        tag: (!tag.is_empty()).then_some(tag),
+        created_at: from_micros(row.try_get("created_us")?),
+        updated_at: from_micros(row.try_get("updated_us")?),
+        detected_at: from_micros(row.try_get("detected_us")?),
+    };
+    Ok((row.try_get::<&str, _>("digest")?.parse()?, record))
+}

@@ -1,0 +1,38 @@
+//! The engine's own tables could not be read or written.
+
+/// What was tried; the cause is the source. Always the engine's fault or its disk's, never the caller's.
+#[derive(Debug, thiserror::Error)]
+#[error("{action} in the engine's database")]
+pub struct StorageError {
+    action: &'static str,
+    #[source]
+    source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl StorageError {
+    pub(crate) fn new(
+        action: &'static str,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self { action, source: source.into() }
+    }
+
+    /// For `map_err`.
+    pub(crate) fn at<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
+        action: &'static str,
+    ) -> impl FnOnce(E) -> Self {
+        move |source| Self::new(action, source)
+    }
+}
+
+/// An error with all its causes in one line, for logs and stored reasons.
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}
