@@ -223,3 +223,7 @@ async fn metrics(State(state): State<Arc<ServerState>>) -> Result<Response, Infa
     let text = state.metrics().render(state.reviewer.index.bad_objects_count());
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
 }
+
+#[cfg(test)]
+#[path = "server_tests.rs"]
+mod tests;
