@@ -6,7 +6,7 @@ use crate::problem;
 
 /// Steps that one evaluation may take before it is refused.
 ///
-/// A step is one comparison. A row costs [`ROW_STEPS`] and a backtracking expression [`BACKTRACKING_STEPS`], so that the
+/// A step is one comparison. A row costs 250 and a match of a backtracking expression 5 000, so that the
 /// limit also bounds memory (200 000 rows) and time (10 000 backtracking matches of short expressions on short texts).
 pub const WORK_MAX: u64 = 50_000_000;
 
