@@ -1,1 +1,9 @@
-//! End-to-end tests: see `tests/`.
+//! The stage of the end-to-end tests: a real cluster, a real registry, and the built program in its roles.
+//!
+//! The tests themselves are in `tests/`, one file per story.
+
+mod stage;
+mod terminal;
+
+pub use stage::{ADMIN_PASSWORD, Engine, EngineOptions, Webhook, WebhookOptions};
+pub use terminal::{build_database, feed_file, run_lazaret};

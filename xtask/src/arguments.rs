@@ -53,4 +53,13 @@ pub(crate) enum Task {
         /// The table
         file: PathBuf,
     },
+    /// Measure speed and memory against baselines in the same run
+    ///
+    /// Prints ratios: a scan against inflating and hashing the same layers, admission reviews against a bare TLS echo of
+    /// the same bytes.
+    Bench,
+    /// Run a real API server and a real registry with two real images, until Ctrl-C
+    ///
+    /// For trying things by hand and for following the pages in `docs/`. Prints what to type in other terminals.
+    Playground,
 }

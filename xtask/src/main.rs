@@ -1,7 +1,9 @@
 //! `cargo xtask …`: everything a developer or a continuous integration does with this repository.
 
 mod arguments;
+mod bench;
 mod check_versions;
+mod playground;
 mod progress;
 mod run;
 mod setup;
@@ -19,6 +21,8 @@ fn main() -> ExitCode {
         Task::Setup => setup::setup().map(|()| true),
         Task::Test => test::test(),
         Task::Tidy => tidy::tidy(),
+        Task::Bench => bench::bench().map(|()| true),
+        Task::Playground => playground::playground().map(|()| true),
         Task::CheckVersions { scheme, file } => check_versions::check_versions(&scheme, &file),
     };
     match result {

@@ -1,0 +1,225 @@
+//! `lazaret` on a terminal: results, exit codes, and what it says about bad input.
+
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use anyhow::{Context as _, Result, ensure};
+use e2e::{build_database, run_lazaret};
+use report_formats::{SBOM_SCHEMA, SCAN_SCHEMA};
+use serde_json::Value;
+use testkit::{ImageBuilder, Layer, Output, Registry, RegistryMode, Scratch, debian_images};
+
+const CLEAN: i32 = 0;
+const ERROR: i32 = 1;
+const REFUSED: i32 = 2;
+
+/// A database of the small feed, built once for all tests of this file.
+static DATABASE: LazyLock<(Scratch, PathBuf)> = LazyLock::new(|| {
+    let scratch = Scratch::new("terminal").expect("a temporary folder can be made");
+    let path = scratch.path().join("vulnerability.db");
+    build_database(&path).expect("the feed of this repository is good");
+    (scratch, path)
+});
+
+fn database() -> String {
+    DATABASE.1.display().to_string()
+}
+
+fn run(arguments: &[&str], expected_code: i32) -> Result<Output> {
+    let output = run_lazaret(arguments)?;
+    ensure!(
+        output.status.code() == Some(expected_code),
+        "`{}` ended with {}, not {expected_code}\n{}{}",
+        output.command,
+        output.status,
+        output.stdout,
+        output.stderr
+    );
+    Ok(output)
+}
+
+fn archive(path: &Path) -> String {
+    format!("oci-archive:{}", path.display())
+}
+
+fn read_json(schema: &str, output: &Output) -> Result<Value> {
+    let value = serde_json::from_str::<Value>(&output.stdout)?;
+    let validator = jsonschema::validator_for(&serde_json::from_str(schema)?)?;
+    let errors = validator.iter_errors(&value).map(|error| error.to_string()).collect::<Vec<_>>();
+    ensure!(errors.is_empty(), "{errors:#?}");
+    Ok(value)
+}
+
+#[test]
+fn the_vulnerable_image_is_told_from_the_fixed_one() -> Result<()> {
+    let images = debian_images()?;
+    let (bad, good) = (archive(&images.vulnerable), archive(&images.fixed));
+    let db = database();
+
+    let table = run(&["scan", &bad, "--db", &db], CLEAN)?.stdout;
+    ensure!(table.contains("CVE-2026-103111") && table.contains("10.42-1+deb12u2"), "{table}");
+
+    run(&["scan", &bad, "--db", &db, "--fail-on", "high"], REFUSED)?;
+    run(&["scan", &bad, "--db", &db, "--fail-on", "critical"], CLEAN)?;
+    run(&["scan", &bad, "--db", &db, "--policy", "reject_high"], REFUSED)?;
+    run(&["scan", &bad, "--db", &db, "--policy", "reject_critical"], CLEAN)?;
+    run(&["scan", &good, "--db", &db, "--fail-on", "low"], CLEAN)?;
+    run(&["scan", &good, "--db", &db, "--policy", "reject_high"], CLEAN)?;
+    run(&["scan", &good, "--db", &db, "--policy", "deny_all"], REFUSED)?;
+    Ok(())
+}
+
+#[test]
+fn findings_are_json_with_reasons_and_the_same_each_time() -> Result<()> {
+    let images = debian_images()?;
+    let bad = archive(&images.vulnerable);
+    let db = database();
+    let arguments = ["scan", &bad, "--db", &db, "-o", "json"];
+    let output = run(&arguments, CLEAN)?;
+    let value = read_json(SCAN_SCHEMA, &output)?;
+    let finding = value["findings"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find(|finding| finding["id"] == "CVE-2026-103111")
+        .context("the finding is there")?;
+    ensure!(finding["severity"] == "High" && finding["state"] == "fixed", "{finding:#}");
+    ensure!(finding["fixed_in"][0] == "10.42-1+deb12u2", "{finding:#}");
+    ensure!(finding["evidence"]["matched_name"] == "pcre2", "{finding:#}");
+    ensure!(run(&arguments, CLEAN)?.stdout == output.stdout, "two scans of the same image differ");
+    Ok(())
+}
+
+/// Unpacks the image with other people's programs and lets dpkg-query list it.
+fn ask_dpkg(archive: &Path) -> Result<Vec<String>> {
+    let scratch = Scratch::new("dpkg")?;
+    let tool = |name: &str, arguments: &[&str]| {
+        let program = testkit::require_program(name)?;
+        testkit::run(&program, b"", |command| {
+            command.args(arguments).current_dir(scratch.path());
+        })?
+        .success()
+    };
+    let source = format!("oci-archive:{}", archive.display());
+    tool("skopeo", &["copy", "--insecure-policy", "--quiet", &source, "oci:layout:image"])?;
+    tool("umoci", &["raw", "unpack", "--image", "layout:image", "root"])?;
+    let form = "${db:Status-Status} ${Package} ${Version} ${source:Package} ${source:Version}\n";
+    let text = tool("dpkg-query", &["--admindir=root/var/lib/dpkg", "-W", "-f", form])?;
+    let mut packages =
+        text.lines().filter_map(|line| line.strip_prefix("installed ")).map(str::to_owned).collect::<Vec<_>>();
+    packages.sort();
+    Ok(packages)
+}
+
+/// The judge is the list that dpkg-query itself would print from the same database.
+#[test]
+fn every_package_of_a_debian_image_is_listed() -> Result<()> {
+    let images = debian_images()?;
+    let output = run(&["sbom", &archive(&images.fixed), "-o", "json"], CLEAN)?;
+    let value = read_json(SBOM_SCHEMA, &output)?;
+    let mut listed = value["packages"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|package| {
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            format!(
+                "{} {} {} {}",
+                text(&package["name"]),
+                text(&package["version"]),
+                text(&package["source"]["name"]),
+                text(&package["source"]["version"])
+            )
+        })
+        .collect::<Vec<_>>();
+    listed.sort();
+    let expected = ask_dpkg(&images.fixed)?;
+    ensure!(!expected.is_empty() && listed == expected, "ours: {listed:#?}\ndpkg-query: {expected:#?}");
+    Ok(())
+}
+
+#[test]
+fn an_image_comes_from_a_registry_as_well() -> Result<()> {
+    let images = debian_images()?;
+    let registry = Registry::start(RegistryMode::Open)?;
+    registry.push(&images.vulnerable, "debian:vulnerable")?;
+    let reference = registry.reference("debian:vulnerable");
+    let host = registry.host();
+    let db = database();
+    let table = run(&["scan", &reference, "--db", &db, "--insecure-registry", &host], CLEAN)?.stdout;
+    ensure!(table.contains("CVE-2026-103111"), "{table}");
+
+    let digest = format!("{}@{}", registry.reference("debian"), registry.find_digest("debian:vulnerable")?);
+    run(&["scan", &digest, "--db", &db, "--insecure-registry", &host, "--fail-on", "high"], REFUSED)?;
+
+    // Not named insecure: TLS is insisted on.
+    let refused = run(&["scan", &reference, "--db", &db], ERROR)?.stderr;
+    ensure!(refused.contains(&host), "{refused}");
+    Ok(())
+}
+
+#[test]
+fn nothing_known_is_not_clean() -> Result<()> {
+    let scratch = Scratch::new("unknown")?;
+    let status = "Package: a\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n\n";
+    let layer =
+        Layer::new().file("etc/os-release", "ID=debian\nVERSION_ID=9\n").file("var/lib/dpkg/status", status);
+    let path = scratch.path().join("old.tar");
+    fs_err::write(&path, ImageBuilder::new().layer(layer).build().oci_archive("old"))?;
+    let output = run(&["scan", &archive(&path), "--db", &database()], ERROR)?;
+    ensure!(output.stdout.contains("NO DATA") && output.stdout.contains("debian:9"), "{}", output.stdout);
+    ensure!(!output.stdout.contains("no known vulnerabilities"), "{}", output.stdout);
+    Ok(())
+}
+
+#[test]
+fn mistakes_end_with_one_and_say_what_to_do() -> Result<()> {
+    let scratch = Scratch::new("mistakes")?;
+    let path = |name: &str| scratch.path().join(name).display().to_string();
+    let (empty, cut, unknown_gate) = (path("empty.tar"), path("cut.db"), path("bundle.json"));
+    fs_err::write(&empty, b"")?;
+    let whole = fs_err::read(&DATABASE.1)?;
+    fs_err::write(&cut, &whole[..whole.len() / 2])?;
+    let bundle = r#"{"id":"b","version":"1_0","policies":[{"id":"p","version":"1_0","rules":
+        [{"gate":"no_such_gate","trigger":"t","action":"STOP","params":[]}]}],
+        "mappings":[{"name":"m","registry":"*","repository":"*","image":{"type":"tag","value":"*"},"policy_ids":["p"]}]}"#;
+    fs_err::write(&unknown_gate, bundle)?;
+    let images = debian_images()?;
+    let good = archive(&images.fixed);
+    let db = database();
+    let missing = path("none.db");
+
+    for (arguments, part) in [
+        (vec!["scan"], "Usage"),
+        (vec!["scan", "NOT A NAME", "--db", &db], "NOT A NAME"),
+        (vec!["scan", &good, "--db", &missing], "lazaret db build"),
+        (vec!["scan", &good, "--db", &cut], "cut.db"),
+        (vec!["scan", &good, "--db", &unknown_gate], "bundle.json"),
+        (vec!["scan", &good, "--db", &db, "--policy", &unknown_gate], "no_such_gate"),
+        (vec!["scan", &good, "--db", &db, "--policy", "reject_hihg"], "reject_high"),
+        (vec!["scan", &good, "--db", &db, "--fail-on", "severe"], "critical"),
+        (vec!["scan", &empty, "--db", &db], "empty.tar"),
+        (vec!["scan", "127.0.0.1:1/a:b", "--db", &db], "127.0.0.1:1"),
+        (vec!["db", "build", "--feed", "nvd=x", "-o", &missing], "debian-tracker"),
+        (vec!["db", "build", "--feed", "osv=/no/such/folder", "-o", &missing], "/no/such/folder"),
+        (vec!["db", "search", "--db", &db, "--ecosystem", "debian:1", "pcre2"], "debian:1"),
+    ] {
+        let text = run(&arguments, ERROR)?.stderr;
+        ensure!(text.contains(part), "{arguments:?}: `{part}` is missing in:\n{text}");
+        ensure!(!text.contains("panicked"), "{arguments:?}:\n{text}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_database_answers_by_vulnerability_and_by_package() -> Result<()> {
+    let db = database();
+    let text = run(&["db", "search", "--db", &db, "cve-2026-103111"], CLEAN)?.stdout;
+    ensure!(text.contains("pcre2") && text.contains("< 10.42-1+deb12u2"), "{text}");
+    let text = run(&["db", "search", "--db", &db, "--ecosystem", "debian:12", "pcre2"], CLEAN)?.stdout;
+    ensure!(text.contains("CVE-2026-103111"), "{text}");
+    let text = run(&["db", "status", "--db", &db, "-o", "json"], CLEAN)?.stdout;
+    let value = serde_json::from_str::<Value>(&text)?;
+    ensure!(value["ecosystems"][0]["ecosystem"] == "debian:12", "{value:#}");
+    Ok(())
+}
