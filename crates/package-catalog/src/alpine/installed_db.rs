@@ -42,16 +42,16 @@ pub(crate) fn parse(bytes: &[u8], limits: &CatalogLimits, problems: &mut Problem
         owned_left: limits.owned_files_max,
     };
     for (offset, line) in lines(bytes) {
-        if reading.current.is_none() && !line.is_empty() && reading.found.len() >= limits.packages_max {
-            let message =
-                format!("more than {} packages: the others are not in this inventory", limits.packages_max);
-            problems.add(DiagnosticCode::FileTooLarge, offset, message);
-            return reading.found;
-        }
         match line {
             [] => reading.close(problems),
             [key, b':', value @ ..] => reading.take(offset, *key, value, problems),
             _ => problems.add(DiagnosticCode::BrokenRecord, offset, "line has no key"),
+        }
+        if reading.found.len() >= limits.packages_max && reading.current.is_some() {
+            let message =
+                format!("more than {} packages: the others are not in this inventory", limits.packages_max);
+            problems.add(DiagnosticCode::FileTooLarge, offset, message);
+            return reading.found;
         }
     }
     reading.close(problems);

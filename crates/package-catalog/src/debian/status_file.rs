@@ -40,17 +40,17 @@ impl RawParagraph {
 pub(crate) fn parse(bytes: &[u8], packages_max: usize, problems: &mut Problems<'_>) -> Vec<RawParagraph> {
     let mut reading = Reading { found: Vec::new(), current: None, field: Field::Ignored };
     for (offset, line) in lines(bytes) {
-        if reading.current.is_none() && !line.is_empty() && reading.found.len() >= packages_max {
-            let message = format!("more than {packages_max} packages: the others are not in this inventory");
-            problems.add(DiagnosticCode::FileTooLarge, offset, message);
-            return reading.found;
-        }
         if line.is_empty() {
             reading.close(problems);
         } else if line[0].is_ascii_whitespace() {
             reading.continue_field(line);
         } else {
             reading.start_field(offset, line, problems);
+        }
+        if reading.found.len() >= packages_max && reading.current.is_some() {
+            let message = format!("more than {packages_max} packages: the others are not in this inventory");
+            problems.add(DiagnosticCode::FileTooLarge, offset, message);
+            return reading.found;
         }
     }
     reading.close(problems);

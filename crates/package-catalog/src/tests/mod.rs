@@ -1,0 +1,75 @@
+//! Tests at the boundary: images written here, in; inventories, out.
+
+mod identity;
+mod properties;
+mod real;
+mod whole;
+
+use std::path::PathBuf;
+
+use image_layers::{ImageLimits, ImageTree, LayerInput, ReadBudget, squash};
+use model::{Diagnostic, Inventory, Package};
+
+use crate::CatalogLimits;
+
+/// A tree of one layer. A content that begins with `-> ` makes a link.
+pub(crate) fn tree(files: &[(&str, &[u8])]) -> ImageTree {
+    let mut builder = tar::Builder::new(Vec::new());
+    for (path, content) in files {
+        let mut header = tar::Header::new_gnu();
+        match content.strip_prefix(b"-> ") {
+            Some(target) => {
+                header.set_entry_type(tar::EntryType::Symlink);
+                header.set_size(0);
+                builder.append_link(&mut header, path, std::str::from_utf8(target).unwrap()).unwrap();
+            }
+            None => {
+                header.set_size(content.len() as u64);
+                header.set_mode(0o644);
+                builder.append_data(&mut header, path, *content).unwrap();
+            }
+        }
+    }
+    let archive = builder.into_inner().unwrap();
+    let (limits, budget) = (ImageLimits::default(), ReadBudget::new());
+    let read = |is_wanted: &dyn Fn(&str) -> bool| {
+        let mut reader = archive.as_slice();
+        let input = LayerInput { digest: None, diff_id: None, compression: None, reader: &mut reader };
+        image_layers::read_layer(input, is_wanted, &limits, &budget).unwrap()
+    };
+    let mut tree = squash(vec![read(&crate::is_wanted)]);
+    // What only links make wanted is read in a second pass, as a scan does it.
+    let missing = tree.missing(crate::wanted_paths(), &crate::is_wanted);
+    let is_missing = |path: &str| missing.iter().any(|body| body.archive_path == path);
+    tree.fill(0, read(&is_missing));
+    tree
+}
+
+pub(crate) fn inventory(files: &[(&str, &[u8])]) -> Inventory {
+    crate::catalog(&tree(files), &CatalogLimits::default())
+}
+
+/// Packages of one database at a usual path; the diagnostics without the one about the missing os-release file.
+pub(crate) fn packages_of(path: &str, content: &[u8]) -> (Vec<Package>, Vec<Diagnostic>) {
+    let Inventory { packages, mut diagnostics, .. } = inventory(&[(path, content)]);
+    diagnostics.retain(|diagnostic| diagnostic.code != model::DiagnosticCode::UnknownDistro);
+    (packages, diagnostics)
+}
+
+/// `name version` of every package.
+pub(crate) fn names(packages: &[Package]) -> Vec<String> {
+    let name = |package: &Package| format!("{} {}", package.name, package.version.as_deref().unwrap_or("-"));
+    packages.iter().map(name).collect()
+}
+
+/// A folder with more data, where there is one beside the workspace.
+pub(crate) fn shared_data(folder: &str) -> Option<PathBuf> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data").join(folder);
+    path.is_dir().then_some(path)
+}
+
+/// A file for a test.
+pub(crate) fn load(path: &std::path::Path) -> Vec<u8> {
+    let file = std::fs::File::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    image_layers::LimitedReader::new(file, "bytes of a test file", 1 << 28).read_all().unwrap()
+}
