@@ -101,7 +101,8 @@ mod cluster {
 
     /// Repeats until kubectl succeeds (or fails) and its output holds the text.
     async fn eventually(cluster: &Arc<Cluster>, arguments: &str, is_success: bool, expected: &str) -> String {
-        let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+        // The collector takes up to 30 s to learn about a new kind of object.
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
         loop {
             let (found, text) = kubectl(cluster, arguments).await;
             if found == is_success && text.contains(expected) {
@@ -207,8 +208,11 @@ mod cluster {
     }
 
     async fn audits(cluster: &Arc<Cluster>) {
-        eventually(cluster, "get audit fine", true, "allowed").await;
-        let owned = get(cluster, "audit fine").await;
+        // The last decision under a name is the one that is kept: here a refused change of a Pod that runs.
+        eventually(cluster, "get audit fine", true, "reject").await;
+        accepts(cluster, "run calm --image=good").await;
+        eventually(cluster, "get audit calm", true, "allowed").await;
+        let owned = get(cluster, "audit calm").await;
         assert_eq!(owned["metadata"]["ownerReferences"][0]["kind"], "Pod");
         assert_eq!(owned["metadata"]["labels"]["fakerelease"], "true");
         eventually(cluster, "get audit excused -o json", true, "Whitelisted release: excused").await;
@@ -235,9 +239,9 @@ mod cluster {
         accepts(cluster, "delete deployment shop").await;
         eventually(cluster, &format!("get audit {name}"), false, "NotFound").await;
         // What must not be collected too early is still there.
-        accepts(cluster, "get audit fine").await;
-        accepts(cluster, "delete pod fine --now").await;
-        eventually(cluster, "get audit fine", false, "NotFound").await;
+        accepts(cluster, "get audit calm").await;
+        accepts(cluster, "delete pod calm --now").await;
+        eventually(cluster, "get audit calm", false, "NotFound").await;
     }
 
     async fn bundle_is_restored(cluster: &Arc<Cluster>) {
