@@ -155,6 +155,7 @@ fn scan(archive: &Path) -> Result<()> {
 fn peak_memory_kib() -> Result<u64> {
     let status = std::fs::File::open("/proc/self/status")?;
     let mut text = String::new();
+    #[expect(clippy::disallowed_methods, reason = "bounded by `take`")]
     io::Read::take(status, 1 << 16).read_to_string(&mut text)?;
     let line =
         text.lines().find(|line| line.starts_with("VmHWM:")).context("the kernel tells peak memory")?;

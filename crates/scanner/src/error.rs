@@ -99,6 +99,16 @@ pub enum ScanError {
         #[source]
         source: BadJson,
     },
+    /// The entry of a registry in the credentials file cannot be understood.
+    #[error("entry of `{registry}` in credentials file `{path}` is unusable: {problem}")]
+    BadCredentialsEntry {
+        /// The file.
+        path: PathBuf,
+        /// The registry.
+        registry: String,
+        /// The rule that is broken; never the text of the entry.
+        problem: &'static str,
+    },
     /// The registry said so, and went on saying so.
     #[error("`{host}` limits the rate of requests{}", after(*.retry_after))]
     RateLimited {
@@ -350,9 +360,10 @@ impl ScanError {
             Self::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
                 ScanErrorKind::NotFound
             }
-            Self::Io { .. } | Self::BadCredentialsFile { .. } | Self::BadConnectionSetting { .. } => {
-                ScanErrorKind::Io
-            }
+            Self::Io { .. }
+            | Self::BadCredentialsFile { .. }
+            | Self::BadCredentialsEntry { .. }
+            | Self::BadConnectionSetting { .. } => ScanErrorKind::Io,
             Self::Cancelled => ScanErrorKind::Cancelled,
         }
     }
@@ -373,6 +384,7 @@ impl ScanError {
             | Self::Unauthorized { .. }
             | Self::CredentialHelper { .. }
             | Self::BadCredentialsFile { .. }
+            | Self::BadCredentialsEntry { .. }
             | Self::BadAnswer { .. }
             | Self::ForbiddenTarget { .. }
             | Self::Malformed { .. }

@@ -132,6 +132,8 @@ pub(crate) fn parse_manifest(
     }
     let kind = own.and_then(known_type).or(stated);
     match (raw.config, raw.layers, raw.manifests, kind) {
+        // Docker writes an index of nothing with `null`.
+        (None, None, None, Some(Kind::Index)) => Ok(Manifest::Index(Vec::new())),
         (None, None, Some(manifests), None | Some(Kind::Index)) => {
             too_many(what, manifests.len(), MANIFESTS_MAX, "manifests")?;
             Ok(Manifest::Index(manifests))

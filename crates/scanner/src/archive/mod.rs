@@ -53,7 +53,16 @@ pub(crate) fn open(
     let is_oci = match expected {
         Expected::Oci => true,
         Expected::Docker => false,
-        Expected::Either => has_oci_images(&store)? || !store.has(docker::MANIFEST_FILE),
+        Expected::Either if has_oci_images(&store)? => true,
+        Expected::Either if store.has(docker::MANIFEST_FILE) => false,
+        Expected::Either => {
+            let problem = format!(
+                "it has neither an `{}` with images nor a `{}`",
+                oci::INDEX_FILE,
+                docker::MANIFEST_FILE
+            );
+            return Err(ScanError::NotAnArchive { path: path.to_owned(), problem });
+        }
     };
     let image = if is_oci {
         ArchiveImage::Oci(Box::new(select_from_layout(&store, name, platform)?))

@@ -10,7 +10,7 @@ use crate::manifest::{
     Descriptor, MANIFEST_BYTES_MAX, Manifest, is_attestation, parse_manifest, select_platform,
 };
 
-const INDEX_FILE: &str = "index.json";
+pub(crate) const INDEX_FILE: &str = "index.json";
 const LAYOUT_FILE: &str = "oci-layout";
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
 const CONTAINERD_NAME: &str = "io.containerd.image.name";

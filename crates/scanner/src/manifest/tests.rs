@@ -20,6 +20,10 @@ fn a_document_is_exactly_one_kind() {
     assert!(matches!(parse(&image, None), Ok(Manifest::Image(_))));
     assert!(matches!(parse(&image, Some(OCI_MANIFEST)), Ok(Manifest::Image(_))));
     assert!(matches!(parse(&index, Some(DOCKER_INDEX)), Ok(Manifest::Index(_))));
+    assert!(matches!(
+        parse(&json!({"schemaVersion": 2, "manifests": null}), Some(OCI_INDEX)),
+        Ok(Manifest::Index(_))
+    ));
     for (document, stated) in [
         (image.clone(), Some(OCI_INDEX)),
         (index.clone(), Some(OCI_MANIFEST)),

@@ -147,9 +147,10 @@ async fn find_in_config(
         .and_then(|(_, auth)| identity_of(auth));
     match entry {
         Some(Ok(identity)) => Ok(identity),
-        Some(Err(problem)) => Err(ScanError::Inconsistent {
-            what: format!("entry of `{registry}` in credentials file `{}`", config.path.display()),
-            problem: problem.to_owned(),
+        Some(Err(problem)) => Err(ScanError::BadCredentialsEntry {
+            path: config.path.clone(),
+            registry: registry.to_owned(),
+            problem,
         }),
         None if raw.creds_store.is_empty() => Ok(Identity::Anonymous),
         None => helper::ask(&raw.creds_store, folder, server, helper_timeout).await,

@@ -1,6 +1,11 @@
 //! The crate at its boundary: registries (a real one and one that misbehaves) and archives.
 
+// The lints know by this attribute that `unwrap` is fine here.
+#[cfg(test)]
 mod archives;
+#[cfg(test)]
 mod faults;
+#[cfg(test)]
 mod registry;
+#[cfg(test)]
 mod support;

@@ -208,7 +208,7 @@ async fn certificates_are_checked_unless_the_host_is_named() {
         assert!(matches!(error, ScanError::Unreachable { .. }), "{name}: {error:?}");
     }
     // Named for plain http, the host is spoken to in plain http, which this one refuses.
-    let error = resolve(&wanted, &with(&[host.clone()], true)).await.unwrap_err();
+    let error = resolve(&wanted, &with(std::slice::from_ref(&host), true)).await.unwrap_err();
     assert_eq!(error.kind(), ScanErrorKind::Unreachable, "{error:?}");
 }
 
@@ -220,7 +220,7 @@ async fn a_damaged_registry_is_noticed() {
     let options = options(&registry.host());
     let source = ImageSource::Registry(reference(&registry, "app:1"));
     let layer = registry.blob_file(&digest(&image.layers[0]));
-    let mut bytes = std::fs::read(&layer).unwrap();
+    let mut bytes = image.layers[0].clone();
     bytes[4] ^= 1;
     std::fs::write(&layer, &bytes).unwrap();
     let error = load(&source, &options).await.unwrap_err();

@@ -84,6 +84,7 @@ async fn a_missing_file_is_nobody_and_a_broken_one_an_error_without_its_text() {
         r#"{"auths":{"h":{"auth":"aHVudGVyMg"}}}"#,
     ] {
         let error = find_identity(&config(folder.path(), text), "h", "a", TIMEOUT).await.unwrap_err();
+        assert_eq!(error.kind(), ScanErrorKind::Io, "{error}");
         let whole = format!("{error} {error:?}");
         assert!(!whole.contains("hunter2") && !whole.contains("aHVudGVyMg"), "{whole}");
     }

@@ -125,8 +125,11 @@ pub(crate) fn tar_folder(folder: &Path) -> Vec<u8> {
     builder.into_inner().unwrap()
 }
 
-/// What `docker save` writes: `(names, configuration, layer tars)` for each image.
-pub(crate) fn docker_archive(images: &[(&[&str], &[u8], &[Vec<u8>])]) -> Vec<u8> {
+/// Names, configuration and layers of an image for [`docker_archive`].
+pub(crate) type Saved<'a> = (&'a [&'a str], &'a [u8], &'a [Vec<u8>]);
+
+/// What `docker save` writes.
+pub(crate) fn docker_archive(images: &[Saved<'_>]) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     let mut add = |name: &str, body: &[u8]| {
         let mut header = tar::Header::new_gnu();

@@ -121,7 +121,8 @@ impl Server {
             if asked.target.contains("/manifests/") {
                 return Reply::new(200, manifest.clone()).header("Content-Type", super::image::OCI_MANIFEST);
             }
-            match blobs.iter().find(|(digest, _)| asked.target.ends_with(digest.as_str())) {
+            let path = asked.target.split('?').next().unwrap_or_default();
+            match blobs.iter().find(|(digest, _)| path.ends_with(digest.as_str())) {
                 Some((_, blob)) => Reply::new(200, blob.clone()),
                 None => Reply::new(404, ""),
             }
