@@ -102,11 +102,11 @@ fn summary(scan: &Scan<'_>) -> String {
 fn coverage(report: &MatchReport) -> String {
     let database = report.database.as_ref().map_or_else(String::new, |database| {
         let revision = database.revision.get(..12).unwrap_or(&database.revision);
-        format!("database {revision}, built {}\n", database.built_at)
+        format!("database {revision}, built {:.0}\n", database.built_at)
     });
     let gap = match &report.coverage {
         DistroCoverage::Covered { ecosystem, synced_at } => {
-            format!("data for {ecosystem} as of {synced_at}\n")
+            format!("data for {ecosystem} as of {synced_at:.0}\n")
         }
         DistroCoverage::NotNeeded => String::new(),
         DistroCoverage::NoData(NoDataReason::NoDatabase) => {
