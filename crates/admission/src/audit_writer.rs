@@ -26,6 +26,7 @@ const SAME_CONTENT_AFTER: Duration = Duration::from_secs(60);
 // The Pod is stored after our answer; were its audit there first, the collector would take it for an orphan.
 const NEW_OWNER_DELAY: Duration = Duration::from_secs(1);
 const RETRY_FIRST: Duration = Duration::from_millis(250);
+const RETRY_ONE: Duration = Duration::from_secs(2);
 const RETRY_MAX: Duration = Duration::from_secs(15);
 const WRITES_AT_ONCE: usize = 8;
 
@@ -97,8 +98,12 @@ pub struct AuditWriter {
 
 enum Outcome {
     Written,
+    /// For good.
     Refused(kube::Error),
+    /// This one, for the moment.
     Later(kube::Error),
+    /// Like every other one: the API server is away.
+    Away(kube::Error),
 }
 
 impl AuditWriter {
@@ -216,7 +221,7 @@ impl AuditWriter {
                 }
             })
             .buffer_unordered(WRITES_AT_ONCE);
-        let mut later = None;
+        let mut away = None;
         while let Some((record, outcome)) = writes.next().await {
             let key = (record.namespace.clone(), record.name.clone());
             match outcome {
@@ -236,14 +241,26 @@ impl AuditWriter {
                         "audit was refused by the API server"
                     );
                 }
-                Outcome::Later(error) => later = Some((key, error)),
-            }
-            if later.is_some() {
-                break; // The server is away: the others would fail like this one.
+                Outcome::Later(error) => {
+                    tracing::warn!(
+                        audit.namespace = key.0,
+                        audit.name = key.1,
+                        error = &error as &dyn std::error::Error,
+                        "audit is tried again later"
+                    );
+                    // Its own delay, so that it cannot hold up the others.
+                    if let Some(waiting) = self.waiting.get_mut(&key) {
+                        waiting.due = Instant::now() + RETRY_ONE;
+                    }
+                }
+                Outcome::Away(error) => {
+                    away = Some((key, error));
+                    break; // The others would fail like this one.
+                }
             }
         }
         drop(writes);
-        if let Some((key, error)) = later {
+        if let Some((key, error)) = away {
             tracing::warn!(
                 audit.namespace = key.0,
                 audit.name = key.1,
@@ -266,13 +283,13 @@ async fn apply(client: Client, record: &AuditRecord) -> Outcome {
         Ok(Ok(_)) => Outcome::Written,
         Ok(Err(error)) => match &error {
             // 409 and 429 pass, and 401 does while a token is renewed; other refusals do not change by repeating.
-            kube::Error::Api(status) if (400..500).contains(&status.code) => match status.code {
-                401 | 409 | 429 => Outcome::Later(error),
+            kube::Error::Api(status) => match status.code {
+                401 | 409 | 429 | 500.. => Outcome::Later(error),
                 _ => Outcome::Refused(error),
             },
-            _ => Outcome::Later(error),
+            _ => Outcome::Away(error),
         },
-        Err(elapsed) => Outcome::Later(kube::Error::Service(Box::new(elapsed))),
+        Err(elapsed) => Outcome::Away(kube::Error::Service(Box::new(elapsed))),
     }
 }
 

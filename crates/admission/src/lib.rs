@@ -13,6 +13,7 @@ pub mod certificate;
 pub mod certificate_store;
 pub mod crd;
 pub mod decision;
+pub mod engine_source;
 pub mod images;
 pub mod index;
 pub mod install;
@@ -32,6 +33,7 @@ pub mod watch;
 pub mod whitelist;
 
 pub use crd::{Audit, WhiteListItem, WhiteListItemSpec};
+pub use engine_source::EngineClientSource;
 pub use install::{InstallError, Removal, install, render_yaml, uninstall};
 pub use manifests::{
     EngineAccess, FailurePolicy, InstallOptions, NamespaceSelection, ServiceOptions, WebhookEndpoint,

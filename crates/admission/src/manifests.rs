@@ -237,7 +237,6 @@ fn pod(name: &str, service: &ServiceOptions) -> Value {
     let probe = |path: &str| json!({ "httpGet": { "path": path, "port": "health" }, "periodSeconds": 5 });
     json!({
         "serviceAccountName": name,
-        "priorityClassName": "system-cluster-critical",
         "securityContext": {
             "runAsNonRoot": true, "runAsUser": USER, "runAsGroup": USER, "fsGroup": USER,
             "seccompProfile": { "type": "RuntimeDefault" },

@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use crate::audit_writer::{AuditQueue, AuditWriter, reap};
 use crate::cache::VerdictBook;
 use crate::certificate::CertificateSlot;
-use crate::certificate_store::{CertificateKeeper, StoreError};
+use crate::certificate_store::CertificateKeeper;
 use crate::crd::WhiteListItem;
 use crate::index::ClusterIndex;
 use crate::metrics::Metrics;
@@ -37,9 +37,6 @@ pub enum RunError {
         #[source]
         source: std::io::Error,
     },
-    /// There is no certificate to start with.
-    #[error("webhook has no certificate")]
-    Certificate(#[source] StoreError),
     /// Audits of the last run cannot be read, or those of this one cannot be kept.
     #[error("audits cannot be kept")]
     Audits(#[source] SpoolError),

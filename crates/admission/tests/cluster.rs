@@ -327,6 +327,24 @@ mod cluster {
         assert!(!folder.path().join("audits.jsonl").exists());
     }
 
+    async fn scope_of_the_original_is_refused(
+        cluster: &Arc<Cluster>,
+        client: &Client,
+        options: &InstallOptions,
+    ) {
+        let definition = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\n\
+            metadata: {name: audits.security.banzaicloud.com}\n\
+            spec: {group: security.banzaicloud.com, scope: Cluster, names: {kind: Audit, plural: audits}, versions: [\
+            {name: v1alpha1, served: true, storage: true, schema: {openAPIV3Schema: {type: object}}}]}\n";
+        apply(cluster, definition).await;
+        let error = install(client, options).await.unwrap_err();
+        assert!(
+            error.to_string().contains("is there with scope `Cluster` instead of `Namespaced`"),
+            "{error}"
+        );
+        accepts(cluster, "delete crd audits.security.banzaicloud.com").await;
+    }
+
     #[tokio::test(flavor = "multi_thread")]
     async fn a_server_inside_the_cluster_is_installed_and_removed() {
         let cluster = start_cluster().await;
@@ -342,6 +360,7 @@ mod cluster {
                 is_insecure: false,
             },
         }));
+        scope_of_the_original_is_refused(&cluster, &client, &options).await;
         install(&client, &options).await.unwrap();
         let kinds = "deployment,service,serviceaccount,role,rolebinding,pdb";
         let count = async || {
