@@ -125,8 +125,9 @@ impl Engine {
         self.storage.close().await;
     }
 
+    /// To the microsecond, as the tables keep times.
     pub(crate) fn now(&self) -> Timestamp {
-        (self.settings.clock)()
+        storage::from_micros(storage::to_micros((self.settings.clock)()))
     }
 
     /// Whether there is vulnerability data, as of the last look at the file.

@@ -66,7 +66,7 @@ pub struct PastEvaluation {
     /// Under which bundle.
     pub policy_id: String,
     /// The verdict.
-    pub is_pass: bool,
+    pub action: Action,
     /// When it was computed last.
     pub evaluated_at: Timestamp,
 }
@@ -225,14 +225,14 @@ impl Engine {
         .fetch_all(self.storage.reader())
         .await
         .map_err(StorageError::at("read past evaluations"))?;
-        Ok(rows
-            .into_iter()
-            .map(|(policy_id, action, updated)| PastEvaluation {
-                policy_id,
-                is_pass: action != Action::Stop.name(),
-                evaluated_at: from_micros(updated),
-            })
-            .collect())
+        let read = |(policy_id, action, updated): (String, String, i64)| {
+            let known =
+                [Action::Go, Action::Warn, Action::Stop].into_iter().find(|known| known.name() == action);
+            let action = known.ok_or_else(|| format!("action `{action}` is unknown"))?;
+            Ok(PastEvaluation { policy_id, action, evaluated_at: from_micros(updated) })
+        };
+        let past: Result<Vec<_>, String> = rows.into_iter().map(read).collect();
+        past.map_err(StorageError::at("read past evaluations"))
     }
 
     async fn find_one_image(

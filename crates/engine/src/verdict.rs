@@ -11,6 +11,7 @@ use serde_json::Map;
 use tokio::time::Instant;
 
 use crate::accounts::ADMIN;
+use crate::images::want_analysis;
 use crate::storage_error::chain;
 use crate::{
     AddImage, AddImageError, AnalysisStatus, Engine, EvaluateError, Evaluation, EvaluationQuestion,
@@ -164,6 +165,9 @@ impl Engine {
             if let Some(image) = self.find_images(ADMIN, &filter).await?.into_iter().next()
                 && image.status != AnalysisStatus::AnalysisFailed
             {
+                if image.status == AnalysisStatus::NotAnalyzed {
+                    self.hurry(reference, &image.digest).await?;
+                }
                 return Ok((image, self.now()));
             }
         }
@@ -184,6 +188,17 @@ impl Engine {
             .map_err(|_| undecided("the registry has not answered yet"))?
             .map_err(|error| from_add(reference, error))?;
         Ok((added, self.now()))
+    }
+
+    /// Moves a wanted analysis before those that nobody waits for.
+    async fn hurry(&self, reference: &ImageReference, digest: &Digest) -> Result<(), StorageError> {
+        let mut tx = self.storage.begin().await.map_err(StorageError::at("begin"))?;
+        want_analysis(&mut tx, reference, digest, PRIORITY, self.now())
+            .await
+            .map_err(StorageError::at("want the analysis"))?;
+        tx.commit().await.map_err(StorageError::at("commit"))?;
+        self.work_arrived.notify_one();
+        Ok(())
     }
 
     async fn wait_for_analysis(

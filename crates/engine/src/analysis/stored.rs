@@ -333,3 +333,116 @@ impl TryFrom<StoredDiagnostic> for Diagnostic {
         Ok(Self { code, subject, offset, message })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use model::{Location, OwnedFile, Package, PackageKind, SourcePackage};
+
+    use super::*;
+
+    fn digest(fill: char) -> Digest {
+        format!("sha256:{}", fill.to_string().repeat(64)).parse().unwrap()
+    }
+
+    /// Every field has a value that is not the one it has when it is missing.
+    fn full() -> Analysis {
+        let text = |text: &str| Some(text.to_owned());
+        let facts = ImageFacts {
+            digest: digest('1'),
+            parent_digest: digest('2'),
+            image_id: digest('3'),
+            platform: Platform { os: "linux".into(), architecture: "arm64".into(), variant: text("v8") },
+            layers: vec![LayerFacts { digest: Some(digest('4')), diff_id: digest('5'), size_bytes: 6 }],
+            size_bytes: 7,
+            created: Some("2026-01-02T03:04:05.678Z".parse().unwrap()),
+            user: text("nobody"),
+            exposed_ports: vec!["80/tcp".into()],
+            environment: vec!["A=b".into()],
+            entrypoint: vec!["/a".into()],
+            command: vec!["-b".into()],
+            working_directory: text("/w"),
+            labels: vec![("k".into(), "v".into())],
+            has_health_check: true,
+            history: vec![HistoryEntry {
+                created: Some(Timestamp::UNIX_EPOCH),
+                created_by: text("RUN x"),
+                comment: text("c"),
+                is_empty_layer: true,
+            }],
+            dockerfile_mode: DockerfileMode::Guessed,
+            dockerfile: "FROM x".into(),
+            manifest: "{}".into(),
+        };
+        let kinds = [
+            PackageKind::Apk,
+            PackageKind::Deb,
+            PackageKind::Rpm,
+            PackageKind::Npm,
+            PackageKind::Gem,
+            PackageKind::PyPi,
+            PackageKind::Maven,
+            PackageKind::Golang,
+            PackageKind::Binary,
+        ];
+        let package = |kind| Package {
+            kind,
+            name: "n".into(),
+            version: text("1:2-3"),
+            architecture: text("all"),
+            source: Some(SourcePackage { name: "s".into(), version: "2-3".into() }),
+            purl: "pkg:deb/n".into(),
+            licenses: vec!["MIT".into()],
+            maintainer: text("m"),
+            installed_size_bytes: Some(8),
+            locations: vec![Location { path: "/p".into(), layer: Some(digest('6')) }],
+            files: vec![OwnedFile { path: "/f".into(), checksum: text("md5:0") }],
+        };
+        let inventory = Inventory {
+            distro: Some(Distro {
+                id: "debian".into(),
+                version_id: text("12"),
+                version_codename: text("bookworm"),
+                id_like: vec!["x".into()],
+                pretty_name: text("Debian"),
+            }),
+            packages: kinds.into_iter().map(package).collect(),
+            diagnostics: vec![Diagnostic {
+                code: DiagnosticCode::BrokenRecord,
+                subject: "/s".into(),
+                offset: Some(9),
+                message: "m".into(),
+            }],
+            layers: vec![digest('7')],
+        };
+        Analysis { facts, inventory }
+    }
+
+    #[test]
+    fn everything_survives_being_stored() {
+        let content = encode(&full()).unwrap();
+        assert_eq!(decode(FORM, &content).unwrap(), full());
+    }
+
+    #[test]
+    fn what_an_older_program_did_not_store_is_absent() {
+        let text = format!(
+            r#"{{"facts":{{"digest":"{0}","parent_digest":"{0}","image_id":"{0}","os":"linux","architecture":"amd64",
+                "dockerfile_mode":"Unknown"}},"inventory":{{"packages":[{{"kind":"deb","name":"a","purl":"p"}}]}}}}"#,
+            digest('1')
+        );
+        let analysis = decode(FORM, &zstd::encode_all(text.as_bytes(), 1).unwrap()).unwrap();
+        assert_eq!(analysis.inventory.packages[0].version, None);
+        assert_eq!(analysis.facts.layers, []);
+    }
+
+    #[test]
+    fn damage_is_an_error() {
+        let content = encode(&full()).unwrap();
+        assert!(matches!(decode(FORM + 1, &content), Err(DecodeError::UnknownForm { found: 2 })));
+        for length in 0..content.len() {
+            assert!(decode(FORM, &content[..length]).is_err(), "{length}");
+        }
+        let text = zstd::encode_all(&b"{}"[..], 1).unwrap();
+        assert!(matches!(decode(FORM, &text), Err(DecodeError::Parse(_))));
+    }
+}

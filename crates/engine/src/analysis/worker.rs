@@ -148,7 +148,8 @@ impl Engine {
         let runtime = tokio::runtime::Handle::current();
         let mut load =
             tokio::task::spawn_blocking(move || runtime.block_on(scanner::load(&source, &options)));
-        let mut heartbeat = tokio::time::interval(self.settings.lease / 3);
+        let pause = self.settings.lease / 3;
+        let mut heartbeat = tokio::time::interval_at(tokio::time::Instant::now() + pause, pause);
         heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {

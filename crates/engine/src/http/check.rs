@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use model::{DecisionRow, EvaluationProblem};
+use model::{Action, DecisionRow, EvaluationProblem};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -74,16 +74,13 @@ async fn history(
     evaluation: &Evaluation,
 ) -> Result<Vec<CheckWire>, crate::StorageError> {
     let past = engine.past_evaluations(account, &evaluation.image.digest, &evaluation.key).await?;
-    let is_pass = evaluation.decision.is_pass();
-    let others = past.into_iter().filter(|past| {
-        past.policy_id != evaluation.policy.id
-            || past.is_pass != is_pass
-            || past.evaluated_at < evaluation.evaluated_at
-    });
+    let action = evaluation.decision.final_action;
+    let others =
+        past.into_iter().filter(|past| past.policy_id != evaluation.policy.id || past.action != action);
     Ok(others
         .map(|past| CheckWire {
             policy_id: past.policy_id,
-            status: status(past.is_pass),
+            status: status(past.action != Action::Stop),
             last_evaluation: time(past.evaluated_at),
             detail: json!({}),
         })

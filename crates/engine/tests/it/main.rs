@@ -1,0 +1,11 @@
+//! The engine behind a real listener, with images from a real registry.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+mod check;
+mod images;
+mod policies;
+mod restart;
+mod support;
+mod system;
+mod transport;
+mod verdict;

@@ -1,0 +1,225 @@
+//! What the tests share: an engine with a listener, images, bundles and a small vulnerability database.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+
+use engine::{Engine, EngineSettings};
+use jiff::Timestamp;
+use model::{
+    Advisory, AffectedPackage, AffectedState, Ecosystem, FeedKind, RangeEnd, Severity, SeverityRating,
+    VersionInterval,
+};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use testkit::{Image, ImageBuilder, Layer, Registry, RegistryMode};
+use tokio::sync::oneshot;
+use vulnerability_db::DatabaseSource;
+
+pub(crate) const PASSWORD: &str = "correct horse";
+const START: &str = "2026-11-22T03:00:00Z";
+static STARTED: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// A clock that begins at the same time in every run.
+pub(crate) fn clock() -> Timestamp {
+    let start: Timestamp = START.parse().unwrap();
+    start + STARTED.elapsed()
+}
+
+/// A running engine with its listener and, if asked for, its workers.
+pub(crate) struct TestEngine {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) url: String,
+    client: reqwest::Client,
+    stop: Vec<oneshot::Sender<()>>,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+}
+
+pub(crate) fn settings(folder: &Path, registry: Option<&Registry>) -> EngineSettings {
+    let mut settings = EngineSettings::new(folder.join("data"), folder.join("vulnerabilities.db"), clock);
+    settings.admin_password = Some(PASSWORD.to_owned());
+    settings.scan.registry.retry.tries_max = 1;
+    if let Some(registry) = registry {
+        settings.scan.registry.insecure_registries.insert(registry.host());
+    }
+    settings
+}
+
+impl TestEngine {
+    pub(crate) async fn start(settings: EngineSettings, with_workers: bool) -> Self {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let engine = Arc::new(Engine::open(settings).await.unwrap().0);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (stop, stopped) = oneshot::channel::<()>();
+        let router = engine::http::router(engine.clone());
+        let mut this =
+            Self { engine, url, client: reqwest::Client::new(), stop: vec![stop], tasks: Vec::new() };
+        this.tasks.push(tokio::spawn(async move {
+            let shutdown = async { drop(stopped.await) };
+            axum::serve(listener, router).with_graceful_shutdown(shutdown).await.unwrap();
+        }));
+        if with_workers {
+            let (stop, stopped) = oneshot::channel::<()>();
+            this.stop.push(stop);
+            let workers = this.engine.clone().run_workers(async { drop(stopped.await) });
+            this.tasks.push(tokio::spawn(workers));
+        }
+        this
+    }
+
+    /// Ends listener, workers and engine in order.
+    pub(crate) async fn close(self) {
+        drop(self.stop);
+        drop(self.client);
+        for task in self.tasks {
+            task.await.unwrap();
+        }
+        self.engine.shutdown().await;
+    }
+
+    pub(crate) fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.url)).basic_auth("admin", Some(PASSWORD))
+    }
+
+    pub(crate) fn anonymous(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.url))
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> (StatusCode, Value) {
+        answer(self.request(Method::GET, path)).await
+    }
+
+    pub(crate) async fn send(&self, method: Method, path: &str, body: &Value) -> (StatusCode, Value) {
+        answer(self.request(method, path).json(body)).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> (StatusCode, Value) {
+        self.send(Method::POST, path, body).await
+    }
+
+    /// Adds an image and waits for the end of its analysis. Returns its record.
+    pub(crate) async fn add_and_wait(&self, tag: &str) -> Value {
+        let (status, added) = self.post("/v1/images", &json!({"tag": tag})).await;
+        assert_eq!(status, StatusCode::OK, "{added:#}");
+        self.wait(added[0]["imageDigest"].as_str().unwrap()).await
+    }
+
+    pub(crate) async fn wait(&self, digest: &str) -> Value {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            let (_, records) = self.get(&format!("/images/{digest}")).await;
+            if matches!(records[0]["analysis_status"].as_str(), Some("analyzed" | "analysis_failed")) {
+                return records[0].clone();
+            }
+            assert!(Instant::now() < deadline, "{records:#}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    pub(crate) async fn check(&self, digest: &str, tag: &str) -> (StatusCode, Value) {
+        self.get(&format!("/v1/images/{digest}/check?history=false&detail=true&tag={tag}")).await
+    }
+}
+
+pub(crate) async fn answer(request: reqwest::RequestBuilder) -> (StatusCode, Value) {
+    let response = request.send().await.unwrap();
+    let status = response.status();
+    let text = response.text().await.unwrap();
+    let value = serde_json::from_str(&text).unwrap_or_else(|_| Value::String(text));
+    (status, value)
+}
+
+pub(crate) fn registry() -> Registry {
+    Registry::start(RegistryMode::Open).unwrap()
+}
+
+/// Debian 12 with one package, built from `openssl` of this version.
+pub(crate) fn debian_image(openssl: &str) -> Image {
+    let status = format!(
+        "Package: libssl3\nStatus: install ok installed\nMaintainer: Somebody <a@example.org>\nArchitecture: amd64\n\
+         Source: openssl\nVersion: {openssl}\nInstalled-Size: 6000\nDescription: a library\n\n"
+    );
+    let release = "ID=debian\nVERSION_ID=\"12\"\nVERSION_CODENAME=bookworm\n";
+    ImageBuilder::new()
+        .layer(Layer::new().file("etc/os-release", release).file("var/lib/dpkg/status", &status))
+        .build()
+}
+
+pub(crate) const VULNERABLE: &str = "3.0.9-1";
+pub(crate) const FIXED: &str = "3.0.11-1";
+
+/// Writes a database in which `openssl` of Debian 12 is vulnerable before [`FIXED`].
+pub(crate) fn write_database(path: &Path) {
+    let advisory = Advisory {
+        id: "CVE-2099-0001".to_owned(),
+        aliases: Vec::new(),
+        feed: FeedKind::DebianTracker,
+        summary: Some("a hole".to_owned()),
+        url: Some("https://security.example.org/CVE-2099-0001".to_owned()),
+        severities: Vec::new(),
+        published: None,
+        modified: None,
+        is_withdrawn: false,
+        affected: vec![AffectedPackage {
+            ecosystem: Ecosystem { family: "debian".to_owned(), release: Some("12".to_owned()) },
+            package: "openssl".to_owned(),
+            state: AffectedState::Affected,
+            intervals: vec![VersionInterval { introduced: None, end: RangeEnd::Fixed(FIXED.to_owned()) }],
+            versions: Vec::new(),
+            severities: vec![SeverityRating {
+                source: "debian".to_owned(),
+                severity: Severity::High,
+                vector: None,
+                score: None,
+            }],
+        }],
+    };
+    let source = DatabaseSource {
+        kind: FeedKind::DebianTracker,
+        name: "tracker.json".to_owned(),
+        advisories: vec![advisory],
+        diagnostics_count: 0,
+        synced_at: START.parse().unwrap(),
+    };
+    let image = vulnerability_db::build(vec![source], START.parse().unwrap()).unwrap();
+    vulnerability_db::write(&image, path).unwrap();
+}
+
+pub(crate) fn database_path(folder: &Path) -> PathBuf {
+    folder.join("vulnerabilities.db")
+}
+
+/// A bundle of one rule for all images.
+pub(crate) fn bundle(id: &str, gate: &str, trigger: &str, action: &str, params: Value) -> Value {
+    json!({
+        "id": id, "version": "1_0", "name": format!("bundle {id}"), "comment": "", "whitelists": [],
+        "whitelisted_images": [], "blacklisted_images": [],
+        "policies": [{"id": "p1", "version": "1_0", "name": "p", "comment": "", "rules": [
+            {"id": "r1", "gate": gate, "trigger": trigger, "action": action, "params": params}]}],
+        "mappings": [{"id": "m1", "name": "all", "registry": "*", "repository": "*",
+            "image": {"type": "tag", "value": "*"}, "policy_ids": ["p1"], "whitelist_ids": []}],
+    })
+}
+
+/// Refuses vulnerabilities of severity high and above.
+pub(crate) fn refuse_high(id: &str) -> Value {
+    let params = json!([
+        {"name": "package_type", "value": "all"},
+        {"name": "severity_comparison", "value": ">="},
+        {"name": "severity", "value": "high"},
+    ]);
+    bundle(id, "vulnerabilities", "package", "STOP", params)
+}
+
+/// Stores a bundle and makes it the active one.
+pub(crate) async fn activate(engine: &TestEngine, bundle: &Value) {
+    let (status, record) = engine.post("/v1/policies", bundle).await;
+    assert_eq!(status, StatusCode::OK, "{record:#}");
+    let mut record = record;
+    record["active"] = json!(true);
+    let path = format!("/v1/policies/{}", bundle["id"].as_str().unwrap());
+    let (status, records) = engine.send(Method::PUT, &path, &record).await;
+    assert_eq!(status, StatusCode::OK, "{records:#}");
+    assert_eq!(records[0]["active"], true);
+}
