@@ -24,6 +24,7 @@ const AUTHORITIES: &str = "ca.crt";
 const AUTHORITY_KEY: &str = "ca.key";
 const CERTIFICATE: &str = "tls.crt";
 const KEY: &str = "tls.key";
+const LOCK: &str = "lock";
 
 /// Why certificates cannot be loaded or stored.
 #[derive(Debug, thiserror::Error)]
@@ -83,20 +84,32 @@ pub async fn ensure(
             authorities: None,
         }),
         CertificateSource::Folder { path, host_names } => {
-            let stored = load_folder(path)?;
-            match plan(stored.as_ref(), host_names, now) {
-                Plan::Keep => Ok(stored.expect("only stored material is kept").into()),
-                plan => {
-                    let material =
-                        renew(plan, stored.as_ref(), host_names, now).map_err(StoreError::Certificate)?;
-                    save_folder(path, &material)?;
-                    Ok(material.into())
-                }
-            }
+            let (path, host_names) = (path.clone(), host_names.clone());
+            tokio::task::spawn_blocking(move || ensure_folder(&path, &host_names, now))
+                .await
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
         }
         CertificateSource::Secret { namespace, name, host_names } => {
             let client = client.ok_or_else(|| StoreError::NoCluster(name.clone()))?;
             ensure_secret(client, namespace, name, host_names, now).await
+        }
+    }
+}
+
+/// The webhook and its installation share the folder: whoever comes first makes the authority, the other takes it.
+fn ensure_folder(folder: &Path, host_names: &[String], now: Timestamp) -> Result<Served, StoreError> {
+    let failed = |path: &Path, source| StoreError::File { path: path.to_owned(), source };
+    std::fs::create_dir_all(folder).map_err(|source| failed(folder, source))?;
+    let lock_path = folder.join(LOCK);
+    let lock = std::fs::File::create(&lock_path).map_err(|source| failed(&lock_path, source))?;
+    lock.lock().map_err(|source| failed(&lock_path, source))?;
+    let stored = load_folder(folder)?;
+    match (plan(stored.as_ref(), host_names, now), stored) {
+        (Plan::Keep, Some(stored)) => Ok(stored.into()),
+        (plan, stored) => {
+            let material = renew(plan, stored.as_ref(), host_names, now).map_err(StoreError::Certificate)?;
+            save_folder(folder, &material)?;
+            Ok(material.into())
         }
     }
 }
@@ -194,7 +207,6 @@ fn read_file(path: &Path) -> Result<Option<String>, StoreError> {
 /// Each file is moved into place; keys can be read by their owner only.
 fn save_folder(folder: &Path, material: &Material) -> Result<(), StoreError> {
     let failed = |path: &Path, source| StoreError::File { path: path.to_owned(), source };
-    std::fs::create_dir_all(folder).map_err(|source| failed(folder, source))?;
     for (name, text) in files(material) {
         let path = folder.join(name);
         let beside = folder.join(format!(".{name}.part"));
@@ -300,4 +312,29 @@ pub async fn reconcile_ca_bundle(client: &Client, name: &str, authorities: &str)
     api.patch(name, &parameters, &Patch::Apply(&patch)).await?;
     tracing::info!(webhook.name = name, "CA bundle of the webhook is up to date");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn a_folder_has_one_authority_however_many_begin_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new");
+        let names = ["127.0.0.1".to_owned()];
+        let authorities = std::thread::scope(|scope| {
+            let starters = (0..8)
+                .map(|_| scope.spawn(|| ensure_folder(&path, &names, Timestamp::UNIX_EPOCH)))
+                .collect::<Vec<_>>();
+            starters
+                .into_iter()
+                .map(|starter| starter.join().unwrap().unwrap().authorities.unwrap())
+                .collect::<BTreeSet<_>>()
+        });
+        let stored = load_folder(&path).unwrap().unwrap().authorities;
+        assert_eq!(authorities, BTreeSet::from([stored]));
+    }
 }

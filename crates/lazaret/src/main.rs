@@ -1,2 +1,34 @@
-//! The program.
-fn main() {}
+//! The program: reads its arguments, wires one role and turns the outcome into an exit code.
+
+mod arguments;
+mod commands;
+mod config;
+mod exit;
+mod logging;
+mod progress;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::arguments::Arguments;
+use crate::exit::Exit;
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return exit::from_usage(&error),
+    };
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        terminal::error_line("error: another TLS provider is already installed");
+        return Exit::Error.into();
+    }
+    match commands::run(arguments) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            terminal::error_line(&format!("error: {}", terminal::chain(&error)));
+            Exit::Error.into()
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! What can be typed: commands, flags and their help.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::commands::admission::arguments::AdmissionArguments;
+
+/// May this image run here? Lazaret lists what an image holds, knows which of it is vulnerable, and keeps what a
+/// policy refuses out of your clusters.
+#[derive(Debug, Parser)]
+#[command(name = "lazaret", version = crate::config::VERSION, propagate_version = true, max_term_width = 100)]
+#[command(
+    after_help = "Start here:\n  lazaret serve                              the engine, on this machine\n  \
+    lazaret db build --feed KIND=PATH -o FILE  a vulnerability database from feeds\n  \
+    lazaret scan IMAGE                         what is wrong with an image\n\n\
+    Exit codes: 0 clean, 1 error or nothing known, 2 findings at or above --fail-on or refused by the policy."
+)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Find the vulnerabilities of an image and judge it by a policy
+    Scan(ScanArguments),
+    /// List the packages of an image
+    Sbom(SbomArguments),
+    /// Build a vulnerability database and look into it
+    #[command(subcommand)]
+    Db(DbCommand),
+    /// Run the control plane and the engine on this machine
+    Serve(Box<ServeArguments>),
+    /// Run the admission webhook of a cluster, or install it
+    Admission(Box<AdmissionArguments>),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// How results are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OutputFormat {
+    /// For people
+    Table,
+    /// For programs; see docs/json.md
+    Json,
+}
+
+/// How logs are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum LogFormat {
+    /// One readable line each
+    Text,
+    /// One JSON object each
+    Json,
+}
+
+/// Where images are had from.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct ImageArguments {
+    /// Registry that is spoken to without TLS, as `host[:port]`; repeat or split by comma
+    #[arg(
+        long = "insecure-registry",
+        value_name = "HOST",
+        env = "LAZARET_INSECURE_REGISTRY",
+        value_delimiter = ','
+    )]
+    pub(crate) insecure_registries: Vec<String>,
+
+    /// File with more certificate authorities that registries are trusted by, PEM; repeat or split by comma
+    #[arg(
+        long = "ca-certificate",
+        value_name = "FILE",
+        env = "LAZARET_CA_CERTIFICATE",
+        value_delimiter = ','
+    )]
+    pub(crate) ca_certificates: Vec<PathBuf>,
+
+    /// Docker's configuration file with registry credentials [default: ~/.docker/config.json]
+    #[arg(long, value_name = "FILE", env = "LAZARET_DOCKER_CONFIG")]
+    pub(crate) docker_config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Images:\n  nginx:1.25, registry.example.org/app@sha256:…   from a registry\n  \
+    oci-archive:FILE  oci-layout:DIR  docker-archive:FILE   from disk\n\n\
+    Policies: a file with an Anchore bundle, or one of\n  \
+    allow_all_and_warn, reject_critical, reject_high, block_root, deny_all")]
+pub(crate) struct ScanArguments {
+    /// Reference, archive or folder of the image
+    pub(crate) image: String,
+
+    /// Vulnerability database [default: vulnerability.db in the data folder]
+    #[arg(long, value_name = "FILE", env = "LAZARET_DB")]
+    pub(crate) db: Option<PathBuf>,
+
+    /// Judge the image by this bundle: a file, or the name of a predefined one
+    #[arg(long, value_name = "BUNDLE")]
+    pub(crate) policy: Option<String>,
+
+    /// Exit with 2 when a finding is at least this severe
+    #[arg(long, value_name = "SEVERITY", value_parser = parse_severity)]
+    pub(crate) fail_on: Option<model::Severity>,
+
+    /// Platform to take out of a multi-platform image
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]", default_value = "linux/amd64", value_parser = parse_platform)]
+    pub(crate) platform: model::Platform,
+
+    /// How to write the result
+    #[arg(short, long, value_enum, default_value_t = OutputFormat::Table)]
+    pub(crate) output: OutputFormat,
+
+    #[command(flatten)]
+    pub(crate) images: ImageArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SbomArguments {
+    /// Reference, archive or folder of the image
+    pub(crate) image: String,
+
+    /// Platform to take out of a multi-platform image
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]", default_value = "linux/amd64", value_parser = parse_platform)]
+    pub(crate) platform: model::Platform,
+
+    /// How to write the result
+    #[arg(short, long, value_enum, default_value_t = OutputFormat::Table)]
+    pub(crate) output: OutputFormat,
+
+    #[command(flatten)]
+    pub(crate) images: ImageArguments,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DbCommand {
+    /// Build a database file out of feeds that lie on disk
+    #[command(
+        after_help = "Kinds and what PATH is:\n  osv             folder, .zip, .json or .jsonl of OSV records\n  \
+        alpine-secdb    file or folder of Alpine's security database, YAML or JSON\n  \
+        debian-tracker  JSON document of Debian's security tracker\n\n\
+        Example:\n  lazaret db build --feed debian-tracker=debian.json --feed osv=alpine.zip -o vulnerability.db"
+    )]
+    Build {
+        /// A feed; repeat for several
+        #[arg(long = "feed", value_name = "KIND=PATH", required = true, value_parser = parse_feed)]
+        feeds: Vec<FeedArgument>,
+
+        /// File to write; it is replaced in one step, also while servers use it
+        #[arg(short, long, value_name = "FILE")]
+        output: PathBuf,
+    },
+    /// Show how old a database is and what it covers
+    Status {
+        /// Vulnerability database [default: vulnerability.db in the data folder]
+        #[arg(long, value_name = "FILE", env = "LAZARET_DB")]
+        db: Option<PathBuf>,
+
+        /// How to write the result
+        #[arg(short, long, value_enum, default_value_t = OutputFormat::Table)]
+        output: OutputFormat,
+    },
+    /// Show what a database says about a vulnerability or a package
+    #[command(
+        after_help = "Examples:\n  lazaret db search CVE-2024-0001\n  lazaret db search --ecosystem debian:12 openssl"
+    )]
+    Search {
+        /// Identifier of a vulnerability, or with --ecosystem the name of a package
+        term: String,
+
+        /// Body of packages to look the package up in, as `debian:12` or `alpine:3.18`
+        #[arg(long, value_name = "FAMILY[:RELEASE]", value_parser = parse_ecosystem)]
+        ecosystem: Option<model::Ecosystem>,
+
+        /// Vulnerability database [default: vulnerability.db in the data folder]
+        #[arg(long, value_name = "FILE", env = "LAZARET_DB")]
+        db: Option<PathBuf>,
+
+        /// How to write the result
+        #[arg(short, long, value_enum, default_value_t = OutputFormat::Table)]
+        output: OutputFormat,
+    },
+}
+
+/// One `--feed`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FeedArgument {
+    pub(crate) kind: model::FeedKind,
+    pub(crate) path: PathBuf,
+}
+
+#[derive(Debug, Default, Args)]
+#[command(
+    after_help = "Every setting may stand in the configuration file under the flag's name (`data-dir = \"…\"`), in a\n\
+    LAZARET_… variable, or be given as a flag; the later of these wins.\n\
+    LAZARET_ADMIN_PASSWORD sets the password of the first user, `admin`, when the data folder is new."
+)]
+pub(crate) struct ServeArguments {
+    /// Configuration file, TOML
+    #[arg(long, value_name = "FILE", env = "LAZARET_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Folder for everything that is stored [default: ~/.local/share/lazaret]
+    #[arg(long, value_name = "DIR", env = "LAZARET_DATA_DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+
+    /// Address of the control plane [default: 127.0.0.1:9090]; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", env = "LAZARET_LISTEN")]
+    pub(crate) listen: Option<SocketAddr>,
+
+    /// Address of the engine API [default: 127.0.0.1:8228]; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", env = "LAZARET_ENGINE_LISTEN")]
+    pub(crate) engine_listen: Option<SocketAddr>,
+
+    /// Vulnerability database [default: vulnerability.db in the data folder]; a replaced file is taken over
+    #[arg(long, value_name = "FILE", env = "LAZARET_DB")]
+    pub(crate) db: Option<PathBuf>,
+
+    /// Certificate chain of both listeners, PEM; without one they speak plain HTTP
+    #[arg(long, value_name = "FILE", env = "LAZARET_TLS_CERTIFICATE")]
+    pub(crate) tls_certificate: Option<PathBuf>,
+
+    /// Private key of the certificate, PEM
+    #[arg(long, value_name = "FILE", env = "LAZARET_TLS_KEY")]
+    pub(crate) tls_key: Option<PathBuf>,
+
+    /// Speak plain HTTP also on addresses that other machines reach
+    #[arg(long, env = "LAZARET_ALLOW_PLAIN_HTTP", num_args = 0..=1, default_missing_value = "true")]
+    pub(crate) allow_plain_http: Option<bool>,
+
+    /// How many images are analysed at the same time [default: 2]
+    #[arg(long, value_name = "COUNT", env = "LAZARET_WORKERS")]
+    pub(crate) workers: Option<usize>,
+
+    /// Which log lines are written, as `info` or `info,engine=debug` [default: info]
+    #[arg(long, value_name = "FILTER", env = "LAZARET_LOG")]
+    pub(crate) log: Option<String>,
+
+    /// How log lines are written [default: text]
+    #[arg(long, value_enum, env = "LAZARET_LOG_FORMAT")]
+    pub(crate) log_format: Option<LogFormat>,
+
+    #[command(flatten)]
+    pub(crate) images: ImageArguments,
+}
+
+fn parse_severity(text: &str) -> Result<model::Severity, String> {
+    text.parse().map_err(|error: model::ParseSeverityError| error.to_string())
+}
+
+fn parse_platform(text: &str) -> Result<model::Platform, String> {
+    let parts = text.split('/').collect::<Vec<_>>();
+    match parts.as_slice() {
+        [os, architecture, variant @ ..]
+            if variant.len() <= 1 && parts.iter().all(|part| !part.is_empty()) =>
+        {
+            Ok(model::Platform {
+                os: (*os).to_owned(),
+                architecture: (*architecture).to_owned(),
+                variant: variant.first().map(|variant| (*variant).to_owned()),
+            })
+        }
+        _ => Err("a platform is OS/ARCH or OS/ARCH/VARIANT, as linux/arm64/v8".to_owned()),
+    }
+}
+
+fn parse_feed(text: &str) -> Result<FeedArgument, String> {
+    let kinds = || model::FeedKind::ALL.map(model::FeedKind::name).join(", ");
+    let (kind, path) =
+        text.split_once('=').ok_or_else(|| format!("a feed is KIND=PATH; kinds are {}", kinds()))?;
+    let kind = model::FeedKind::from_name(kind)
+        .ok_or_else(|| format!("`{kind}` is no kind of feed; kinds are {}", kinds()))?;
+    if path.is_empty() {
+        return Err("the path of the feed is empty".to_owned());
+    }
+    Ok(FeedArgument { kind, path: PathBuf::from(path) })
+}
+
+fn parse_ecosystem(text: &str) -> Result<model::Ecosystem, String> {
+    let (family, release) = match text.split_once(':') {
+        Some((family, release)) => (family, Some(release)),
+        None => (text, None),
+    };
+    if family.is_empty() || release == Some("") {
+        return Err("an ecosystem is FAMILY or FAMILY:RELEASE, as debian:12".to_owned());
+    }
+    Ok(model::Ecosystem {
+        family: family.to_ascii_lowercase(),
+        release: release.map(|release| release.trim_start_matches('v').to_owned()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_commands_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn feeds_platforms_and_ecosystems_are_read() {
+        assert_eq!(
+            parse_feed("osv=a=b.zip"),
+            Ok(FeedArgument { kind: model::FeedKind::Osv, path: PathBuf::from("a=b.zip") })
+        );
+        for wrong in ["osv", "nvd=x", "osv="] {
+            assert!(parse_feed(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(parse_platform("linux/arm64/v8").unwrap().variant.as_deref(), Some("v8"));
+        for wrong in ["linux", "linux/", "a/b/c/d"] {
+            assert!(parse_platform(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(parse_ecosystem("Alpine:v3.18").unwrap().to_string(), "alpine:3.18");
+        for wrong in ["", ":12", "debian:"] {
+            assert!(parse_ecosystem(wrong).is_err(), "{wrong}");
+        }
+    }
+}

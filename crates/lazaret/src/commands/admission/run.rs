@@ -1,0 +1,131 @@
+//! `lazaret admission`: the webhook itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use admission::audit_writer::AuditLimits;
+use admission::cache::VerdictLimits;
+use admission::index::UndecidedMode;
+use admission::manifests::DEFAULT_NAME;
+use admission::settings::DecisionSettings;
+use admission::{Admission, CertificateSource, Settings, VerdictSource};
+use anyhow::{Context as _, bail};
+use engine::{Engine, EngineSettings};
+use tokio_util::sync::CancellationToken;
+
+use super::arguments::{RunArguments, UndecidedArgument};
+use super::engine_access;
+use super::own_engine::OwnEngine;
+use crate::commands::{bundle, data_folder, image, shutdown};
+use crate::config::{self, ImageConfig};
+use crate::exit::Exit;
+use crate::{logging, terminal};
+
+/// Runs until SIGTERM or Ctrl-C.
+pub(super) async fn run(arguments: RunArguments) -> anyhow::Result<Exit> {
+    logging::start(&arguments.log, arguments.log_format)?;
+    let client = super::connect(&arguments.cluster).await?;
+    let stop = CancellationToken::new();
+    let (source, own_engine) = source(&arguments, &stop).await?;
+    let admission = Admission::bind(settings(&arguments)?, source, client).await?;
+    terminal::print(&format!(
+        "Lazaret {} admission\nwebhook    https://{}/imagecheck\nhealth     http://{}\n",
+        config::VERSION,
+        admission.review_address()?,
+        admission.health_address()?
+    ))?;
+    let signals = shutdown::on_signal(stop.clone());
+    let result = admission.run(stop.clone()).await;
+    stop.cancel();
+    signals.abort();
+    if let Some(OwnEngineTask { engine, workers, _lock }) = own_engine {
+        workers.await.context("the workers ended badly")?;
+        engine.shutdown().await;
+    }
+    result?;
+    Ok(Exit::Clean)
+}
+
+struct OwnEngineTask {
+    engine: Arc<Engine>,
+    workers: tokio::task::JoinHandle<()>,
+    _lock: std::fs::File,
+}
+
+async fn source(
+    arguments: &RunArguments,
+    stop: &CancellationToken,
+) -> anyhow::Result<(Arc<dyn VerdictSource>, Option<OwnEngineTask>)> {
+    if let Some(address) = engine_access::find_address(&arguments.engine) {
+        let password = engine_access::load_password(&arguments.engine)?;
+        let source = engine_access::client_source(&address, &password)?;
+        return Ok((Arc::new(source), None));
+    }
+    let (engine, lock) = open_engine(arguments).await?;
+    let engine = Arc::new(engine);
+    if let Some(policy) = &arguments.policy {
+        let bundle = bundle::load(policy)?;
+        engine.add_policy(engine::ADMIN, bundle.document()).await?;
+        engine
+            .update_policy(engine::ADMIN, bundle.id(), bundle.document(), Some(true))
+            .await
+            .with_context(|| format!("failed to make the bundle `{policy}` active"))?;
+    }
+    let workers = tokio::spawn(Arc::clone(&engine).run_workers(stop.clone().cancelled_owned()));
+    let source = Arc::new(OwnEngine(Arc::clone(&engine)));
+    Ok((source, Some(OwnEngineTask { engine, workers, _lock: lock })))
+}
+
+async fn open_engine(arguments: &RunArguments) -> anyhow::Result<(Engine, std::fs::File)> {
+    let Some(data_dir) = arguments.data_dir.clone().or_else(config::data_dir_default) else {
+        bail!(
+            "there is no home folder to store data in: give --data-dir, or --engine-url for an engine elsewhere"
+        );
+    };
+    let lock = data_folder::lock(&data_dir)?;
+    let database = arguments.db.clone().unwrap_or_else(|| data_dir.join(config::DATABASE_FILE));
+    let mut settings = EngineSettings::new(data_dir, database, config::now);
+    settings.scan.registry = image::registry_options(&ImageConfig::load(arguments.images.clone()));
+    let (engine, _) = Engine::open(settings).await?;
+    terminal::print(&format!("vulnerability data: {}\n", engine.database_state().describe()))?;
+    Ok((engine, lock))
+}
+
+fn settings(arguments: &RunArguments) -> anyhow::Result<Settings> {
+    let mut settings = Settings::new(certificate_source(arguments)?, config::now);
+    settings.listen = arguments.listen;
+    settings.health_listen = arguments.health_listen;
+    settings.decision = DecisionSettings {
+        undecided: match arguments.undecided {
+            UndecidedArgument::Deny => UndecidedMode::Deny,
+            UndecidedArgument::Allow => UndecidedMode::Allow,
+        },
+        wait: Duration::from_secs(arguments.wait),
+        ..DecisionSettings::default()
+    };
+    settings.verdicts =
+        VerdictLimits { tag_ttl: Duration::from_secs(arguments.tag_ttl), ..VerdictLimits::default() };
+    settings.audits = AuditLimits {
+        keep_for: Duration::from_secs(arguments.audit_ttl),
+        spool: arguments.state_dir.as_ref().map(|folder| folder.join("audits.json")),
+        ..AuditLimits::default()
+    };
+    Ok(settings)
+}
+
+/// Outside the cluster the API server calls a name that only the operator knows; inside, the Service's.
+fn certificate_source(arguments: &RunArguments) -> anyhow::Result<CertificateSource> {
+    if arguments.names.is_empty() {
+        let namespace = config::variable("POD_NAMESPACE").unwrap_or_else(|| arguments.namespace.clone());
+        let host = format!("{DEFAULT_NAME}.{namespace}.svc");
+        return Ok(CertificateSource::Secret {
+            namespace,
+            name: format!("{DEFAULT_NAME}-tls"),
+            host_names: vec![format!("{host}.cluster.local"), host],
+        });
+    }
+    let Some(path) = arguments.state_dir.clone() else {
+        bail!("a webhook outside the cluster (--name) needs --state-dir for its certificates");
+    };
+    Ok(CertificateSource::Folder { path, host_names: arguments.names.clone() })
+}

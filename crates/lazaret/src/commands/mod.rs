@@ -1,0 +1,33 @@
+//! One module per command; each turns arguments into one call of the libraries and its result into text.
+
+pub(crate) mod admission;
+mod bundle;
+mod completions;
+mod data_folder;
+mod database;
+pub(crate) mod image;
+mod sbom;
+mod scan;
+mod serve;
+mod shutdown;
+
+use crate::arguments::{Arguments, Command};
+use crate::exit::Exit;
+
+/// Runs the command that was typed.
+pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Exit> {
+    match arguments.command {
+        Command::Scan(arguments) => scan::run(&arguments),
+        Command::Sbom(arguments) => sbom::run(&arguments),
+        Command::Db(command) => database::run(command),
+        Command::Serve(arguments) => serve::run(*arguments),
+        Command::Admission(arguments) => admission::run(*arguments),
+        Command::Completions { shell } => completions::run(shell),
+    }
+}
+
+/// The runtime of a command that talks to the network.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    use anyhow::Context as _;
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("failed to start the runtime")
+}

@@ -1,0 +1,92 @@
+//! `lazaret scan IMAGE`.
+
+use model::{Decision, MatchReport, Severity};
+use policy::{Bundle, EvaluationInput};
+use report_formats::{Sbom, Scan, scan_json, scan_table};
+use scanner::ScannedImage;
+use vulnerability_db::Database;
+
+use crate::arguments::{OutputFormat, ScanArguments};
+use crate::config::{self, ImageConfig};
+use crate::exit::Exit;
+use crate::terminal;
+
+/// Finds what is wrong with an image and judges it.
+pub(super) fn run(arguments: &ScanArguments) -> anyhow::Result<Exit> {
+    // What can fail at once fails before the image is fetched.
+    let bundle = arguments.policy.as_deref().map(super::bundle::load).transpose()?;
+    let path = match &arguments.db {
+        Some(path) => path.clone(),
+        None => config::database_default()?,
+    };
+    let database = Database::open(&path)?;
+    let images = ImageConfig::load(arguments.images.clone());
+    let scanned = super::image::load(&arguments.image, &arguments.platform, &images)?;
+    let report = vulnerability_db::matching::match_inventory(&scanned.inventory, &database)?;
+    let decision = bundle.map(|bundle| judge(&bundle, &arguments.image, &scanned, &report)).transpose()?;
+    let scan = Scan {
+        sbom: Sbom { image_name: &arguments.image, image: &scanned.facts, inventory: &scanned.inventory },
+        report: &report,
+        decision: decision.as_ref(),
+    };
+    terminal::print(&match arguments.output {
+        OutputFormat::Table => scan_table(&scan, terminal::width()),
+        OutputFormat::Json => scan_json(&scan),
+    })?;
+    let exit = decide_exit(&report, decision.as_ref(), arguments.fail_on);
+    if exit == Exit::Error {
+        terminal::error_line(
+            "error: the packages of this image could not be looked up, so nothing is known about them; \
+             build a database with a feed of its distribution (`lazaret db build --help`)",
+        );
+    }
+    Ok(exit)
+}
+
+/// Refused wins; then an image that nothing is known about is not clean.
+fn decide_exit(report: &MatchReport, decision: Option<&Decision>, fail_on: Option<Severity>) -> Exit {
+    let is_refused = decision.is_some_and(|decision| !decision.is_pass());
+    let is_above =
+        fail_on.is_some_and(|bound| report.findings.iter().any(|finding| finding.severity >= bound));
+    if is_refused || is_above {
+        Exit::Refused
+    } else if report.is_covered() {
+        Exit::Clean
+    } else {
+        Exit::Error
+    }
+}
+
+fn judge(
+    bundle: &Bundle,
+    image: &str,
+    scanned: &ScannedImage,
+    report: &MatchReport,
+) -> anyhow::Result<Decision> {
+    // An archive has no registry: its bundle mappings see a name that only a wildcard matches.
+    let reference = match scanner::ImageSource::parse(image)? {
+        scanner::ImageSource::Registry(reference) => reference,
+        _ => "localbuild/archive:latest".parse()?,
+    };
+    let input = EvaluationInput {
+        reference: &reference,
+        image: &scanned.facts,
+        inventory: &scanned.inventory,
+        report,
+        now: config::now(),
+    };
+    Ok(policy::judge(bundle, &input))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_that_nothing_is_known_about_is_not_clean() {
+        let unknown = MatchReport::without_database();
+        assert_eq!(decide_exit(&unknown, None, None), Exit::Error);
+        let known = MatchReport { coverage: model::DistroCoverage::NotNeeded, ..unknown };
+        assert_eq!(decide_exit(&known, None, Some(Severity::Low)), Exit::Clean);
+    }
+}

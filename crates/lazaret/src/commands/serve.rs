@@ -1,0 +1,154 @@
+//! `lazaret serve`: the control plane and the engine in one process.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::Router;
+use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
+use control_plane::ProgramFacts;
+use engine::{DatabaseState, Engine, EngineSettings, FirstStart};
+use tokio_util::sync::CancellationToken;
+
+use super::{data_folder, image, shutdown};
+use crate::arguments::ServeArguments;
+use crate::config::{self, ServeConfig, TlsFiles};
+use crate::exit::Exit;
+use crate::{logging, terminal};
+
+/// How long open requests may go on after the first signal.
+const SHUTDOWN_TIME: Duration = Duration::from_secs(10);
+
+/// Runs until SIGTERM or Ctrl-C.
+pub(super) fn run(arguments: ServeArguments) -> anyhow::Result<Exit> {
+    let config = ServeConfig::load(arguments)?;
+    logging::start(&config.log, config.log_format)?;
+    super::runtime()?.block_on(serve(config))
+}
+
+async fn serve(config: ServeConfig) -> anyhow::Result<Exit> {
+    let _lock = data_folder::lock(&config.data_dir)?;
+    let control_plane = Listener::bind(config.listen, config.tls.as_ref()).await?;
+    let engine_api = Listener::bind(config.engine_listen, config.tls.as_ref()).await?;
+    let (engine, first_start) = Engine::open(engine_settings(&config)).await?;
+    let engine = Arc::new(engine);
+
+    let stop = CancellationToken::new();
+    let signals = shutdown::on_signal(stop.clone());
+    let workers = tokio::spawn(Arc::clone(&engine).run_workers(stop.clone().cancelled_owned()));
+    let facts =
+        ProgramFacts { version: config::VERSION.to_owned(), engine_url: format!("{}/v1", engine_api.url()) };
+    terminal::print(&greeting(&config, &control_plane, &engine_api, &first_start, &engine.database_state()))?;
+
+    let routes = control_plane::router(facts, Arc::new(|| Ok(())));
+    let served = tokio::try_join!(
+        control_plane.serve(routes, &stop),
+        engine_api.serve(engine::http::router(Arc::clone(&engine)), &stop)
+    );
+    stop.cancel();
+    signals.abort();
+    workers.await.context("the workers ended badly")?;
+    engine.shutdown().await;
+    served?;
+    Ok(Exit::Clean)
+}
+
+fn engine_settings(config: &ServeConfig) -> EngineSettings {
+    let mut settings = EngineSettings::new(config.data_dir.clone(), config.database.clone(), config::now);
+    settings.admin_password = config.admin_password.clone();
+    settings.workers = config.workers;
+    settings.scan.registry = image::registry_options(&config.images);
+    settings
+}
+
+/// An address that is taken, not yet answering.
+struct Listener {
+    socket: TcpListener,
+    address: SocketAddr,
+    tls: Option<RustlsConfig>,
+}
+
+impl Listener {
+    async fn bind(address: SocketAddr, tls: Option<&TlsFiles>) -> anyhow::Result<Self> {
+        let tls = match tls {
+            None => None,
+            Some(files) => Some(
+                RustlsConfig::from_pem_file(&files.certificate, &files.key).await.with_context(|| {
+                    format!(
+                        "failed to use the certificate `{}` with the key `{}`",
+                        files.certificate.display(),
+                        files.key.display()
+                    )
+                })?,
+            ),
+        };
+        let socket = TcpListener::bind(address)
+            .with_context(|| format!("failed to listen on {address}: is another server there?"))?;
+        socket.set_nonblocking(true)?;
+        let address = socket.local_addr()?;
+        Ok(Self { socket, address, tls })
+    }
+
+    fn url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
+    }
+
+    /// Answers until `stop`; then no new requests, and those that are open may finish.
+    async fn serve(self, routes: Router, stop: &CancellationToken) -> anyhow::Result<()> {
+        let handle = Handle::new();
+        let graceful = handle.clone();
+        let stopped = stop.clone();
+        let watcher = tokio::spawn(async move {
+            stopped.cancelled().await;
+            graceful.graceful_shutdown(Some(SHUTDOWN_TIME));
+        });
+        let service = routes.into_make_service();
+        let result = match self.tls {
+            Some(tls) => axum_server::from_tcp_rustls(self.socket, tls)?.handle(handle).serve(service).await,
+            None => axum_server::from_tcp(self.socket)?.handle(handle).serve(service).await,
+        };
+        watcher.abort();
+        result.with_context(|| format!("the listener on {} failed", self.address))
+    }
+}
+
+fn greeting(
+    config: &ServeConfig,
+    control_plane: &Listener,
+    engine_api: &Listener,
+    first_start: &FirstStart,
+    database: &DatabaseState,
+) -> String {
+    let user = match (&first_start.generated_password, first_start.is_new) {
+        (Some(password), _) => format!(
+            "{}, with the one-time shown password `{password}`; it is not stored in clear: write it down",
+            first_start.user
+        ),
+        (None, true) => format!("{}, with the password of LAZARET_ADMIN_PASSWORD", first_start.user),
+        (None, false) => format!("{}, with the password set at the first start", first_start.user),
+    };
+    let mut text = format!(
+        "Lazaret {}\n\ncontrol plane       {}\nengine API          {}/v1\ndata                {}\nfirst user          {user}\nvulnerability data  {}\n",
+        config::VERSION,
+        control_plane.url(),
+        engine_api.url(),
+        config.data_dir.display(),
+        database.describe(),
+    );
+    text.push_str("\nNext:\n");
+    if !matches!(database, DatabaseState::Loaded { .. }) {
+        text.push_str(&format!(
+            "  lazaret db build --feed KIND=PATH -o {}   (`lazaret db build --help` lists kinds)\n",
+            config.database.display()
+        ));
+    }
+    text.push_str(&format!(
+        "  curl -u {user} {url}/v1/policies\n  LAZARET_ENGINE_PASSWORD=… lazaret admission --engine-url {url} --name HOST --state-dir DIR\n",
+        user = first_start.user,
+        url = engine_api.url(),
+    ));
+    text
+}

@@ -1,0 +1,64 @@
+//! The one place that writes to standard output and standard error.
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use anyhow::Context as _;
+
+/// Writes a report or another result to standard output.
+///
+/// Errors: the output is closed or full; a reader that has seen enough (`| head`) is not an error.
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+    let mut output = io::stdout().lock();
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result.context("failed to write to standard output"),
+    }
+}
+
+/// Writes one line to standard error. If that is closed, there is nobody left to tell.
+pub(crate) fn error_line(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Whether standard error is a terminal: only then progress is drawn.
+pub(crate) fn shows_progress() -> bool {
+    io::stderr().is_terminal()
+}
+
+/// The width of the terminal that shows standard output, `None` for a pipe or file.
+pub(crate) fn width() -> Option<u16> {
+    if !io::stdout().is_terminal() {
+        return None;
+    }
+    let (_rows, columns) = console::Term::stdout().size_checked()?;
+    Some(columns)
+}
+
+/// An error with all its causes in one line, without saying the same thing twice.
+pub(crate) fn chain(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain() {
+        let cause = cause.to_string();
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes_follow_each_other_once() {
+        let error = anyhow::anyhow!("connection refused")
+            .context("failed to reach `h:1`")
+            .context("failed to reach `h:1`: connection refused")
+            .context("failed to pull `h:1/a`");
+        assert_eq!(chain(&error), "failed to pull `h:1/a`: failed to reach `h:1`: connection refused");
+    }
+}
