@@ -1,6 +1,6 @@
 //! The Anchore API v1: every route with and without `/v1`.
 //!
-//! One file per first word of the path. A handler takes a [`call::Call`] (who asks, in which account, with which query
+//! One file per first word of the path. A handler takes a `Call` (who asks, in which account, with which query
 //! and body), calls one method of the engine and puts the answer into its own wire type.
 
 mod account;
