@@ -120,7 +120,9 @@ impl Engine {
         records.pop().ok_or_else(|| AddImageError::storage("find the image just stored")("it is gone"))
     }
 
-    /// [`Engine::add_image_with`] under the engine's own limits.
+    /// Adds an image, or moves its tag, and wants its analysis where there is none; under the limits of the settings.
+    ///
+    /// The registry is asked once, for manifest and configuration.
     pub async fn add_image(&self, request: &AddImage) -> Result<ImageRecord, AddImageError> {
         self.add_image_with(request, &self.settings.scan).await
     }
