@@ -4,6 +4,7 @@ mod archives;
 mod limits;
 mod links;
 mod properties;
+mod real;
 mod whiteouts;
 
 use std::io::Write as _;
