@@ -105,8 +105,11 @@ fn ask_dpkg(archive: &Path) -> Result<Vec<String>> {
     tool("umoci", &["raw", "unpack", "--image", "layout:image", "root"])?;
     let form = "${db:Status-Status} ${Package} ${Version} ${source:Package} ${source:Version}\n";
     let text = tool("dpkg-query", &["--admindir=root/var/lib/dpkg", "-W", "-f", form])?;
-    let mut packages =
-        text.lines().filter_map(|line| line.strip_prefix("installed ")).map(str::to_owned).collect::<Vec<_>>();
+    let mut packages = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("installed "))
+        .map(str::to_owned)
+        .collect::<Vec<_>>();
     packages.sort();
     Ok(packages)
 }

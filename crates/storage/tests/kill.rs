@@ -38,19 +38,10 @@ async fn work(database: &Database, second: i64) -> u64 {
     }
 }
 
-/// The body of the process that gets killed. Does nothing outside of the folder that the test below prepares.
-#[tokio::test]
-#[ignore = "started by `killed_workers_lose_nothing` as a process of its own"]
-async fn worker_process() {
-    if Path::new(FILE).exists() {
-        let database = Database::open(Path::new(FILE)).await.unwrap();
-        work(&database, 0).await;
-    }
-}
-
+/// Starts this test's program again, in the prepared folder: there it is the process that gets killed.
 fn start_worker(folder: &Path) -> Child {
     Command::new(std::env::current_exe().unwrap())
-        .args(["worker_process", "--exact", "--ignored"])
+        .args(["killed_workers_lose_nothing", "--exact"])
         .current_dir(folder)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -76,6 +67,11 @@ async fn wait_for_progress(database: &Database) {
 
 #[tokio::test]
 async fn killed_workers_lose_nothing() {
+    if Path::new(FILE).exists() {
+        let database = Database::open(Path::new(FILE)).await.unwrap();
+        work(&database, 0).await;
+        return;
+    }
     let folder = tempfile::tempdir().unwrap();
     let database = Database::open(&folder.path().join(FILE)).await.unwrap();
     let mut tx = database.begin().await.unwrap();

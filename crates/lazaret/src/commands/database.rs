@@ -77,7 +77,7 @@ fn status(db: Option<PathBuf>, output: OutputFormat) -> anyhow::Result<Exit> {
 
 fn status_table(status: &DatabaseStatus) -> String {
     let mut text = format!(
-        "revision   {}\nbuilt      {}\nform       {}\nsize       {} bytes\n\nfeeds\n",
+        "revision   {}\nbuilt      {:.0}\nform       {}\nsize       {} bytes\n\nfeeds\n",
         status.identity.revision, status.identity.built_at, status.format_version, status.file_size_bytes
     );
     let mut line = |line: String| writeln!(text, "  {line}").expect("writing to a String cannot fail");
@@ -87,7 +87,7 @@ fn status_table(status: &DatabaseStatus) -> String {
             count => format!(", {count} not readable"),
         };
         line(format!(
-            "{:<16}{:<28}{:>9} records{unread}, {}",
+            "{:<16}{:<28}{:>9} records{unread}, {:.0}",
             source.kind.name(),
             source.name,
             source.records,
@@ -98,7 +98,7 @@ fn status_table(status: &DatabaseStatus) -> String {
     for group in &status.ecosystems {
         writeln!(
             text,
-            "  {:<28}{:>9} records, {}",
+            "  {:<28}{:>9} records, {:.0}",
             group.ecosystem.to_string(),
             group.records,
             group.synced_at
