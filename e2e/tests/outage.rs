@@ -22,7 +22,7 @@ impl Stage {
     fn start() -> Result<Self> {
         let registry = Registry::start(RegistryMode::Open)?;
         let os_release = "ID=debian\nVERSION_ID=12\n";
-        for name in ["app:one", "app:two", "app:three"] {
+        for name in ["app:one", "app:two", "app:three", "app:four"] {
             let layer = Layer::new().file("etc/os-release", os_release).file("name", name);
             registry.push_image(&ImageBuilder::new().layer(layer).build(), name)?;
         }
@@ -83,10 +83,22 @@ fn decisions_go_on_through_outages_and_audits_are_neither_lost_nor_doubled() -> 
     stage.wait_until_admitted("default", "before", "app:one")?;
     stage.wait_for_audits("default", &["before"])?;
 
+    an_image_nobody_has_seen_can_be_named_by_digest(&stage)?;
     without_the_engine_the_namespace_decides(&mut stage)?;
     the_api_server_comes_back(&mut stage)?;
     the_webhook_comes_back(&mut stage)?;
     without_the_webhook_only_who_asked_for_it_is_locked(&mut stage)
+}
+
+fn an_image_nobody_has_seen_can_be_named_by_digest(stage: &Stage) -> Result<()> {
+    let digest = stage.registry.find_digest("app:four")?;
+    stage.wait_until_admitted("open", "by-digest", &format!("app@{digest}"))?;
+    stage.wait_for_audits("open", &["by-digest"])?;
+    let text =
+        stage.cluster.kubectl(&["get", "audit", "by-digest", "-n", "open", "-o", "json"])?.success()?;
+    let audit = serde_json::from_str::<Value>(&text)?;
+    ensure!(audit["spec"]["image"][0]["imageDigest"] == digest.to_string(), "{audit:#}");
+    Ok(())
 }
 
 fn without_the_engine_the_namespace_decides(stage: &mut Stage) -> Result<()> {

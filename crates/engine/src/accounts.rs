@@ -220,7 +220,9 @@ pub enum BootstrapError {
     Password(#[source] HashPasswordError),
 }
 
-/// Makes account and user `admin` if they are missing, and sets the password if one is given that is not his.
+/// Makes account and user `admin` if they are missing, with the given password or one that is made up.
+///
+/// A user that is there keeps his password: a variable that is left set must not undo a change of it.
 ///
 /// Returns the made-up password, and whether the account is new.
 pub(crate) async fn bootstrap(
@@ -230,11 +232,12 @@ pub(crate) async fn bootstrap(
 ) -> Result<(Option<String>, bool), BootstrapError> {
     let storage = |action| move |source| BootstrapError::Storage(StorageError::new(action, source));
     let existing = find_user(database, ADMIN).await.map_err(BootstrapError::Storage)?;
-    let (password, generated) = match (&existing, given) {
-        (Some((_, hash)), Some(given)) if verify_password(given, hash) => return Ok((None, false)),
-        (Some(_), None) => return Ok((None, false)),
-        (_, Some(given)) => (given.to_owned(), None),
-        (None, None) => {
+    if existing.is_some() {
+        return Ok((None, false));
+    }
+    let (password, generated) = match given {
+        Some(given) => (given.to_owned(), None),
+        None => {
             let password = generate_password();
             (password.clone(), Some(password))
         }
@@ -252,7 +255,7 @@ pub(crate) async fn bootstrap(
     .map_err(storage("store an account"))?;
     sqlx::query(
         "INSERT INTO users (username, account, password_hash, created_us, updated_us) VALUES ($1, $1, $2, $3, $3) \
-         ON CONFLICT (username) DO UPDATE SET password_hash = excluded.password_hash, updated_us = excluded.updated_us",
+         ON CONFLICT (username) DO NOTHING",
     )
     .bind(ADMIN)
     .bind(&hash)

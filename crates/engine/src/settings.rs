@@ -14,7 +14,7 @@ pub struct EngineSettings {
     pub data_dir: PathBuf,
     /// The vulnerability database file. It may be missing, and may be replaced while the engine runs.
     pub database_path: PathBuf,
-    /// Password of `admin`. `None` on the first start: one is made up; later: the stored one stays.
+    /// Password of `admin` on the first start; `None`: one is made up. Later starts keep the stored one.
     pub admin_password: Option<String>,
     /// How images are read.
     pub scan: ScanOptions,

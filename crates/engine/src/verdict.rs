@@ -81,6 +81,8 @@ pub enum VerdictError {
     Unavailable {
         /// What was asked for.
         reference: String,
+        /// What kind of obstacle it is.
+        kind: ScanErrorKind,
         /// What the registry says.
         reason: String,
     },
@@ -261,12 +263,12 @@ fn from_scan(reference: &ImageReference, error: &ScanError) -> VerdictError {
         | ScanErrorKind::Io => VerdictError::Undecided { reason },
         // The limit of time is the caller's deadline; every other limit is the image's fault.
         ScanErrorKind::LimitExceeded if error.is_retryable() => VerdictError::Undecided { reason },
-        ScanErrorKind::NotFound
+        kind @ (ScanErrorKind::NotFound
         | ScanErrorKind::Unauthorized
         | ScanErrorKind::BadImage
         | ScanErrorKind::LimitExceeded
-        | ScanErrorKind::Unsupported => {
-            VerdictError::Unavailable { reference: reference.to_string(), reason }
+        | ScanErrorKind::Unsupported) => {
+            VerdictError::Unavailable { reference: reference.to_string(), kind, reason }
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use admission::{Reason, SourceState, Verdict, VerdictError, VerdictQuestion, VerdictSource};
 use async_trait::async_trait;
 use engine::{Engine, VerdictReason};
+use scanner::ScanErrorKind;
 
 /// Asks an engine that this process holds.
 #[derive(Debug)]
@@ -58,7 +59,11 @@ fn to_reason(reason: VerdictReason) -> Reason {
 fn to_verdict_error(error: engine::VerdictError) -> VerdictError {
     match error {
         engine::VerdictError::Undecided { reason } => VerdictError::Unreachable(reason),
-        engine::VerdictError::Unavailable { reason, .. } => VerdictError::Unauthorized(reason),
+        engine::VerdictError::Unavailable { kind: ScanErrorKind::NotFound, .. } => VerdictError::NotFound,
+        engine::VerdictError::Unavailable { kind: ScanErrorKind::Unauthorized, reason, .. } => {
+            VerdictError::Unauthorized(reason)
+        }
+        engine::VerdictError::Unavailable { reason, .. } => VerdictError::AnalysisFailed(reason),
         engine::VerdictError::AnalysisFailed { reason, .. } => VerdictError::AnalysisFailed(reason),
         engine::VerdictError::NoActivePolicy => VerdictError::NoPolicy,
         engine::VerdictError::Internal(error) => {
