@@ -19,7 +19,7 @@ fn serve(data: &Scratch) -> Result<Program> {
 
 fn start(program: &Program) -> Result<(RunningProgram, String)> {
     let running = program.start()?;
-    running.wait_for_line("Next:", DEADLINE)?;
+    running.wait_for_line("lazaret admission --engine-url", DEADLINE)?;
     let output = running.output();
     Ok((running, output))
 }

@@ -23,7 +23,7 @@ fn subject(owner: Option<OwnerReference>, pod_exists: bool) -> AuditSubject {
         pod: "web".to_owned(),
         pod_uid: Some("pod-uid".to_owned()),
         owner,
-        release: ReleaseName { name: "web".to_owned(), is_fake: true },
+        release: ReleaseName { name: "web".to_owned(), other_name: None, is_fake: true },
         pod_exists,
     }
 }

@@ -90,11 +90,13 @@ impl Snapshot {
         namespace: &str,
         now: Timestamp,
     ) -> Option<&Arc<WhiteListEntry>> {
-        let is_match = |entry: &&Arc<WhiteListEntry>| entry.is_match(&release.name, namespace, now);
-        self.items
-            .get(&release.name)
-            .filter(is_match)
-            .or_else(|| self.items.values().filter(|entry| entry.has_pattern()).find(is_match))
+        release.names().find_map(|name| {
+            let is_match = |entry: &&Arc<WhiteListEntry>| entry.is_match(name, namespace, now);
+            self.items
+                .get(name)
+                .filter(is_match)
+                .or_else(|| self.items.values().filter(|entry| entry.has_pattern()).find(is_match))
+        })
     }
 
     /// What is known about a namespace; nothing about one that was made a moment ago.
@@ -232,7 +234,7 @@ mod tests {
     }
 
     fn exemption(index: &ClusterIndex, release: &str) -> Option<String> {
-        let release = ReleaseName { name: release.to_owned(), is_fake: false };
+        let release = ReleaseName { name: release.to_owned(), other_name: None, is_fake: false };
         let snapshot = index.snapshot();
         snapshot.find_exemption(&release, "default", Timestamp::UNIX_EPOCH).map(|entry| entry.name.clone())
     }

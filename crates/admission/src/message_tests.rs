@@ -18,7 +18,7 @@ fn undecided(written: &str, why: &str) -> JudgedImage {
 }
 
 fn release(name: &str, is_fake: bool) -> ReleaseName {
-    ReleaseName { name: name.to_owned(), is_fake }
+    ReleaseName { name: name.to_owned(), other_name: None, is_fake }
 }
 
 fn check(images: &[JudgedImage], release: &ReleaseName, has_owner: bool, expected: &str) {

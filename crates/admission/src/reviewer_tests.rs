@@ -225,7 +225,8 @@ async fn an_exempt_release_is_let_in_and_still_looked_at() {
     };
     check("r", None, json!({ "release": "r" }), true).await;
     check("r", None, json!({ "app.kubernetes.io/instance": "r", "release": "x" }), true).await;
-    check("x", None, json!({ "app.kubernetes.io/instance": "r", "release": "x" }), false).await;
+    check("x", None, json!({ "app.kubernetes.io/instance": "r", "release": "x" }), true).await;
+    check("y", None, json!({ "app.kubernetes.io/instance": "r", "release": "x" }), false).await;
     check("web", None, json!({}), true).await;
     check("we", None, json!({}), false).await;
     check("web", None, json!({ "release": "other" }), false).await;

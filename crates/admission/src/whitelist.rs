@@ -21,8 +21,10 @@ const PATTERN_PROGRAM_BYTES_MAX: usize = 1 << 20;
 /// The release that a Pod belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReleaseName {
-    /// Its name.
+    /// Its name: the label `release`, as the original service knew it, else `app.kubernetes.io/instance`.
     pub name: String,
+    /// What the other label says, where it says something else: an item for either name counts.
+    pub other_name: Option<String>,
     /// Whether no label says so and the Pod's own name stands in.
     pub is_fake: bool,
 }
@@ -30,10 +32,19 @@ pub struct ReleaseName {
 impl ReleaseName {
     /// The release of an object with this metadata.
     pub fn of(metadata: &Metadata<'_>) -> Self {
-        match metadata.label(INSTANCE_LABEL).or_else(|| metadata.label(RELEASE_LABEL)) {
-            Some(name) => Self { name: name.to_owned(), is_fake: false },
-            None => Self { name: metadata.display_name().to_owned(), is_fake: true },
+        let (release, instance) = (metadata.label(RELEASE_LABEL), metadata.label(INSTANCE_LABEL));
+        match release.or(instance) {
+            Some(name) => {
+                let other_name = instance.filter(|instance| *instance != name).map(str::to_owned);
+                Self { name: name.to_owned(), other_name, is_fake: false }
+            }
+            None => Self { name: metadata.display_name().to_owned(), other_name: None, is_fake: true },
         }
+    }
+
+    /// All names that an item may have to exempt it.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.name.as_str()).chain(self.other_name.as_deref())
     }
 }
 
@@ -219,12 +230,16 @@ mod tests {
     }
 
     #[test]
-    fn the_instance_label_wins_and_a_pod_without_labels_goes_by_its_name() {
-        let check = |json: &str, name: &str, is_fake: bool| {
+    fn both_labels_count_and_a_pod_without_labels_goes_by_its_name() {
+        let check = |json: &str, names: &str, is_fake: bool| {
             let metadata: Metadata<'_> = serde_json::from_str(json).unwrap();
-            assert_eq!(ReleaseName::of(&metadata), ReleaseName { name: name.to_owned(), is_fake }, "{json}");
+            let release = ReleaseName::of(&metadata);
+            assert_eq!(release.names().collect::<Vec<_>>().join(" "), names, "{json}");
+            assert_eq!(release.is_fake, is_fake, "{json}");
         };
-        check(r#"{"name":"p","labels":{"release":"r","app.kubernetes.io/instance":"i"}}"#, "i", false);
+        check(r#"{"name":"p","labels":{"release":"r","app.kubernetes.io/instance":"i"}}"#, "r i", false);
+        check(r#"{"name":"p","labels":{"release":"r","app.kubernetes.io/instance":"r"}}"#, "r", false);
+        check(r#"{"name":"p","labels":{"app.kubernetes.io/instance":"i"}}"#, "i", false);
         check(r#"{"name":"p","labels":{"release":"r","app.kubernetes.io/instance":""}}"#, "r", false);
         check(r#"{"name":"p","labels":{"release":""}}"#, "p", true);
         check(r#"{"name":"p"}"#, "p", true);

@@ -1,5 +1,7 @@
 //! Reports of a small image, judged by the published JSON Schemas and read as a person would.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 use model::{
     Action, CvssScore, DatabaseIdentity, Decision, DecisionReason, DecisionRow, Diagnostic, DiagnosticCode,
     Digest, Distro, DistroCoverage, DockerfileMode, Ecosystem, Evidence, FeedKind, Finding, FindingState,
