@@ -21,7 +21,7 @@ fn busybox_is_refused_by_deny_all_and_its_audit_can_be_described() -> Result<()>
     )?;
 
     let text = cluster.kubectl(&["run", "busybox1", "--image=busybox", "--", "sleep", "3600"])?.failure()?;
-    ensure!(text.starts_with("Error from server"), "{text}");
+    ensure!(text.starts_with("Error from server: admission webhook \""), "{text}");
     ensure!(text.contains("denied the request: Image failed policy check: busybox"), "{text}");
 
     let described = wait_until(std::time::Duration::from_secs(30), "the audit of busybox1", || {

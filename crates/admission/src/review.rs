@@ -229,22 +229,16 @@ struct WireStatus<'a> {
     status: &'static str,
     #[serde(skip_serializing_if = "str::is_empty")]
     message: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'static str>,
     code: u16,
 }
 
-/// Writes the answer. The request is not repeated.
+/// Writes the answer. The request is not repeated, and a refusal carries no reason word, as the original's did not: the
+/// line that users see begins with `Error from server: admission webhook` then.
 pub fn write_answer(request: &ReviewRequest<'_>, answer: &Answer) -> Vec<u8> {
     let status = match answer.is_allowed {
         true if answer.message.is_empty() => None,
-        true => Some(WireStatus { status: "Success", message: &answer.message, reason: None, code: 200 }),
-        false => Some(WireStatus {
-            status: "Failure",
-            message: &answer.message,
-            reason: Some("Forbidden"),
-            code: 403,
-        }),
+        true => Some(WireStatus { status: "Success", message: &answer.message, code: 200 }),
+        false => Some(WireStatus { status: "Failure", message: &answer.message, code: 403 }),
     };
     let review = WireReview {
         api_version: request.api_version.as_str(),
