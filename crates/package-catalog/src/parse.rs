@@ -1,23 +1,91 @@
 //! What a parser gets and what it gives back.
 
+use std::cell::Cell;
+
 use image_layers::{Body, ImageTree};
 use model::{Diagnostic, DiagnosticCode, Distro, Location, Package};
 
-/// Limits of one catalog run. Every value is the largest that is still accepted; what is above becomes a diagnostic.
+/// Limits of one image. Every value is the largest that is still accepted; what is above becomes a diagnostic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CatalogLimits {
-    /// Packages of one database.
+    /// Packages of all databases together.
     pub packages_max: usize,
-    /// Files that the packages of one database own.
+    /// Files that all packages own together.
     pub owned_files_max: usize,
+    /// Bytes of the paths of these files.
+    pub owned_bytes_max: usize,
+    /// Bytes of files beside databases, such as file lists. A file that is read twice counts twice, because one file
+    /// can be named by any number of packages; a line counts as at least 32 bytes.
+    pub companion_bytes_max: usize,
+    /// Bytes of one value of a record, such as a name or a version.
+    pub value_bytes_max: usize,
     /// Broken records that are told one by one, by database; the others are counted.
     pub diagnostics_max: usize,
+    /// Diagnostics of all databases together that are told one by one; the others are counted.
+    pub diagnostics_sum_max: usize,
 }
 
 impl Default for CatalogLimits {
-    /// Ten times what the largest known images have.
+    /// Several times what the largest known images have.
     fn default() -> Self {
-        Self { packages_max: 100_000, owned_files_max: 5_000_000, diagnostics_max: 100 }
+        const MIB: usize = 1 << 20;
+        Self {
+            packages_max: 100_000,
+            owned_files_max: 1_000_000,
+            owned_bytes_max: 128 * MIB,
+            companion_bytes_max: 256 * MIB,
+            value_bytes_max: 4096,
+            diagnostics_max: 100,
+            diagnostics_sum_max: 1_000,
+        }
+    }
+}
+
+impl CatalogLimits {
+    pub(crate) fn too_many_owned(&self) -> String {
+        format!(
+            "more than {} owned files or {} bytes of their paths",
+            self.owned_files_max, self.owned_bytes_max
+        )
+    }
+}
+
+const LINE_BYTES_MIN: usize = 32;
+
+/// What the databases of one image have taken of the limits so far.
+#[derive(Debug, Default)]
+pub(crate) struct Spent {
+    pub(crate) packages: Cell<usize>,
+    owned_files: Cell<usize>,
+    owned_bytes: Cell<usize>,
+    companion_bytes: Cell<usize>,
+    /// Whether a file beside a database was left out for its size.
+    pub(crate) is_companion_left_out: Cell<bool>,
+}
+
+impl Spent {
+    /// Room for one more owned file with a path of so many bytes; `false` when there is none.
+    pub(crate) fn take_owned(&self, path_bytes: usize, limits: &CatalogLimits) -> bool {
+        let bytes = self.owned_bytes.get().saturating_add(path_bytes);
+        let is_room = self.owned_files.get() < limits.owned_files_max && bytes <= limits.owned_bytes_max;
+        if is_room {
+            self.owned_files.set(self.owned_files.get() + 1);
+            self.owned_bytes.set(bytes);
+        }
+        is_room
+    }
+
+    fn take_companion(&self, content: &[u8], limits: &CatalogLimits) -> bool {
+        let line_count = content.iter().filter(|byte| **byte == b'\n').count();
+        let cost = content.len().max(line_count.saturating_mul(LINE_BYTES_MIN));
+        let bytes = self.companion_bytes.get().saturating_add(cost);
+        let is_room = bytes <= limits.companion_bytes_max;
+        if is_room {
+            self.companion_bytes.set(bytes);
+        } else {
+            self.is_companion_left_out.set(true);
+        }
+        is_room
     }
 }
 
@@ -36,6 +104,8 @@ pub struct ParseInput<'a> {
     pub distro: Option<&'a Distro>,
     /// What may be read.
     pub limits: &'a CatalogLimits,
+    /// What has been.
+    pub(crate) spent: &'a Spent,
 }
 
 /// What a parser found.
@@ -48,12 +118,17 @@ pub struct Parsed {
 }
 
 impl<'a> ParseInput<'a> {
-    /// The content of another file of the image, if it was kept.
+    /// The content of another file of the image, if it was kept and the limits leave room for it.
     pub(crate) fn read(&self, path: &str) -> Option<&'a [u8]> {
         match self.tree.read(path) {
-            Some(Body::Kept(bytes)) => Some(bytes),
+            Some(Body::Kept(bytes)) => self.spent.take_companion(bytes, self.limits).then_some(bytes),
             _ => None,
         }
+    }
+
+    /// How many more packages this database may have.
+    pub(crate) fn packages_left(&self) -> usize {
+        self.limits.packages_max.saturating_sub(self.spent.packages.get())
     }
 
     /// A diagnostic about this database.
@@ -88,10 +163,23 @@ impl<'a> Problems<'a> {
         }
     }
 
+    /// Text of a value of a record; told and left out when it is too long.
+    pub(crate) fn value(&mut self, offset: usize, bytes: &[u8]) -> String {
+        let (bytes, maximum) = (bytes.trim_ascii(), self.input.limits.value_bytes_max);
+        if bytes.len() > maximum {
+            let message = format!("value of {} bytes is left out (limit {maximum})", bytes.len());
+            self.add(DiagnosticCode::FileTooLarge, offset, message);
+            return String::new();
+        }
+        text(bytes)
+    }
+
     /// All diagnostics. A file with content but without a single record is not the database that its name says.
     pub(crate) fn finish(mut self, record_count: usize, what: &str) -> Vec<Diagnostic> {
         let is_empty = self.input.bytes.iter().all(u8::is_ascii_whitespace);
-        if record_count == 0 && !is_empty {
+        // A file that was not read because a limit was reached may well be one.
+        let is_limited = self.found.iter().any(|told| told.code == DiagnosticCode::FileTooLarge);
+        if record_count == 0 && !is_empty && !is_limited {
             let message = format!("file is not {what}: no record in it could be read");
             return vec![self.input.diagnostic(DiagnosticCode::UnreadableDatabase, None, message)];
         }

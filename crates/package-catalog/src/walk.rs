@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use image_layers::{Body, Entry, EntryKind, FindError, ImageTree};
 use model::{Diagnostic, DiagnosticCode, Distro, Inventory, Location, Package, PackageKind};
 
-use crate::parse::{CatalogLimits, ParseInput};
+use crate::parse::{CatalogLimits, ParseInput, Spent};
 use crate::table::CATALOGERS;
 use crate::{os_release, unread};
 
@@ -38,11 +38,14 @@ pub fn catalog(tree: &ImageTree, limits: &CatalogLimits) -> Inventory {
         read: BTreeSet::new(),
         packages: Vec::new(),
         diagnostics,
+        untold_count: 0,
+        spent: Spent::default(),
     };
     for entry in tree.entries().filter(|entry| entry.kind() != EntryKind::Folder) {
         walk.visit(entry.path(), entry);
     }
     tree.visit_linked(wanted_paths(), &mut |path, entry| walk.visit(path, entry));
+    walk.tell_left_out();
     let Walk { mut packages, mut diagnostics, .. } = walk;
     packages.sort_by(|left, right| sort_key(left).cmp(&sort_key(right)).then_with(|| left.cmp(right)));
     packages.dedup();
@@ -63,6 +66,8 @@ struct Walk<'a> {
     read: BTreeSet<(&'static str, String)>,
     packages: Vec<Package>,
     diagnostics: Vec<Diagnostic>,
+    untold_count: usize,
+    spent: Spent,
 }
 
 impl Walk<'_> {
@@ -91,10 +96,14 @@ impl Walk<'_> {
             (EntryKind::File, Body::Kept(bytes)) => {
                 let location =
                     Location { path: format!("/{}", file.path()), layer: Some(file.layer().clone()) };
-                let (tree, distro, limits) = (self.tree, self.distro, self.limits);
-                let parsed = parse(&ParseInput { tree, path, bytes, location: &location, distro, limits });
+                let (tree, distro, limits, spent) = (self.tree, self.distro, self.limits, &self.spent);
+                let location = &location;
+                let parsed = parse(&ParseInput { tree, path, bytes, location, distro, limits, spent });
+                self.spent.packages.set(self.spent.packages.get() + parsed.packages.len());
                 self.packages.extend(parsed.packages);
-                self.diagnostics.extend(parsed.diagnostics);
+                for diagnostic in parsed.diagnostics {
+                    self.add(diagnostic);
+                }
                 return;
             }
             (EntryKind::File, Body::TooLarge) => (
@@ -122,6 +131,32 @@ impl Walk<'_> {
     }
 
     fn tell(&mut self, code: DiagnosticCode, path: &str, message: String) {
-        self.diagnostics.push(Diagnostic { code, subject: format!("/{path}"), offset: None, message });
+        self.add(Diagnostic { code, subject: format!("/{path}"), offset: None, message });
+    }
+
+    fn add(&mut self, diagnostic: Diagnostic) {
+        if self.diagnostics.len() < self.limits.diagnostics_sum_max {
+            self.diagnostics.push(diagnostic);
+        } else {
+            self.untold_count += 1;
+        }
+    }
+
+    /// What was left out of the image as a whole. These are always told.
+    fn tell_left_out(&mut self) {
+        let mut tell = |code, message| {
+            self.diagnostics.push(Diagnostic { code, subject: "/".to_owned(), offset: None, message });
+        };
+        if self.spent.is_companion_left_out.get() {
+            let message = format!(
+                "more than {} bytes of files beside package databases: owned files and licenses are not complete",
+                self.limits.companion_bytes_max
+            );
+            tell(DiagnosticCode::FileTooLarge, message);
+        }
+        if self.untold_count > 0 {
+            let message = format!("{} more problems like these are not listed", self.untold_count);
+            tell(DiagnosticCode::UnreadableDatabase, message);
+        }
     }
 }

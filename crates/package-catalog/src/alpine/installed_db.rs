@@ -2,7 +2,7 @@
 
 use model::{DiagnosticCode, OwnedFile};
 
-use crate::parse::{CatalogLimits, Problems, lines, text};
+use crate::parse::{ParseInput, Problems, lines};
 
 /// One record, as written. Every field is trimmed and not empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,25 +31,21 @@ pub(crate) struct RawRecord {
 ///
 /// Shape:  records split by an empty line, one `K:value` a line. `F` opens a folder, `R` is a file in it, `Z` its checksum.
 /// Units:  `I` is bytes.
-/// Limits: `packages_max` records, `owned_files_max` files; the file itself is bounded by the reader of the layer.
+/// Limits: `packages_max` records, `value_bytes_max` for each value, `owned_files_max` files; the file itself is bounded by the reader of the layer.
 /// Result: every record with a `P`. A bad line is told and left out, the rest of its record counts. Never fails.
 /// Source: wiki.alpinelinux.org, "Apk spec", read 2026-08; apk-tools 2.14.
-pub(crate) fn parse(bytes: &[u8], limits: &CatalogLimits, problems: &mut Problems<'_>) -> Vec<RawRecord> {
-    let mut reading = Reading {
-        found: Vec::new(),
-        current: None,
-        folder: String::new(),
-        owned_left: limits.owned_files_max,
-    };
-    for (offset, line) in lines(bytes) {
+pub(crate) fn parse(input: &ParseInput<'_>, problems: &mut Problems<'_>) -> Vec<RawRecord> {
+    let packages_left = input.packages_left();
+    let mut reading = Reading { input, found: Vec::new(), current: None, folder: String::new() };
+    for (offset, line) in lines(input.bytes) {
         match line {
             [] => reading.close(problems),
             [key, b':', value @ ..] => reading.take(offset, *key, value, problems),
             _ => problems.add(DiagnosticCode::BrokenRecord, offset, "line has no key"),
         }
-        if reading.found.len() >= limits.packages_max && reading.current.is_some() {
-            let message =
-                format!("more than {} packages: the others are not in this inventory", limits.packages_max);
+        if reading.found.len() >= packages_left && reading.current.is_some() {
+            let maximum = input.limits.packages_max;
+            let message = format!("more than {maximum} packages: the others are not in this inventory");
             problems.add(DiagnosticCode::FileTooLarge, offset, message);
             return reading.found;
         }
@@ -58,16 +54,20 @@ pub(crate) fn parse(bytes: &[u8], limits: &CatalogLimits, problems: &mut Problem
     reading.found
 }
 
-struct Reading {
+struct Reading<'a> {
+    input: &'a ParseInput<'a>,
     found: Vec<RawRecord>,
     current: Option<RawRecord>,
     folder: String,
-    owned_left: usize,
 }
 
-impl Reading {
+impl Reading<'_> {
     fn take(&mut self, offset: usize, key: u8, value: &[u8], problems: &mut Problems<'_>) {
-        let value = text(value);
+        if !b"PVAoLmIFRZ".contains(&key) {
+            self.current.get_or_insert_with(|| RawRecord { offset, ..RawRecord::default() });
+            return;
+        }
+        let value = problems.value(offset, value);
         let has_name = self.current.as_ref().is_some_and(|record| !record.name.is_empty());
         if key == b'P' && has_name {
             problems.add(DiagnosticCode::BrokenRecord, offset, "records are not split by an empty line");
@@ -89,14 +89,15 @@ impl Reading {
                 }
             }
             b'F' => self.folder = stated.unwrap_or_default(),
-            b'R' if self.owned_left == 0 => {
-                problems.add(DiagnosticCode::FileTooLarge, offset, "more owned files than the limit");
-            }
             b'R' => {
                 let slash = if self.folder.is_empty() { "" } else { "/" };
                 let path = format!("/{}{slash}{}", self.folder, stated.unwrap_or_default());
-                record.files.push(OwnedFile { path, checksum: None });
-                self.owned_left -= 1;
+                if self.input.spent.take_owned(path.len(), self.input.limits) {
+                    record.files.push(OwnedFile { path, checksum: None });
+                } else {
+                    let message = self.input.limits.too_many_owned();
+                    problems.add(DiagnosticCode::FileTooLarge, offset, message);
+                }
             }
             b'Z' => {
                 if let Some(file) = record.files.last_mut() {

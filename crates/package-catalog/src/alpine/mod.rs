@@ -30,7 +30,7 @@ pub(crate) const CATALOGER: Cataloger = Cataloger {
 
 fn parse(input: &ParseInput<'_>) -> Parsed {
     let mut problems = Problems::new(input);
-    let records = installed_db::parse(input.bytes, input.limits, &mut problems);
+    let records = installed_db::parse(input, &mut problems);
     let packages = records.iter().map(|record| package::to_package(record, input)).collect();
     Parsed { packages, diagnostics: problems.finish(records.len(), "a package database of apk") }
 }

@@ -30,16 +30,28 @@ impl<'a> FileLists<'a> {
         Self { input, place }
     }
 
-    /// The files of a package, sorted by path. `.list` names everything, folders too; `.md5sums` and `Conffiles` have the checksums.
+    /// The files of a package, sorted by path, and whether these are all that the limits leave room for. `.list` names everything, folders too; `.md5sums` and `Conffiles` have the checksums.
     ///
     /// Shape:  `.list`: one absolute path a line. `.md5sums`: 32 hex characters, two blanks or a blank and `*`, a path without its slash.
     /// Source: dpkg(1), deb-md5sums(5).
-    pub(crate) fn find(&self, paragraph: &RawParagraph) -> Vec<OwnedFile> {
-        let mut owned: BTreeMap<String, Option<String>> = BTreeMap::new();
+    pub(crate) fn find(&self, paragraph: &RawParagraph) -> (Vec<OwnedFile>, bool) {
+        let mut owned = BTreeMap::new();
+        let is_complete = self.collect(paragraph, &mut owned).is_some();
+        let files = owned.into_iter().map(|(path, checksum)| OwnedFile { path, checksum }).collect();
+        (files, is_complete)
+    }
+
+    /// `None` when the limits stopped it.
+    fn collect(&self, paragraph: &RawParagraph, owned: &mut BTreeMap<String, Option<String>>) -> Option<()> {
+        let mut own = |path: String, checksum: Option<String>| {
+            let is_known = owned.contains_key(&path);
+            let is_room = is_known || self.input.spent.take_owned(path.len(), self.input.limits);
+            is_room.then(|| owned.insert(path, checksum))
+        };
         for (_, line) in self.list(paragraph, "list").into_iter().flat_map(lines) {
             let path = text(line);
             if path.starts_with('/') && path != "/." && !self.is_folder(&path) {
-                owned.insert(path, None);
+                own(path, None)?;
             }
         }
         for (_, line) in self.list(paragraph, "md5sums").into_iter().flat_map(lines) {
@@ -47,14 +59,14 @@ impl<'a> FileLists<'a> {
             let Some((checksum, path)) = line.split_once(' ') else { continue };
             let path = path.trim_start_matches([' ', '*']).trim_start_matches("./").trim_start_matches('/');
             if is_md5(checksum) && !path.is_empty() {
-                owned.insert(format!("/{path}"), Some(format!("md5:{checksum}")));
+                own(format!("/{path}"), Some(format!("md5:{checksum}")))?;
             }
         }
         for (path, checksum) in &paragraph.conffiles {
             let checksum = is_md5(checksum).then(|| format!("md5:{checksum}"));
-            owned.insert(path.clone(), checksum);
+            own(path.clone(), checksum)?;
         }
-        owned.into_iter().map(|(path, checksum)| OwnedFile { path, checksum }).collect()
+        Some(())
     }
 
     /// One of the lists; packages that may be installed for several architectures at once have theirs in the name.

@@ -37,13 +37,12 @@ pub(crate) const CATALOGER: Cataloger = Cataloger {
 
 fn parse(input: &ParseInput<'_>) -> Parsed {
     let mut problems = Problems::new(input);
-    let paragraphs = status_file::parse(input.bytes, input.limits.packages_max, &mut problems);
+    let paragraphs = status_file::parse(input, &mut problems);
     let files = file_list::FileLists::of(input);
-    let mut owned_left = input.limits.owned_files_max;
     let packages = paragraphs
         .iter()
         .filter(|paragraph| paragraph.is_installed())
-        .map(|paragraph| package::to_package(paragraph, input, &files, &mut owned_left, &mut problems))
+        .map(|paragraph| package::to_package(paragraph, input, &files, &mut problems))
         .collect();
     Parsed { packages, diagnostics: problems.finish(paragraphs.len(), "a package database of dpkg") }
 }

@@ -12,7 +12,6 @@ pub(crate) fn to_package(
     paragraph: &RawParagraph,
     input: &ParseInput<'_>,
     files: &FileLists<'_>,
-    owned_left: &mut usize,
     problems: &mut Problems<'_>,
 ) -> Package {
     let name = paragraph.package.clone();
@@ -34,13 +33,11 @@ pub(crate) fn to_package(
         source: Some(&source),
         distro: input.distro,
     });
-    let mut owned = files.find(paragraph);
-    if owned.len() > *owned_left {
-        let message = format!("more than {} owned files", input.limits.owned_files_max);
+    let (owned, is_complete) = files.find(paragraph);
+    if !is_complete {
+        let message = input.limits.too_many_owned();
         problems.add(DiagnosticCode::FileTooLarge, paragraph.offset, message);
-        owned.truncate(*owned_left);
     }
-    *owned_left -= owned.len();
     Package {
         kind: PackageKind::Deb,
         version,

@@ -2,7 +2,7 @@
 
 use model::DiagnosticCode;
 
-use crate::parse::{Problems, lines, text};
+use crate::parse::{ParseInput, Problems, lines};
 
 /// One paragraph, as written. Every field is trimmed and not empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,21 +34,23 @@ impl RawParagraph {
 /// Parses a dpkg status file.
 ///
 /// Shape:  paragraphs split by empty lines; `Field: value` lines, continued by lines that begin with a blank. Field names in any case.
-/// Limits: `packages_max` paragraphs; the file itself is bounded by the reader of the layer.
+/// Limits: `packages_max` paragraphs, `value_bytes_max` for each value; the file itself is bounded by the reader of the layer.
 /// Result: every paragraph with a `Package`. A bad line is told and left out, the rest of its paragraph counts. Never fails.
 /// Source: deb-control(5), dpkg(1) "Package states", read 2026-08; dpkg 1.21.
-pub(crate) fn parse(bytes: &[u8], packages_max: usize, problems: &mut Problems<'_>) -> Vec<RawParagraph> {
+pub(crate) fn parse(input: &ParseInput<'_>, problems: &mut Problems<'_>) -> Vec<RawParagraph> {
+    let packages_left = input.packages_left();
     let mut reading = Reading { found: Vec::new(), current: None, field: Field::Ignored };
-    for (offset, line) in lines(bytes) {
+    for (offset, line) in lines(input.bytes) {
         if line.is_empty() {
             reading.close(problems);
         } else if line[0].is_ascii_whitespace() {
-            reading.continue_field(line);
+            reading.continue_field(offset, line, problems);
         } else {
             reading.start_field(offset, line, problems);
         }
-        if reading.found.len() >= packages_max && reading.current.is_some() {
-            let message = format!("more than {packages_max} packages: the others are not in this inventory");
+        if reading.found.len() >= packages_left && reading.current.is_some() {
+            let maximum = input.limits.packages_max;
+            let message = format!("more than {maximum} packages: the others are not in this inventory");
             problems.add(DiagnosticCode::FileTooLarge, offset, message);
             return reading.found;
         }
@@ -56,6 +58,9 @@ pub(crate) fn parse(bytes: &[u8], packages_max: usize, problems: &mut Problems<'
     reading.close(problems);
     reading.found
 }
+
+/// Longer than every name that is asked for.
+const FIELD_NAME_BYTES_MAX: usize = 64;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Field {
@@ -79,7 +84,8 @@ impl Reading {
             self.current.get_or_insert_with(|| RawParagraph { offset, ..RawParagraph::default() });
             return;
         };
-        let (name, value) = (line[..colon].to_ascii_lowercase(), text(&line[colon + 1..]));
+        let (name, value) =
+            (line[..colon.min(FIELD_NAME_BYTES_MAX)].to_ascii_lowercase(), &line[colon + 1..]);
         let has_package = self.current.as_ref().is_some_and(|paragraph| !paragraph.package.is_empty());
         if name == b"package" && has_package {
             problems.add(DiagnosticCode::BrokenRecord, offset, "paragraphs are not split by an empty line");
@@ -89,7 +95,7 @@ impl Reading {
             self.current.get_or_insert_with(|| RawParagraph { offset, ..RawParagraph::default() });
         let target = match name.as_slice() {
             b"package" => {
-                paragraph.package = value;
+                paragraph.package = problems.value(offset, value);
                 return;
             }
             b"conffiles" => {
@@ -106,14 +112,14 @@ impl Reading {
         };
         if target.is_some() {
             problems.add(DiagnosticCode::BrokenRecord, offset, "field is there twice, the first counts");
-        } else if !value.is_empty() {
-            *target = Some(value);
+        } else {
+            *target = Some(problems.value(offset, value)).filter(|value| !value.is_empty());
         }
     }
 
-    fn continue_field(&mut self, line: &[u8]) {
+    fn continue_field(&mut self, offset: usize, line: &[u8], problems: &mut Problems<'_>) {
         let (Field::Conffiles, Some(paragraph)) = (self.field, &mut self.current) else { return };
-        let line = text(line);
+        let line = problems.value(offset, line);
         // ` /etc/a b.conf 0cc175b9c0f1b6a831c399e269772661 obsolete`: only the path may hold blanks.
         let (line, is_obsolete) =
             line.strip_suffix(" obsolete").map_or((line.as_str(), false), |rest| (rest, true));

@@ -119,3 +119,63 @@ fn each_limit_is_the_largest_accepted_value() {
         assert_eq!(is_counted, maximum < 3, "{:?}", inventory.diagnostics);
     }
 }
+
+/// What one byte of a file costs must not depend on how often something points at it.
+#[test]
+fn files_named_by_many_packages_and_databases_in_pieces_stay_within_the_limits() {
+    let limits = CatalogLimits {
+        packages_max: 5,
+        owned_files_max: 100,
+        owned_bytes_max: 60,
+        companion_bytes_max: 200,
+        value_bytes_max: 20,
+        diagnostics_sum_max: 3,
+        ..CatalogLimits::default()
+    };
+    let check = |files: &[(&str, &[u8])], packages: usize, owned: usize, told: &str| {
+        let mut all: Vec<(&str, &[u8])> = vec![("etc/os-release", b"ID=x")];
+        all.extend(files);
+        let inventory = crate::catalog(&tree(&all), &limits);
+        assert_eq!(inventory.packages.len(), packages, "{told}");
+        let owned_files: usize = inventory.packages.iter().map(|package| package.files.len()).sum();
+        assert_eq!(owned_files, owned, "{told}: {inventory:?}");
+        let messages: Vec<_> =
+            inventory.diagnostics.iter().map(|diagnostic| diagnostic.message.as_str()).collect();
+        assert!(messages.iter().any(|message| message.contains(told)), "{told}: {messages:?}");
+    };
+    // A list of 80 bytes, read for every paragraph of the same name: twice, then never again.
+    let list = [b"/abcdefghi\n".as_slice(), &[b'x'; 69]].concat();
+    let same: String = (0..4).map(|number| format!("Package: a\nVersion: {number}\n\n")).collect();
+    let files: [(&str, &[u8]); 2] =
+        [("var/lib/dpkg/status", same.as_bytes()), ("var/lib/dpkg/info/a.list", &list)];
+    check(&files, 4, 2, "more than 200 bytes of files beside");
+    // A list of many short lines.
+    let list = b"/x\n".repeat(7);
+    let files: [(&str, &[u8]); 2] =
+        [("var/lib/dpkg/status", b"Package: a\nVersion: 1\n"), ("var/lib/dpkg/info/a.list", &list)];
+    check(&files, 1, 0, "more than 200 bytes of files beside");
+    // One folder's name in the path of every file: 17 bytes each.
+    let apk = [b"P:a\nV:1\nF:abcdefghijklmn\n".as_slice(), &b"R:x\n".repeat(5)].concat();
+    check(&[("lib/apk/db/installed", &apk)], 1, 3, "60 bytes of their paths");
+    // Packages spread over many databases.
+    let names: Vec<String> = (0..7).map(|number| format!("var/lib/dpkg/status.d/{number}")).collect();
+    let files: Vec<(&str, &[u8])> =
+        names.iter().map(|name| (name.as_str(), b"Package: a\nVersion: 1\n".as_slice())).collect();
+    check(&files, 5, 0, "more than 5 packages");
+    let files: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), b"x".as_slice())).collect();
+    check(&files, 0, 0, "4 more problems");
+    // Values at the limit and one above it.
+    for (length, told) in [(19, None), (20, None), (21, Some("value of 21 bytes is left out (limit 20)"))] {
+        let value = "1".repeat(length);
+        for (path, text) in [
+            ("var/lib/dpkg/status", format!("Package: a\nVersion: {value}\n")),
+            ("lib/apk/db/installed", format!("P:a\nV:{value}\n")),
+        ] {
+            let tree = tree(&[("etc/os-release", b"ID=x"), (path, text.as_bytes())]);
+            let inventory = crate::catalog(&tree, &limits);
+            let expected = told.is_none().then_some(value.as_str());
+            assert_eq!(inventory.packages[0].version.as_deref(), expected);
+            assert_eq!(inventory.diagnostics.first().map(|told| told.message.as_str()), told);
+        }
+    }
+}
