@@ -140,6 +140,9 @@ fn coverage_json(coverage: &DistroCoverage) -> CoverageJson {
         DistroCoverage::NoData(NoDataReason::UnknownDistro) => {
             CoverageJson::NoData { reason: "unknown-distro", namespace: None }
         }
+        DistroCoverage::NoData(NoDataReason::PackagesNotRead) => {
+            CoverageJson::NoData { reason: "packages-not-read", namespace: None }
+        }
         DistroCoverage::NoData(NoDataReason::NotInDatabase { namespace }) => {
             CoverageJson::NoData { reason: "not-in-database", namespace: Some(namespace.clone()) }
         }

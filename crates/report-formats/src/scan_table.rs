@@ -115,6 +115,9 @@ fn coverage(report: &MatchReport) -> String {
         DistroCoverage::NoData(NoDataReason::UnknownDistro) => {
             "NO DATA: the image does not say which operating system it is\n".to_owned()
         }
+        DistroCoverage::NoData(NoDataReason::PackagesNotRead) => {
+            "NO DATA: the image has an operating system, but none of its packages could be read\n".to_owned()
+        }
         DistroCoverage::NoData(NoDataReason::NotInDatabase { namespace }) => {
             format!("NO DATA: the database knows nothing about {namespace}\n")
         }

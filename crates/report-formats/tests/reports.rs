@@ -211,6 +211,7 @@ fn no_data_never_reads_like_no_vulnerabilities() {
     for (reason, word) in [
         (NoDataReason::NoDatabase, "no-database"),
         (NoDataReason::UnknownDistro, "unknown-distro"),
+        (NoDataReason::PackagesNotRead, "packages-not-read"),
         (NoDataReason::NotInDatabase { namespace: "debian:12".into() }, "not-in-database"),
     ] {
         let mut uncovered = MatchReport::without_database();

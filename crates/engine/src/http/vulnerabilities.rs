@@ -86,6 +86,9 @@ fn coverage(coverage: &DistroCoverage) -> Value {
         DistroCoverage::NoData(NoDataReason::UnknownDistro) => {
             json!({"state": "no_data", "reason": "the image names no distro"})
         }
+        DistroCoverage::NoData(NoDataReason::PackagesNotRead) => {
+            json!({"state": "no_data", "reason": "none of the image's packages could be read"})
+        }
         DistroCoverage::NoData(NoDataReason::NotInDatabase { namespace }) => {
             json!({"state": "no_data", "reason": format!("the database knows nothing about {namespace}")})
         }

@@ -113,7 +113,9 @@ impl Check for DataUnavailable {
         let namespace = match &input.report.coverage {
             DistroCoverage::Covered { .. } | DistroCoverage::NotNeeded => return Ok(()),
             DistroCoverage::NoData(NoDataReason::NotInDatabase { namespace }) => namespace.clone(),
-            DistroCoverage::NoData(NoDataReason::NoDatabase | NoDataReason::UnknownDistro) => {
+            DistroCoverage::NoData(
+                NoDataReason::NoDatabase | NoDataReason::UnknownDistro | NoDataReason::PackagesNotRead,
+            ) => {
                 input.inventory.distro.as_ref().map_or_else(|| "unknown".to_owned(), model::Distro::namespace)
             }
         };
