@@ -162,6 +162,28 @@ fn an_image_comes_from_a_registry_as_well() -> Result<()> {
 }
 
 #[test]
+fn a_private_registry_is_asked_with_the_login_of_docker_config() -> Result<()> {
+    let (user, password) = ("ada".to_owned(), "correct-horse".to_owned());
+    let registry =
+        Registry::start(RegistryMode::Htpasswd { user: user.clone(), password: password.clone() })?;
+    let layer = Layer::new().file("name", "private");
+    registry.push_image(&ImageBuilder::new().layer(layer).build(), "team/app:1")?;
+    let (reference, host) = (registry.reference("team/app:1"), registry.host());
+    let scratch = Scratch::new("docker-config")?;
+    let config = scratch.path().join("config.json");
+    let login = serde_json::json!({"auths": {&host: {"username": user, "password": password}}});
+    fs_err::write(&config, login.to_string())?;
+    let config = config.display().to_string();
+
+    let arguments = ["sbom", &reference, "--insecure-registry", &host];
+    run(&[&arguments[..], &["--docker-config", &config]].concat(), CLEAN)?;
+    let refused = run(&arguments, ERROR)?.stderr;
+    ensure!(refused.contains(&host) && refused.contains("refused access"), "{refused}");
+    ensure!(!refused.contains(&password), "{refused}");
+    Ok(())
+}
+
+#[test]
 fn nothing_known_is_not_clean() -> Result<()> {
     let scratch = Scratch::new("unknown")?;
     let status = "Package: a\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n\n";
