@@ -176,7 +176,7 @@ fn warning(written: &str, text: &str) -> String {
         Some(_) => whole.chars().take(WARNING_CHARS_MAX - 1).chain(['…']).collect(),
     }
     // A line break would end the header in which the API server passes warnings on.
-    .replace(['\n', '\r'], " ")
+    .replace(char::is_control, " ")
 }
 
 fn limit_warnings(lines: impl Iterator<Item = String>) -> Vec<String> {
@@ -191,7 +191,8 @@ fn limit_warnings(lines: impl Iterator<Item = String>) -> Vec<String> {
 
 /// The text, cut at a character so that it has at most so many bytes, on one line.
 fn shorten(text: &str, bytes_max: usize) -> String {
-    let line = text.replace(['\n', '\r'], " ");
+    // Names in images come from whoever made them, and this is read in terminals.
+    let line = text.replace(char::is_control, " ");
     if line.len() <= bytes_max {
         return line;
     }

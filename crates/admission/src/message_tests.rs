@@ -113,7 +113,7 @@ fn warnings_name_the_worst() {
     let warned =
         vec![reason("CVE-2026-1", Severity::Low, None), reason("CVE-2026-2", Severity::High, Some("2"))];
     let outcome = ImageOutcome::Passed(Arc::new(verdict(true, Vec::new(), warned)));
-    let image = JudgedImage { written: "a\nb".to_owned(), reference: None, outcome };
+    let image = JudgedImage { written: "a\u{1b}b".to_owned(), reference: None, outcome };
     assert_eq!(
         warnings(&[image, undecided("c", "why")]),
         [
@@ -121,6 +121,21 @@ fn warnings_name_the_worst() {
             "c: not decided, let in unchecked: why",
         ]
     );
+}
+
+#[test]
+fn names_in_images_cannot_steer_the_terminal_of_who_reads_the_refusal() {
+    let reason = Reason {
+        package: Some("lib\u{1b}[2Jx\r".to_owned()),
+        installed: Some("1\u{7}\n2".to_owned()),
+        ..reason("CVE-2026-1", Severity::Low, Some("\u{9b}9"))
+    };
+    let message = Reason { message: "path \u{1b}]0;x".to_owned(), ..Reason::default() };
+    let release = release("shop", false);
+    let subject = MessageSubject { release: &release, has_owner: true };
+    let answer = write_ruling(Ruling::Denied, &[refused("a", vec![reason, message])], &subject);
+    let strange: String = answer.message.chars().filter(|it| it.is_control() && *it != '\n').collect();
+    assert_eq!((strange.as_str(), answer.message.lines().count()), ("", 4), "{}", answer.message);
 }
 
 #[test]

@@ -15,9 +15,14 @@ pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Writes one line to standard error. If that is closed, there is nobody left to tell.
+/// Lines of text from outside, what a terminal would obey in them made visible.
+pub(crate) fn shown(text: &str) -> String {
+    text.lines().map(|line| format!("{}\n", report_formats::printable(line))).collect()
+}
+
+/// Writes a line to standard error, what a terminal would obey in it made visible; a text of several lines stays several. If that is closed, there is nobody left to tell.
 pub(crate) fn error_line(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let _ = io::stderr().lock().write_all(shown(text).as_bytes());
 }
 
 /// Whether standard error is a terminal: only then progress is drawn.
@@ -52,6 +57,11 @@ pub(crate) fn chain(error: &anyhow::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_terminal_obeys_is_shown() {
+        assert_eq!(shown("a\u{1b}[2Jb\r\nc"), "a\\u{1b}[2Jb\nc\n");
+    }
 
     #[test]
     fn causes_follow_each_other_once() {

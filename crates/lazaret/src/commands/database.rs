@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use advisory_feeds::FeedLimits;
 use anyhow::{Context as _, bail};
 use model::{Advisory, SeverityRating};
+use report_formats::printable;
 use serde_json::json;
 use vulnerability_db::{Database, DatabaseRecord, DatabaseSource, DatabaseStatus};
 
@@ -69,7 +70,7 @@ fn status(db: Option<PathBuf>, output: OutputFormat) -> anyhow::Result<Exit> {
     let database = open(db)?;
     let status = database.status();
     terminal::print(&match output {
-        OutputFormat::Table => status_table(&status),
+        OutputFormat::Table => terminal::shown(&status_table(&status)),
         OutputFormat::Json => to_text(&status_json(&status)),
     })?;
     Ok(Exit::Clean)
@@ -151,8 +152,8 @@ fn search(
         None => database.find_advisory(term)?,
     };
     terminal::print(&match output {
-        OutputFormat::Table if advisories.is_empty() => format!("nothing about `{term}`\n"),
-        OutputFormat::Table => advisories.iter().map(advisory_text).collect(),
+        OutputFormat::Table if advisories.is_empty() => terminal::shown(&format!("nothing about `{term}`\n")),
+        OutputFormat::Table => terminal::shown(&advisories.iter().map(advisory_text).collect::<String>()),
         OutputFormat::Json => to_text(&json!({
             "schema_version": "1",
             "records": advisories.iter().map(advisory_json).collect::<Vec<_>>(),
@@ -189,7 +190,7 @@ fn advisory_text(advisory: &Advisory) -> String {
     }
     text.push_str(&format!(", from {}\n", advisory.feed.name()));
     if let Some(summary) = &advisory.summary {
-        text.push_str(&format!("  {summary}\n"));
+        text.push_str(&format!("  {}\n", printable(summary)));
     }
     text.extend(advisory.severities.iter().map(rating_text));
     for affected in &advisory.affected {
