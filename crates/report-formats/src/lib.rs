@@ -2,6 +2,7 @@
 //!
 //! The same input gives the same bytes: nothing here reads a clock, draws a random id or depends on a map's order.
 
+mod printable;
 mod sbom_json;
 mod sbom_table;
 mod scan_json;
@@ -10,6 +11,7 @@ mod wire;
 
 use model::{Decision, ImageFacts, Inventory, MatchReport};
 
+pub use printable::printable;
 pub use sbom_json::sbom_json;
 pub use sbom_table::sbom_table;
 pub use scan_json::scan_json;

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::Sbom;
+use crate::printable::{cell, printable};
 use crate::scan_table::{diagnostics_text, new_table};
 
 /// The inventory of an image as a table; `width` is the terminal's, `None` for a pipe.
@@ -17,10 +18,10 @@ pub fn sbom_table(sbom: &Sbom<'_>, width: Option<u16>) -> String {
                 _ => "",
             };
             table.add_row([
-                package.name.as_str(),
-                package.version.as_deref().unwrap_or("(unknown)"),
+                cell(&package.name).as_ref(),
+                &cell(package.version.as_deref().unwrap_or("(unknown)")),
                 package.kind.purl_type(),
-                source,
+                &cell(source),
             ]);
         }
         writeln!(text, "{}", table.trim_fmt()).expect("writing to a String cannot fail");
@@ -30,7 +31,8 @@ pub fn sbom_table(sbom: &Sbom<'_>, width: Option<u16>) -> String {
         || "unknown operating system".to_owned(),
         |distro| distro.pretty_name.clone().unwrap_or_else(|| distro.namespace()),
     );
-    writeln!(text, "{}: {} packages, {distro}", sbom.image_name, inventory.packages.len())
+    let (name, distro) = (printable(sbom.image_name), cell(&distro));
+    writeln!(text, "{name}: {} packages, {distro}", inventory.packages.len())
         .expect("writing to a String cannot fail");
     text.push_str(&diagnostics_text(&inventory.diagnostics));
     text

@@ -8,6 +8,7 @@ use model::{
 };
 
 use crate::Scan;
+use crate::printable::{cell, printable};
 
 const DIAGNOSTICS_SHOWN_MAX: usize = 10;
 const DECISION_ROWS_SHOWN_MAX: usize = 20;
@@ -21,11 +22,11 @@ pub fn scan_table(scan: &Scan<'_>, width: Option<u16>) -> String {
             new_table(width, &["PACKAGE", "INSTALLED", "FIXED IN", "TYPE", "VULNERABILITY", "SEVERITY"]);
         for finding in &report.findings {
             table.add_row([
-                finding.package.as_str(),
-                finding.version.as_str(),
-                &fixed_in(finding),
+                cell(&finding.package).as_ref(),
+                &cell(&finding.version),
+                &cell(&fixed_in(finding)),
                 finding.package_kind.purl_type(),
-                finding.id.as_str(),
+                &cell(&finding.id),
                 finding.severity.name(),
             ]);
         }
@@ -60,8 +61,13 @@ pub(crate) fn diagnostics_text(diagnostics: &[Diagnostic]) -> String {
     let mut text = String::new();
     for diagnostic in diagnostics.iter().take(DIAGNOSTICS_SHOWN_MAX) {
         let offset = diagnostic.offset.map(|offset| format!(" at byte {offset}")).unwrap_or_default();
-        writeln!(text, "warning: {}{offset}: {}", diagnostic.subject, diagnostic.message)
-            .expect("writing to a String cannot fail");
+        writeln!(
+            text,
+            "warning: {}{offset}: {}",
+            printable(&diagnostic.subject),
+            printable(&diagnostic.message)
+        )
+        .expect("writing to a String cannot fail");
     }
     if let Some(more) = diagnostics.len().checked_sub(DIAGNOSTICS_SHOWN_MAX).filter(|more| *more > 0) {
         writeln!(text, "warning: {more} more like these; see `diagnostics` in the JSON")
@@ -91,12 +97,13 @@ fn summary(scan: &Scan<'_>) -> String {
         .collect::<Vec<_>>()
         .join(", ");
     let found = match (findings.len(), scan.report.is_covered()) {
+        (0, true) if scan.sbom.inventory.packages.is_empty() => "nothing to look up".to_owned(),
         (0, true) => "no known vulnerabilities".to_owned(),
         (0, false) => "nothing known".to_owned(),
         (1, _) => format!("1 finding ({counts})"),
         (count, _) => format!("{count} findings ({counts})"),
     };
-    format!("{}: {} packages, {found}\n", scan.sbom.image_name, scan.sbom.inventory.packages.len())
+    format!("{}: {} packages, {found}\n", printable(scan.sbom.image_name), scan.sbom.inventory.packages.len())
 }
 
 fn coverage(report: &MatchReport) -> String {
@@ -119,7 +126,7 @@ fn coverage(report: &MatchReport) -> String {
             "NO DATA: the image has an operating system, but none of its packages could be read\n".to_owned()
         }
         DistroCoverage::NoData(NoDataReason::NotInDatabase { namespace }) => {
-            format!("NO DATA: the database knows nothing about {namespace}\n")
+            format!("NO DATA: the database knows nothing about {}\n", cell(namespace))
         }
     };
     database + &gap
@@ -131,13 +138,14 @@ fn verdict(decision: &Decision, width: Option<u16>) -> String {
         Action::Warn => "ALLOWED with warnings",
         Action::Stop => "REFUSED",
     };
-    let mut text = format!("\npolicy {}: {word}\n", decision.policy_id);
+    let mut text = format!("\npolicy {}: {word}\n", printable(&decision.policy_id));
     let mut rows = decision.rows.iter().filter(|row| row.action != Action::Go).collect::<Vec<_>>();
     rows.sort_by_key(|row| std::cmp::Reverse(row.action));
     if !rows.is_empty() {
         let mut table = new_table(width, &["ACTION", "GATE", "TRIGGER", "REASON"]);
         for row in rows.iter().take(DECISION_ROWS_SHOWN_MAX) {
-            table.add_row([row.action.name(), &row.gate, &row.trigger, &row.message]);
+            let message = printable(&row.message);
+            table.add_row([row.action.name(), &row.gate, &row.trigger, &message]);
         }
         writeln!(text, "{}", table.trim_fmt()).expect("writing to a String cannot fail");
     }
@@ -146,7 +154,7 @@ fn verdict(decision: &Decision, width: Option<u16>) -> String {
             .expect("writing to a String cannot fail");
     }
     for problem in &decision.problems {
-        writeln!(text, "problem in the bundle: {}: {}", problem.problem_type, problem.details)
+        writeln!(text, "problem in the bundle: {}: {}", problem.problem_type, printable(&problem.details))
             .expect("writing to a String cannot fail");
     }
     text

@@ -190,6 +190,30 @@ fn a_finding_shows_what_fixes_it_and_why_it_is_there() {
 }
 
 #[test]
+fn names_in_an_image_cannot_steer_the_terminal() {
+    let strange = "x\u{1b}[2J\r\n\u{9b}1A\u{202e}";
+    let (image, mut inventory) = (image(), inventory());
+    let mut finding = finding(FindingState::Fixed);
+    finding.package = strange.to_owned();
+    finding.version = strange.to_owned();
+    finding.fixed_in = vec![strange.to_owned()];
+    inventory.packages[0].name = strange.to_owned();
+    inventory.packages[0].version = Some(strange.to_owned());
+    inventory.diagnostics[0].subject = strange.to_owned();
+    inventory.diagnostics[0].message = strange.to_owned();
+    inventory.distro.as_mut().unwrap().pretty_name = Some(strange.to_owned());
+    let mut refusal = refusal();
+    refusal.rows[0].message = strange.to_owned();
+    let sbom = Sbom { image_name: strange, image: &image, inventory: &inventory };
+    let scan = Scan { sbom, report: &report(vec![finding]), decision: Some(&refusal) };
+    for table in [sbom_table(&sbom, None), sbom_table(&sbom, Some(80)), scan_table(&scan, None)] {
+        let obeyed: Vec<char> =
+            table.chars().filter(|it| (it.is_control() && *it != '\n') || *it == '\u{202e}').collect();
+        assert!(obeyed.is_empty() && table.contains("\\u{1b}[2J"), "{obeyed:?} in {table}");
+    }
+}
+
+#[test]
 fn states_without_a_fix_are_told_apart() {
     for (state, name, text) in [
         (FindingState::WillNotFix, "will-not-fix", "(won't fix)"),
