@@ -49,7 +49,7 @@ impl Default for ImageLimits {
             ratio_free_bytes: 256 * MIB,
             nesting_max: 256,
             file_bytes_max: 128 * MIB,
-            kept_bytes_max: 512 * MIB,
+            kept_bytes_max: 256 * MIB,
             extension_bytes_max: MIB,
             zstd_window_log_max: 27,
         }

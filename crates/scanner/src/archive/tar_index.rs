@@ -98,7 +98,8 @@ impl TarIndex {
             }
             let start = offset + BLOCK;
             let kind = header.entry_type();
-            let stated = header.entry_size().map_err(|error| fail(offset, error))?;
+            let stated =
+                header.entry_size().map_err(|_| fail(offset, bad("the size of a member is not a number")))?;
             let is_extension = matches!(kind.as_byte(), b'L' | b'K' | b'x' | b'g');
             let size = if is_extension { stated } else { pending.size.take().unwrap_or(stated) };
             let body_end = start.checked_add(size).ok_or_else(|| fail(offset, bad("member is too long")))?;
@@ -191,7 +192,12 @@ fn read_header(input: &mut impl Read) -> io::Result<Option<Header>> {
         .enumerate()
         .map(|(index, byte)| if (148..156).contains(&index) { u32::from(b' ') } else { u32::from(*byte) })
         .sum();
-    if header.cksum()? != sum { Err(bad("a header has a wrong checksum")) } else { Ok(Some(header)) }
+    // The text of the error would hold the bytes of the file.
+    if header.cksum().map_err(|_| bad("it is not a tar archive: a header has no checksum"))? != sum {
+        Err(bad("a header has a wrong checksum"))
+    } else {
+        Ok(Some(header))
+    }
 }
 
 fn read_extension(

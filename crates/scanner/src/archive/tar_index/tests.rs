@@ -115,6 +115,21 @@ fn damage_is_an_error() {
         let error = index(bytes).unwrap_err();
         assert_eq!(error.kind(), ScanErrorKind::BadImage, "{} bytes: {error}", bytes.len());
     }
+    // A file of another kind is not quoted in the error.
+    for (at, length) in [(148, 8), (124, 12)] {
+        let mut other = good.clone();
+        other[at..at + length].fill(b'\x1b');
+        if at != 148 {
+            let sum: u32 = other[..512]
+                .iter()
+                .enumerate()
+                .map(|(index, byte)| if (148..156).contains(&index) { 32 } else { u32::from(*byte) })
+                .sum();
+            other[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        }
+        let text = index(&other).unwrap_err().to_string();
+        assert!(text.contains("not") && !text.contains('\x1b') && text.len() < 120, "{text}");
+    }
     let huge = member(EntryType::GNULongName, "l", "", &vec![b'x'; (1 << 20) + 1]);
     assert!(index(&huge).is_err());
 }
