@@ -13,7 +13,7 @@ use engine_client::{
     AnalysisStatus, CheckQuestion, CheckReport, CheckRow, Client, ClientError, Feed, ImageRecord,
     PolicyRecord, Vulnerability,
 };
-use model::ImageReference;
+use model::{Digest, ImageReference};
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
@@ -49,7 +49,7 @@ impl VerdictSource for EngineClientSource {
         let record = self.wait_analysed(record, *deadline).await?;
         // Read before the verdict: one that comes from a newer policy is then asked for again, never the reverse.
         let known = self.fresh_state(*deadline).await?;
-        let name = reference.full_tag().unwrap_or_else(|| reference.to_string());
+        let name = name_to_ask_about(reference, &record.digest);
         let check = CheckQuestion { digest: &record.digest, tag: &name, policy_id: None, with_detail: true };
         let report = self.client.check(&check, *deadline).await.map_err(to_verdict_error)?;
         let vulnerabilities = match report.rows.iter().any(is_about_a_package) {
@@ -89,15 +89,18 @@ impl EngineClientSource {
         reference: &ImageReference,
         deadline: Instant,
     ) -> Result<ImageRecord, VerdictError> {
-        if let Some(digest) = reference.digest() {
-            match self.client.get_image(digest, deadline).await {
-                // Adding a failed image again makes the engine try again.
-                Ok(record) if record.analysis_status != AnalysisStatus::AnalysisFailed => return Ok(record),
-                Ok(_) | Err(ClientError::NotFound { .. }) => {}
-                Err(error) => return Err(to_verdict_error(error)),
-            }
+        let Some(digest) = reference.digest() else {
+            return self.client.add_image(&reference.to_string(), deadline).await.map_err(to_verdict_error);
+        };
+        match self.client.get_image(digest, deadline).await {
+            // Adding a failed image again makes the engine try again.
+            Ok(record) if record.analysis_status != AnalysisStatus::AnalysisFailed => return Ok(record),
+            Ok(_) | Err(ClientError::NotFound { .. }) => {}
+            Err(error) => return Err(to_verdict_error(error)),
         }
-        self.client.add_image(&reference.to_string(), deadline).await.map_err(to_verdict_error)
+        let added =
+            self.client.add_image_at_digest(reference, digest, &tag_of_digest(digest), deadline).await;
+        added.map_err(to_verdict_error)
     }
 
     async fn wait_analysed(
@@ -162,6 +165,19 @@ impl EngineClientSource {
         self.state.store(Some(Arc::clone(&known)));
         Ok(known)
     }
+}
+
+/// The tag under which an engine files an image that is known by digest. Never the tag that stands beside the digest: an
+/// engine would take the pinned image for the newest of that tag.
+fn tag_of_digest(digest: &Digest) -> String {
+    format!("digest-{}", digest.hex())
+}
+
+/// The name that mappings see. A foreign engine stops at a name without a tag, whatever its policy says.
+fn name_to_ask_about(reference: &ImageReference, digest: &Digest) -> String {
+    let of_digest =
+        || format!("{}/{}:{}", reference.registry(), reference.repository(), tag_of_digest(digest));
+    reference.full_tag().unwrap_or_else(of_digest)
 }
 
 fn policy_revision(policy: &PolicyRecord) -> String {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::Json;
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::routing::get;
 use engine_client::ClientSettings;
@@ -25,6 +25,9 @@ struct Engine {
     status: &'static str,
     rows: Vec<(&'static str, &'static str, &'static str, &'static str)>,
     posted: Mutex<Vec<Value>>,
+    /// Whether the image is there before it is added.
+    is_known: bool,
+    asked_about: Mutex<Vec<String>>,
 }
 
 impl Default for Engine {
@@ -37,6 +40,8 @@ impl Default for Engine {
             status: "pass",
             rows: Vec::new(),
             posted: Mutex::default(),
+            is_known: true,
+            asked_about: Mutex::default(),
         }
     }
 }
@@ -94,8 +99,23 @@ async fn serve(engine: Engine) -> (Arc<Engine>, EngineClientSource) {
                 }
             }),
         )
-        .route("/v1/images/{digest}", get(|State(engine): S| async move { engine.image() }))
-        .route("/v1/images/{digest}/check", get(|State(engine): S| async move { engine.check() }))
+        .route(
+            "/v1/images/{digest}",
+            get(|State(engine): S| async move {
+                if engine.is_known || !engine.posted.lock().unwrap().is_empty() {
+                    (StatusCode::OK, engine.image())
+                } else {
+                    (StatusCode::NOT_FOUND, Json(json!({ "message": "image data not found in DB" })))
+                }
+            }),
+        )
+        .route(
+            "/v1/images/{digest}/check",
+            get(|State(engine): S, Query(query): Query<BTreeMap<String, String>>| async move {
+                engine.asked_about.lock().unwrap().push(query["tag"].clone());
+                engine.check()
+            }),
+        )
         .route(
             "/v1/images/{digest}/vuln/all",
             get(|| async {
@@ -157,6 +177,35 @@ async fn a_written_digest_is_not_resolved_again() {
     let image = format!("a:1@{}", digest(3));
     assert!(ask(&source, &image, Duration::from_secs(20)).await.unwrap().is_pass);
     assert!(engine.posted.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_digest_that_the_engine_does_not_know_is_added_under_a_tag_of_its_own() {
+    let hex = digest(3).hex().to_owned();
+    let posted =
+        json!({ "tag": format!("docker.io/a:digest-{hex}"), "digest": format!("docker.io/a@sha256:{hex}") });
+    for (image, name) in [
+        (format!("a@{}", digest(3)), format!("docker.io/a:digest-{hex}")),
+        (format!("a:1@{}", digest(3)), "docker.io/a:1".to_owned()),
+    ] {
+        for engine in [
+            Engine { is_known: false, ..Engine::default() },
+            // Only the first read finds the failure; adding starts the analysis again.
+            Engine {
+                reads_until_analysed: AtomicUsize::new(0),
+                analysis_end: "analysis_failed",
+                ..Engine::default()
+            },
+        ] {
+            let (engine, source) = serve(engine).await;
+            let verdict = ask(&source, &image, Duration::from_secs(20)).await;
+            assert_eq!(engine.posted.lock().unwrap().as_slice(), [posted.clone()], "{image}");
+            if !engine.is_known {
+                assert!(verdict.unwrap().is_pass);
+                assert_eq!(engine.asked_about.lock().unwrap().as_slice(), [name.clone()]);
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! The calls.
 
-use model::Digest;
+use model::{Digest, ImageReference};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -54,6 +54,25 @@ impl Client {
     pub async fn add_image(&self, tag: &str, deadline: Instant) -> Result<ImageRecord, ClientError> {
         let request =
             Request { method: Method::POST, path: &["images"], query: &[], body: Some(&json!({"tag": tag})) };
+        first(self.transport.call(&request, deadline).await?)
+    }
+
+    /// Adds an image of the reference's repository by digest.
+    ///
+    /// The API wants a tag to file it under. No registry needs to have this tag, but the engine takes the image for the
+    /// newest of it.
+    pub async fn add_image_at_digest(
+        &self,
+        repository: &ImageReference,
+        digest: &Digest,
+        tag: &str,
+        deadline: Instant,
+    ) -> Result<ImageRecord, ClientError> {
+        let body = json!({
+            "tag": format!("{}/{}:{tag}", repository.registry(), repository.repository()),
+            "digest": repository.at_digest(digest.clone()).to_string(),
+        });
+        let request = Request { method: Method::POST, path: &["images"], query: &[], body: Some(&body) };
         first(self.transport.call(&request, deadline).await?)
     }
 

@@ -82,6 +82,40 @@ async fn images_are_read_tolerantly() {
     }
 }
 
+#[tokio::test]
+async fn an_image_is_added_by_digest_under_a_tag() {
+    // Answers only the bodies that an engine accepts: a name with a tag, and a name with a digest.
+    let router = Router::new().route(
+        "/v1/images",
+        axum::routing::post(|axum::Json(body): axum::Json<Value>| async move {
+            let expected = json!({
+                "tag": "registry.example.org:5000/team/app:pinned",
+                "digest": format!("registry.example.org:5000/team/app@{}", digest()),
+            });
+            let hub = json!({
+                "tag": "docker.io/nginx:pinned", "digest": format!("docker.io/nginx@{}", digest()),
+            });
+            if body == expected || body == hub {
+                (StatusCode::OK, axum::Json(json!([image("not_analyzed")])))
+            } else {
+                (StatusCode::BAD_REQUEST, axum::Json(json!({"message": body.to_string(), "httpcode": 400})))
+            }
+        }),
+    );
+    let client = Client::new(&ClientSettings::new(start(router).await, USER, PASSWORD)).unwrap();
+    for repository in [
+        format!("registry.example.org:5000/team/app@{}", digest()),
+        format!("registry.example.org:5000/team/app:1.0@{}", digest()),
+        "nginx".to_owned(),
+    ] {
+        let reference = repository.parse().unwrap();
+        let record = client.add_image_at_digest(&reference, &digest(), "pinned", soon()).await.unwrap();
+        assert_eq!(record.digest, digest(), "{repository}");
+    }
+    let refused = client.add_image("nginx", soon()).await;
+    assert!(matches!(refused, Err(ClientError::Refused { status: 400, .. })), "{refused:?}");
+}
+
 fn check_answer(status: &str, detail: Value) -> Value {
     json!([{digest().to_string(): {"docker.io/a:1": [
         {"policyId": "p", "status": status, "last_evaluation": "2026-11-22T03:59:01Z", "detail": detail}]}}])
