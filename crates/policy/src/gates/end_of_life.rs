@@ -153,7 +153,8 @@ pub(super) fn specification() -> impl Iterator<Item = Value> {
                     "name": name,
                     "description": gate.description,
                     "state": "eol",
-                    "superceded_by": gate.replaced_by,
+                    // Only whole gates have a successor.
+                    "superceded_by": null,
                     "parameters": [],
                 })
             })
