@@ -199,10 +199,10 @@ async fn a_digest_that_the_engine_does_not_know_is_added_under_a_tag_of_its_own(
         ] {
             let (engine, source) = serve(engine).await;
             let verdict = ask(&source, &image, Duration::from_secs(20)).await;
-            assert_eq!(engine.posted.lock().unwrap().as_slice(), [posted.clone()], "{image}");
+            assert_eq!(engine.posted.lock().unwrap().as_slice(), std::slice::from_ref(&posted), "{image}");
             if !engine.is_known {
                 assert!(verdict.unwrap().is_pass);
-                assert_eq!(engine.asked_about.lock().unwrap().as_slice(), [name.clone()]);
+                assert_eq!(engine.asked_about.lock().unwrap().as_slice(), std::slice::from_ref(&name));
             }
         }
     }

@@ -58,6 +58,8 @@ pub struct Evaluation {
     pub database_revision: String,
     /// When it was computed.
     pub evaluated_at: Timestamp,
+    /// When it was asked for: up to that time it holds.
+    pub asked_at: Timestamp,
 }
 
 /// A verdict of the past.
@@ -67,7 +69,7 @@ pub struct PastEvaluation {
     pub policy_id: String,
     /// The verdict.
     pub action: Action,
-    /// When it was computed last.
+    /// When it held last, to five minutes.
     pub evaluated_at: Timestamp,
 }
 
@@ -183,9 +185,11 @@ impl Engine {
             .compiled(&policy)
             .map_err(|error| StorageError::new("read the stored policy bundle", error))?;
         let data = self.vulnerability_data().await;
+        let asked_at = self.now();
         let decided = self.decide(&image, reference, &policy, bundle, &data).await?;
         if question.is_stored {
-            self.store_evaluation(&question.account, &image, &key, &policy, &decided).await?;
+            let verdict = (policy.id.as_str(), decided.decision.final_action);
+            self.store_evaluation(&question.account, &image.digest, &key, verdict, asked_at).await?;
         }
         Ok(Evaluation {
             image,
@@ -195,6 +199,7 @@ impl Engine {
             report: decided.report,
             database_revision: data.revision(),
             evaluated_at: decided.evaluated_at,
+            asked_at,
         })
     }
 
@@ -340,30 +345,32 @@ impl Engine {
         unpacked.await.map_err(|error| EvaluateError::clone(&error))
     }
 
-    /// Keeps a verdict for the history. A verdict from the cache is there already.
+    /// Keeps a verdict for the history. One that leads it and was written lately is not written again.
     async fn store_evaluation(
         &self,
         account: &str,
-        image: &ImageRecord,
+        digest: &Digest,
         key: &str,
-        policy: &PolicyRecord,
-        decided: &Decided,
+        (policy_id, action): (&str, Action),
+        asked_at: Timestamp,
     ) -> Result<(), StorageError> {
-        let (digest, action) = (image.digest.to_string(), decided.decision.final_action.name());
-        let evaluated = to_micros(decided.evaluated_at);
-        let known: Option<i64> = sqlx::query_scalar(
-            "SELECT updated_us FROM evaluations \
-             WHERE account = $1 AND policy_id = $2 AND digest = $3 AND tag = $4 AND action = $5",
+        let (digest, action, asked) = (digest.to_string(), action.name(), to_micros(asked_at));
+        let newest: Option<(String, String, i64)> = sqlx::query_as(
+            "SELECT policy_id, action, updated_us FROM evaluations \
+             WHERE account = $1 AND digest = $2 AND tag = $3 ORDER BY updated_us DESC LIMIT 1",
         )
         .bind(account)
-        .bind(&policy.id)
         .bind(&digest)
         .bind(key)
-        .bind(action)
         .fetch_optional(self.storage.reader())
         .await
         .map_err(StorageError::at("look for the evaluation"))?;
-        if known.is_some_and(|known| known >= evaluated) {
+        let is_there = newest.is_some_and(|(newest_policy, newest_action, updated)| {
+            newest_policy == policy_id
+                && newest_action == action
+                && asked.saturating_sub(updated) < DECISION_SECONDS * 1_000_000
+        });
+        if is_there {
             return Ok(());
         }
         let mut tx = self.storage.begin().await.map_err(StorageError::at("begin"))?;
@@ -373,11 +380,11 @@ impl Engine {
              ON CONFLICT (account, policy_id, digest, tag, action) DO UPDATE SET updated_us = excluded.updated_us",
         )
         .bind(account)
-        .bind(&policy.id)
+        .bind(policy_id)
         .bind(&digest)
         .bind(key)
         .bind(action)
-        .bind(evaluated)
+        .bind(asked)
         .execute(&mut *tx)
         .await
         .map_err(StorageError::at("store an evaluation"))?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use model::{Digest, ImageReference};
+use model::{Digest, DockerfileMode, ImageReference};
 use scanner::{CancellationToken, ImageSource, ScanError, ScanErrorKind};
 use serde::{Deserialize, Serialize};
 use sqlx::SqliteConnection;
@@ -275,6 +275,7 @@ struct AnalysisRow {
     distro: Option<String>,
     distro_version: Option<String>,
     dockerfile_mode: &'static str,
+    guessed_dockerfile: Option<String>,
     size_bytes: i64,
     layer_count: i64,
 }
@@ -287,6 +288,8 @@ impl AnalysisRow {
             distro: distro.map(|distro| distro.id.clone()),
             distro_version: distro.and_then(|distro| distro.version_id.clone()),
             dockerfile_mode: analysis.facts.dockerfile_mode.name(),
+            guessed_dockerfile: (analysis.facts.dockerfile_mode == DockerfileMode::Guessed)
+                .then(|| analysis.facts.dockerfile.clone()),
             size_bytes: i64::try_from(analysis.facts.size_bytes).unwrap_or(i64::MAX),
             layer_count: i64::try_from(analysis.facts.layers.len()).unwrap_or(i64::MAX),
         }
@@ -301,11 +304,12 @@ impl AnalysisRow {
     ) -> Result<(), StorageError> {
         sqlx::query(
             "INSERT INTO analyses (digest, form, content, architecture, distro, distro_version, dockerfile_mode, \
-                                   size_bytes, layer_count, created_us) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
+                                   guessed_dockerfile, size_bytes, layer_count, created_us) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
              ON CONFLICT (digest) DO UPDATE SET form = excluded.form, content = excluded.content, \
                architecture = excluded.architecture, distro = excluded.distro, \
                distro_version = excluded.distro_version, dockerfile_mode = excluded.dockerfile_mode, \
+               guessed_dockerfile = excluded.guessed_dockerfile, \
                size_bytes = excluded.size_bytes, layer_count = excluded.layer_count, created_us = excluded.created_us",
         )
         .bind(digest)
@@ -315,6 +319,7 @@ impl AnalysisRow {
         .bind(&self.distro)
         .bind(&self.distro_version)
         .bind(self.dockerfile_mode)
+        .bind(&self.guessed_dockerfile)
         .bind(self.size_bytes)
         .bind(self.layer_count)
         .bind(to_micros(now))

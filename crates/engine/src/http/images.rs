@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use scanner::{ScanError, ScanErrorKind};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -76,7 +78,8 @@ struct ImageDetailWire {
 
 fn to_wire(record: ImageRecord, with_detail: bool) -> ImageWire {
     let tags = if with_detail { record.tags.as_slice() } else { &[] };
-    let image_detail = tags.iter().map(|tag| to_detail(&record, tag)).collect();
+    let dockerfile = shown_dockerfile(&record);
+    let image_detail = tags.iter().map(|tag| to_detail(&record, tag, dockerfile.as_deref())).collect();
     let mode = record.dockerfile.is_some().then(|| "Actual".to_owned());
     let metadata = match record.summary {
         Some(summary) => MetadataWire {
@@ -106,7 +109,13 @@ fn to_wire(record: ImageRecord, with_detail: bool) -> ImageWire {
     }
 }
 
-fn to_detail(record: &ImageRecord, tag: &TagRecord) -> ImageDetailWire {
+/// The Dockerfile that was supplied, or the one that the analysis guessed, in base64.
+fn shown_dockerfile(record: &ImageRecord) -> Option<String> {
+    let guessed = || record.summary.as_ref()?.guessed_dockerfile.as_deref();
+    record.dockerfile.clone().or_else(|| guessed().map(|text| STANDARD.encode(text)))
+}
+
+fn to_detail(record: &ImageRecord, tag: &TagRecord, dockerfile: Option<&str>) -> ImageDetailWire {
     let full_digest = format!("{}/{}@{}", tag.registry, tag.repository, record.digest);
     ImageDetailWire {
         user_id: record.account.clone(),
@@ -119,7 +128,7 @@ fn to_detail(record: &ImageRecord, tag: &TagRecord) -> ImageDetailWire {
         fulltag: tag.full_tag().unwrap_or_else(|| full_digest.clone()),
         digest: record.digest.to_string(),
         fulldigest: full_digest,
-        dockerfile: record.dockerfile.clone(),
+        dockerfile: dockerfile.map(str::to_owned),
         created_at: time(tag.created_at),
         last_updated: time(tag.updated_at),
         tag_detected_at: time(tag.detected_at),

@@ -47,7 +47,11 @@ pub(super) fn read_add_request(account: &str, body: &Object, force: bool) -> Res
         Some(digest) => Pull::Digest(parse_digest(digest)?),
     };
     let created_at = wanted.created_at.as_deref().map(|text| {
-        text.parse().map_err(|_| engine_error("Invalid formatted date").with_detail("invalid_value", text))
+        text.parse().map_err(|_| {
+            engine_error("Invalid formatted date")
+                .with_detail("Property", "source.creation_timestamp_override")
+                .with_detail("Value", text)
+        })
     });
     Ok(AddImage {
         account: account.to_owned(),

@@ -25,7 +25,14 @@ struct PolicyWire {
     last_updated: String,
     name: String,
     policybundle: Value,
-    policybundlemeta: Value,
+    /// Where the document is kept; only reading tells it, storing does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policybundlemeta: Option<Value>,
+}
+
+/// The answer to a stored record.
+fn to_stored_wire(record: PolicyRecord) -> PolicyWire {
+    PolicyWire { policybundlemeta: None, ..to_wire(record, true) }
 }
 
 fn to_wire(record: PolicyRecord, with_bundle: bool) -> PolicyWire {
@@ -37,7 +44,7 @@ fn to_wire(record: PolicyRecord, with_bundle: bool) -> PolicyWire {
         "content_url": format!("db://{account}/policy_bundles/{id}"),
         "created_at": created_at.as_second(),
         "digest": revision,
-        "documentName": null,
+        "documentName": format!("{id}.json"),
         "document_metadata": null,
         "is_compressed": false,
         "last_updated": updated_at.as_second(),
@@ -55,7 +62,7 @@ fn to_wire(record: PolicyRecord, with_bundle: bool) -> PolicyWire {
         last_updated: time(updated_at),
         name,
         policybundle: if with_bundle { document } else { json!({}) },
-        policybundlemeta: if with_bundle { meta } else { json!({}) },
+        policybundlemeta: Some(if with_bundle { meta } else { json!({}) }),
     }
 }
 
@@ -78,7 +85,7 @@ pub(super) async fn get(State(engine): State<Arc<Engine>>, Path(id): Path<String
 pub(super) async fn add(State(engine): State<Arc<Engine>>, call: Call) -> Answer {
     let document = Value::Object(call.object()?.clone());
     let stored = engine.add_policy(&call.account, &document).await;
-    ok(&to_wire(stored.map_err(|error| to_api_error(error, ""))?, true))
+    ok(&to_stored_wire(stored.map_err(|error| to_api_error(error, ""))?))
 }
 
 /// `PUT /policies/{id}`: the whole record, of which the bundle and `active` count; a list of one.
@@ -115,7 +122,7 @@ pub(super) async fn update(State(engine): State<Arc<Engine>>, Path(id): Path<Str
         return Err(ApiError::engine(StatusCode::BAD_REQUEST, message));
     }
     let stored = engine.update_policy(&call.account, &id, document, active).await;
-    ok(&[to_wire(stored.map_err(|error| to_api_error(error, "policybundle"))?, true)])
+    ok(&[to_stored_wire(stored.map_err(|error| to_api_error(error, "policybundle"))?)])
 }
 
 /// `DELETE /policies/{id}`.

@@ -89,6 +89,8 @@ pub struct AnalysisSummary {
     pub distro_version: Option<String>,
     /// `Actual`, `Guessed` or `Unknown`.
     pub dockerfile_mode: String,
+    /// The Dockerfile that was guessed from the history.
+    pub guessed_dockerfile: Option<String>,
     /// Compressed size.
     pub size_bytes: i64,
     /// Number of layers.

@@ -42,7 +42,7 @@ impl ImageFilter {
 
 const SELECT: &str = "SELECT i.account, i.digest, i.parent_digest, i.image_id, i.analysis_status, i.analysis_error, \
     i.annotations, i.dockerfile, i.created_us, i.updated_us, i.analyzed_us, a.architecture, a.distro, \
-    a.distro_version, a.dockerfile_mode, a.size_bytes, a.layer_count \
+    a.distro_version, a.dockerfile_mode, a.guessed_dockerfile, a.size_bytes, a.layer_count \
     FROM images i LEFT JOIN analyses a ON a.digest = i.digest";
 const TAG_JOIN: &str = "JOIN image_tags t ON t.account = i.account AND t.digest = i.digest \
     AND t.registry = $2 AND t.repository = $3";
@@ -159,6 +159,7 @@ fn read_image(row: &SqliteRow) -> Result<ImageRecord, StorageError> {
                 distro: row.try_get("distro")?,
                 distro_version: row.try_get("distro_version")?,
                 dockerfile_mode: row.try_get("dockerfile_mode")?,
+                guessed_dockerfile: row.try_get("guessed_dockerfile")?,
                 size_bytes: row.try_get("size_bytes")?,
                 layer_count: row.try_get("layer_count")?,
             }),

@@ -164,13 +164,23 @@ async fn history_holds_each_distinct_verdict_once() {
     let record = engine.add_and_wait(&tag).await;
     let digest = record["imageDigest"].as_str().unwrap();
     let mut expected = Vec::new();
-    for (id, action, status) in [("one", "WARN", "pass"), ("two", "STOP", "fail"), ("one", "STOP", "fail")] {
+    let verdicts = [
+        ("one", "WARN", "pass"),
+        ("two", "STOP", "fail"),
+        ("one", "STOP", "fail"),
+        ("two", "STOP", "fail"),
+        ("three", "WARN", "pass"),
+    ];
+    for (id, action, status) in verdicts {
         activate(&engine, &bundle(id, "always", "always", action, json!([]))).await;
         for _ in 0..2 {
             let (_, value) = engine.check(digest, &tag).await;
             assert_eq!(value[0][digest][&tag][0]["status"], status);
         }
-        expected.insert(0, (json!(id), json!(status)));
+        // A verdict that comes again, be it from the cache, leads the list again.
+        let verdict = (json!(id), json!(status));
+        expected.retain(|known| *known != verdict);
+        expected.insert(0, verdict);
         let (_, value) =
             engine.get(&format!("/images/{digest}/check?tag={tag}&history=true&detail=false")).await;
         let found: Vec<(Value, Value)> = value[0][digest][&tag]
@@ -181,5 +191,27 @@ async fn history_holds_each_distinct_verdict_once() {
             .collect();
         assert_eq!(found, expected);
     }
+    engine.close().await;
+}
+
+#[tokio::test]
+async fn a_verdict_is_dated_by_the_question_and_its_rows_by_their_computation() {
+    let (folder, registry) = (tempfile::tempdir().unwrap(), registry());
+    registry.push_image(&debian_image(FIXED), "app:1").unwrap();
+    let engine = TestEngine::start(settings(folder.path(), Some(&registry)), true).await;
+    let tag = registry.reference("app:1");
+    let record = engine.add_and_wait(&tag).await;
+    let digest = record["imageDigest"].as_str().unwrap();
+    let times = async || {
+        let (_, value) = engine.check(digest, &tag).await;
+        let verdict = &value[0][digest][&tag][0];
+        let asked: jiff::Timestamp = verdict["last_evaluation"].as_str().unwrap().parse().unwrap();
+        (asked, verdict["detail"]["result"]["created_at"].as_i64().unwrap())
+    };
+    let (first, first_computed) = times().await;
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    let (second, second_computed) = times().await;
+    assert!(second > first, "{first} {second}");
+    assert_eq!(second_computed, first_computed, "the same rows");
     engine.close().await;
 }
