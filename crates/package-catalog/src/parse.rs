@@ -17,6 +17,8 @@ pub struct CatalogLimits {
     /// Bytes of files beside databases, such as file lists. A file that is read twice counts twice, because one file
     /// can be named by any number of packages; a line counts as at least 32 bytes.
     pub companion_bytes_max: usize,
+    /// Bytes of the path of a database, which each of its packages holds.
+    pub database_path_bytes_max: usize,
     /// Bytes of one value of a record, such as a name or a version.
     pub value_bytes_max: usize,
     /// Broken records that are told one by one, by database; the others are counted.
@@ -34,6 +36,7 @@ impl Default for CatalogLimits {
             owned_files_max: 1_000_000,
             owned_bytes_max: 128 * MIB,
             companion_bytes_max: 256 * MIB,
+            database_path_bytes_max: 256,
             value_bytes_max: 4096,
             diagnostics_max: 100,
             diagnostics_sum_max: 1_000,
@@ -76,6 +79,10 @@ impl Spent {
     }
 
     fn take_companion(&self, content: &[u8], limits: &CatalogLimits) -> bool {
+        // What is left out once is not counted again either: counting costs as much as reading.
+        if self.is_companion_left_out.get() {
+            return false;
+        }
         let line_count = content.iter().filter(|byte| **byte == b'\n').count();
         let cost = content.len().max(line_count.saturating_mul(LINE_BYTES_MIN));
         let bytes = self.companion_bytes.get().saturating_add(cost);

@@ -92,7 +92,13 @@ impl Walk<'_> {
     }
 
     fn read_database(&mut self, parse: fn(&ParseInput<'_>) -> crate::Parsed, path: &str, file: Entry<'_>) {
+        let maximum = self.limits.database_path_bytes_max;
+        let length = path.len().max(file.path().len());
         let (code, message) = match (file.kind(), file.body()) {
+            _ if length > maximum => {
+                let message = format!("path of the database has {length} bytes (limit {maximum})");
+                (DiagnosticCode::FileTooLarge, message)
+            }
             (EntryKind::File, Body::Kept(bytes)) => {
                 let location =
                     Location { path: format!("/{}", file.path()), layer: Some(file.layer().clone()) };

@@ -164,6 +164,14 @@ fn files_named_by_many_packages_and_databases_in_pieces_stay_within_the_limits()
     check(&files, 5, 0, "more than 5 packages");
     let files: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), b"x".as_slice())).collect();
     check(&files, 0, 0, "4 more problems");
+    // The path of a database is held by each of its packages.
+    for (length, packages) in [(255, 1), (256, 1), (257, 0)] {
+        let path = format!("{}/lib/dpkg/status", "a".repeat(length - "/lib/dpkg/status".len()));
+        let found = inventory(&[("etc/os-release", b"ID=x"), (&path, b"Package: a\nVersion: 1\n")]);
+        assert_eq!(found.packages.len(), packages, "{length}");
+        let told: Vec<_> = found.diagnostics.iter().map(|told| told.message.as_str()).collect();
+        assert_eq!(told == ["path of the database has 257 bytes (limit 256)"], packages == 0, "{told:?}");
+    }
     // Values at the limit and one above it.
     for (length, told) in [(19, None), (20, None), (21, Some("value of 21 bytes is left out (limit 20)"))] {
         let value = "1".repeat(length);
