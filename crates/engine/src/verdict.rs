@@ -175,7 +175,10 @@ impl Engine {
         }
         let request = AddImage {
             account: ADMIN.to_owned(),
-            reference: reference.clone(),
+            // Beside a digest the tag is only decoration: it must not move to an image that somebody has pinned.
+            reference: reference
+                .digest()
+                .map_or_else(|| reference.clone(), |digest| reference.at_digest(digest.clone())),
             pull: Pull::Reference,
             annotations: Map::new(),
             dockerfile: None,

@@ -54,6 +54,23 @@ async fn an_image_nobody_knew_is_judged_with_reasons() {
 }
 
 #[tokio::test]
+async fn a_pinned_digest_does_not_move_the_tag_beside_it() {
+    let (folder, registry) = (tempfile::tempdir().unwrap(), registry());
+    let (tagged, pinned) = (debian_image(FIXED), debian_image(VULNERABLE));
+    registry.push_image(&tagged, "app:1").unwrap();
+    registry.push_image(&pinned, "app:old").unwrap();
+    let engine = TestEngine::start(settings(folder.path(), Some(&registry)), true).await;
+    let name = registry.reference("app:1");
+    let by_tag = engine.engine.verdict(&name.parse().unwrap(), soon()).await.unwrap();
+    assert_eq!(&by_tag.digest, tagged.digest());
+    let reference = format!("{name}@{}", pinned.digest()).parse().unwrap();
+    assert_eq!(&engine.engine.verdict(&reference, soon()).await.unwrap().digest, pinned.digest());
+    let (_, images) = engine.get(&format!("/v1/images?fulltag={name}")).await;
+    assert_eq!(images[0]["imageDigest"], tagged.digest().to_string(), "{images}");
+    engine.close().await;
+}
+
+#[tokio::test]
 async fn what_cannot_be_known_in_time_is_undecided_and_goes_on() {
     let (folder, registry) = (tempfile::tempdir().unwrap(), registry());
     let image = debian_image(FIXED);
