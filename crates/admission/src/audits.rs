@@ -12,7 +12,7 @@ use crate::decision::{ImageOutcome, JudgedImage, Ruling};
 use crate::images::{Metadata, Text};
 use crate::message::is_object_name;
 use crate::review::{Operation, ReviewRequest};
-use crate::source::Reason;
+use crate::source::VerdictReason;
 use crate::whitelist::ReleaseName;
 
 /// When an audit without an owner may be removed, RFC 3339.
@@ -214,7 +214,7 @@ fn normalized_name(reference: &ImageReference) -> String {
 }
 
 fn audit_reasons(image: &JudgedImage) -> Vec<AuditReason> {
-    let one = |action: &str, reason: &Reason| AuditReason {
+    let one = |action: &str, reason: &VerdictReason| AuditReason {
         image: image.written.clone(),
         action: action.to_owned(),
         gate: reason.gate.clone(),
@@ -232,7 +232,7 @@ fn audit_reasons(image: &JudgedImage) -> Vec<AuditReason> {
             stops.chain(verdict.warnings.iter().map(|reason| one("warn", reason))).take(REASONS_MAX).collect()
         }
         ImageOutcome::RefusedUnseen { why, .. } => {
-            vec![one("stop", &Reason { message: why.clone(), ..Reason::default() })]
+            vec![one("stop", &VerdictReason { message: why.clone(), ..VerdictReason::default() })]
         }
         ImageOutcome::Undecided { .. } => Vec::new(),
     }

@@ -8,7 +8,7 @@ use model::{Decision, ImageReference};
 use crate::images::ObjectKind;
 use crate::index::UndecidedMode;
 use crate::review::Operation;
-use crate::source::{Reason, Verdict};
+use crate::source::{Verdict, VerdictReason};
 
 /// What a review asks of us.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,8 +144,8 @@ pub fn decide(images: &[JudgedImage], is_exempt: bool, mode: UndecidedMode) -> R
 }
 
 /// The reasons that people should read first: worst severity, then those with a fix, then as the policy has them.
-pub fn sort_reasons(reasons: &[Reason]) -> Vec<&Reason> {
-    let mut sorted: Vec<&Reason> = reasons.iter().collect();
+pub fn sort_reasons(reasons: &[VerdictReason]) -> Vec<&VerdictReason> {
+    let mut sorted: Vec<&VerdictReason> = reasons.iter().collect();
     sorted.sort_by_key(|reason| std::cmp::Reverse((reason.severity, reason.fixed_in.is_some())));
     sorted
 }

@@ -18,7 +18,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
 use crate::settings::Clock;
-use crate::source::{Reason, SourceState, Verdict, VerdictError, VerdictQuestion, VerdictSource};
+use crate::source::{SourceState, Verdict, VerdictError, VerdictQuestion, VerdictReason, VerdictSource};
 
 const POLL_FIRST: Duration = Duration::from_millis(100);
 const POLL_MAX: Duration = Duration::from_secs(2);
@@ -204,7 +204,10 @@ fn is_about_a_package(row: &CheckRow) -> bool {
 
 /// Reasons and warnings of a report. The trigger id of a row about a package is `vulnerability+package`, by which its
 /// versions are found.
-fn to_reasons(report: &CheckReport, vulnerabilities: &[Vulnerability]) -> (Vec<Reason>, Vec<Reason>) {
+fn to_reasons(
+    report: &CheckReport,
+    vulnerabilities: &[Vulnerability],
+) -> (Vec<VerdictReason>, Vec<VerdictReason>) {
     let by_name: BTreeMap<(&str, &str), &Vulnerability> = vulnerabilities
         .iter()
         .map(|vulnerability| {
@@ -214,7 +217,7 @@ fn to_reasons(report: &CheckReport, vulnerabilities: &[Vulnerability]) -> (Vec<R
     let to_reason = |row: &CheckRow| {
         let named = row.trigger_id.split_once('+').filter(|_| is_about_a_package(row));
         let found = named.and_then(|names| by_name.get(&names));
-        Reason {
+        VerdictReason {
             gate: row.gate.clone(),
             trigger: row.trigger.clone(),
             message: row.message.clone(),
@@ -231,7 +234,7 @@ fn to_reasons(report: &CheckReport, vulnerabilities: &[Vulnerability]) -> (Vec<R
     (most_severe(reasons), most_severe(rows_with("warn").map(to_reason).collect()))
 }
 
-fn most_severe(mut reasons: Vec<Reason>) -> Vec<Reason> {
+fn most_severe(mut reasons: Vec<VerdictReason>) -> Vec<VerdictReason> {
     if reasons.len() > REASONS_MAX {
         reasons.sort_by_key(|reason| std::cmp::Reverse(reason.severity));
         reasons.truncate(REASONS_MAX);

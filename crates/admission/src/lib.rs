@@ -40,4 +40,4 @@ pub use manifests::{
 };
 pub use run::{Admission, RunError, run};
 pub use settings::{CertificateSource, Settings};
-pub use source::{Reason, SourceState, Verdict, VerdictError, VerdictQuestion, VerdictSource};
+pub use source::{SourceState, Verdict, VerdictError, VerdictQuestion, VerdictReason, VerdictSource};

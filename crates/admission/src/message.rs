@@ -4,7 +4,7 @@
 
 use crate::decision::{ImageOutcome, JudgedImage, Ruling, sort_reasons};
 use crate::review::{Answer, WARNING_CHARS_MAX};
-use crate::source::{Reason, Verdict};
+use crate::source::{Verdict, VerdictReason};
 use crate::whitelist::ReleaseName;
 
 /// Most bytes of a refusal.
@@ -99,7 +99,7 @@ fn image_lines(image: &JudgedImage) -> Vec<String> {
     }
 }
 
-fn reason_line(reason: &Reason) -> String {
+fn reason_line(reason: &VerdictReason) -> String {
     let rule = format!("({}/{})", reason.gate, reason.trigger);
     match (&reason.vulnerability, &reason.package) {
         (Some(vulnerability), Some(package)) => {
@@ -160,7 +160,7 @@ pub fn template_warnings<'a>(refused: impl Iterator<Item = (&'a str, &'a Verdict
     }))
 }
 
-fn summary(what: &str, reasons: &[Reason]) -> String {
+fn summary(what: &str, reasons: &[VerdictReason]) -> String {
     let worst = sort_reasons(reasons).first().map(|reason| reason_line(reason)).unwrap_or_default();
     match reasons.len() {
         0 => "refused by the policy".to_owned(),

@@ -7,7 +7,7 @@ use model::Severity;
 use super::*;
 use crate::test_support::{reason, verdict};
 
-fn refused(written: &str, reasons: Vec<Reason>) -> JudgedImage {
+fn refused(written: &str, reasons: Vec<VerdictReason>) -> JudgedImage {
     let outcome = ImageOutcome::Refused(Arc::new(verdict(false, reasons, Vec::new())));
     JudgedImage { written: written.to_owned(), reference: written.parse().ok(), outcome }
 }
@@ -44,11 +44,11 @@ fn a_refusal_says_image_reasons_and_way_out() {
          CVE-2026-3 High openssl 1.1.1n-0 no fix yet (vulnerabilities/package) (and 1 more)\n\
          exception: ask for a WhiteListItem named shop",
     );
-    let root = Reason {
+    let root = VerdictReason {
         gate: "dockerfile".to_owned(),
         trigger: "effective_user".to_owned(),
         message: "User root found".to_owned(),
-        ..Reason::default()
+        ..VerdictReason::default()
     };
     check(
         &[refused("a", vec![root]), undecided("b", "the registry has no such image")],
@@ -81,8 +81,12 @@ fn a_refusal_says_image_reasons_and_way_out() {
 #[test]
 fn nothing_makes_a_text_too_long() {
     let long = "ü".repeat(400);
-    let wordy =
-        Reason { message: long.clone(), gate: "g".to_owned(), trigger: "t".to_owned(), ..Reason::default() };
+    let wordy = VerdictReason {
+        message: long.clone(),
+        gate: "g".to_owned(),
+        trigger: "t".to_owned(),
+        ..VerdictReason::default()
+    };
     for count in [1, 2, 3, 10, 300] {
         for name in ["n".to_owned(), "n".repeat(253), long.clone()] {
             let images: Vec<_> = (0..count)
@@ -125,12 +129,12 @@ fn warnings_name_the_worst() {
 
 #[test]
 fn names_in_images_cannot_steer_the_terminal_of_who_reads_the_refusal() {
-    let reason = Reason {
+    let reason = VerdictReason {
         package: Some("lib\u{1b}[2Jx\r".to_owned()),
         installed: Some("1\u{7}\n2".to_owned()),
         ..reason("CVE-2026-1", Severity::Low, Some("\u{9b}9"))
     };
-    let message = Reason { message: "path \u{1b}]0;x".to_owned(), ..Reason::default() };
+    let message = VerdictReason { message: "path \u{1b}]0;x".to_owned(), ..VerdictReason::default() };
     let release = release("shop", false);
     let subject = MessageSubject { release: &release, has_owner: true };
     let answer = write_ruling(Ruling::Denied, &[refused("a", vec![reason, message])], &subject);

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
-use model::{Digest, ImageReference, Severity};
+use model::ImageReference;
+pub use model::{Verdict, VerdictReason};
 
 /// Asks what a policy says about images.
 #[async_trait]
@@ -23,50 +23,6 @@ pub struct VerdictQuestion {
     pub reference: ImageReference,
     /// When the answer is of no use any more.
     pub deadline: tokio::time::Instant,
-}
-
-/// What a policy says about one image.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verdict {
-    /// The image that was judged.
-    pub digest: Digest,
-    /// When the tag was resolved to that digest.
-    pub resolved_at: Timestamp,
-    /// Whether it may run.
-    pub is_pass: bool,
-    /// The bundle that decided.
-    pub policy_id: String,
-    /// Which state of the bundle.
-    pub policy_revision: String,
-    /// Which state of the vulnerability data.
-    pub database_revision: String,
-    /// Why it may not run.
-    pub reasons: Vec<Reason>,
-    /// What is wrong with it although it may run.
-    pub warnings: Vec<Reason>,
-    /// When it was judged.
-    pub evaluated_at: Timestamp,
-}
-
-/// One match of one rule.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Reason {
-    /// Gate of the rule.
-    pub gate: String,
-    /// Trigger of the rule.
-    pub trigger: String,
-    /// What the rule says.
-    pub message: String,
-    /// The vulnerability, for rules about one.
-    pub vulnerability: Option<String>,
-    /// The package it is in.
-    pub package: Option<String>,
-    /// The installed version.
-    pub installed: Option<String>,
-    /// The version that fixes it.
-    pub fixed_in: Option<String>,
-    /// How bad it is.
-    pub severity: Option<Severity>,
 }
 
 /// What verdicts are made from at the moment.

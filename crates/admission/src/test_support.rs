@@ -19,7 +19,7 @@ use crate::index::ClusterIndex;
 use crate::metrics::Metrics;
 use crate::reviewer::Reviewer;
 use crate::settings::DecisionSettings;
-use crate::source::{Reason, SourceState, Verdict, VerdictError, VerdictQuestion, VerdictSource};
+use crate::source::{SourceState, Verdict, VerdictError, VerdictQuestion, VerdictReason, VerdictSource};
 
 pub(crate) fn now() -> Timestamp {
     "2026-01-02T03:04:05Z".parse().unwrap()
@@ -29,8 +29,8 @@ pub(crate) fn digest(byte: u8) -> Digest {
     Digest::from_sha256(&[byte; 32])
 }
 
-pub(crate) fn reason(vulnerability: &str, severity: Severity, fixed_in: Option<&str>) -> Reason {
-    Reason {
+pub(crate) fn reason(vulnerability: &str, severity: Severity, fixed_in: Option<&str>) -> VerdictReason {
+    VerdictReason {
         gate: "vulnerabilities".to_owned(),
         trigger: "package".to_owned(),
         message: format!("{vulnerability} in openssl"),
@@ -42,7 +42,7 @@ pub(crate) fn reason(vulnerability: &str, severity: Severity, fixed_in: Option<&
     }
 }
 
-pub(crate) fn verdict(is_pass: bool, reasons: Vec<Reason>, warnings: Vec<Reason>) -> Verdict {
+pub(crate) fn verdict(is_pass: bool, reasons: Vec<VerdictReason>, warnings: Vec<VerdictReason>) -> Verdict {
     Verdict {
         digest: digest(7),
         resolved_at: now(),

@@ -29,5 +29,5 @@ pub use images::{
 pub use policies::{PolicyError, PolicyRecord};
 pub use settings::{EngineSettings, FirstStart};
 pub use storage_error::StorageError;
-pub use verdict::{Verdict, VerdictError, VerdictReason, VerdictState};
+pub use verdict::{VerdictError, VerdictState};
 pub use vulnerability_database::DatabaseState;

@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use model::{Action, Decision, DecisionReason, DecisionRow, Digest, ImageReference, MatchReport, Severity};
+use model::{
+    Action, Decision, DecisionReason, DecisionRow, Digest, ImageReference, MatchReport, Verdict,
+    VerdictReason,
+};
 use policy::Bundle;
 use scanner::{ScanError, ScanErrorKind, ScanOptions};
 use serde_json::Map;
@@ -22,50 +25,6 @@ use crate::{
 const PRIORITY: i64 = 10;
 /// Another process may end the analysis, which nobody here announces.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
-
-/// The answer.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Verdict {
-    /// What the reference named.
-    pub digest: Digest,
-    /// When that was found out.
-    pub resolved_at: Timestamp,
-    /// Whether the image may run.
-    pub is_pass: bool,
-    /// Which bundle says so.
-    pub policy_id: String,
-    /// Which revision of it.
-    pub policy_revision: String,
-    /// Which vulnerability data it rests on, or `none`.
-    pub database_revision: String,
-    /// Why not; empty for a pass.
-    pub reasons: Vec<VerdictReason>,
-    /// What is against it without being forbidden.
-    pub warnings: Vec<VerdictReason>,
-    /// When the policy was evaluated.
-    pub evaluated_at: Timestamp,
-}
-
-/// One reason.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VerdictReason {
-    /// Gate of the rule, or `bundle` for what the bundle itself says.
-    pub gate: String,
-    /// Trigger of the rule.
-    pub trigger: String,
-    /// What was found.
-    pub message: String,
-    /// The vulnerability it is about.
-    pub vulnerability: Option<String>,
-    /// The package it is about.
-    pub package: Option<String>,
-    /// Its version.
-    pub installed: Option<String>,
-    /// Versions without the vulnerability.
-    pub fixed_in: Option<String>,
-    /// How bad it is.
-    pub severity: Option<Severity>,
-}
 
 /// Why there is no verdict.
 #[derive(Debug, thiserror::Error)]

@@ -13,6 +13,7 @@
 //! - **match report**: all findings of an inventory and what was *not* covered, [`MatchReport`].
 //! - **image facts**: what a policy may ask about an image besides its packages, [`ImageFacts`].
 //! - **decision**: the verdict of a policy, row by row, [`Decision`].
+//! - **verdict**: a decision about an image by its digest, with the revisions it was made from, [`Verdict`].
 //! - **bundle**: a policy document of the Anchore language, version `1_0`.
 
 mod advisory;
@@ -25,6 +26,7 @@ mod image_reference;
 mod inventory;
 mod package;
 mod severity;
+mod verdict;
 
 pub use advisory::{
     Advisory, AffectedPackage, AffectedState, Ecosystem, FeedKind, RangeEnd, SeverityRating, VersionInterval,
@@ -43,3 +45,4 @@ pub use image_reference::{DEFAULT_TAG, DOCKER_HUB, ImageReference, ParseImageRef
 pub use inventory::{Diagnostic, DiagnosticCode, Inventory};
 pub use package::{Location, OwnedFile, Package, PackageKind, SourcePackage};
 pub use severity::{ParseSeverityError, Severity};
+pub use verdict::{Verdict, VerdictReason};

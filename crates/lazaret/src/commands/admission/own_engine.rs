@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use admission::{Reason, SourceState, Verdict, VerdictError, VerdictQuestion, VerdictSource};
+use admission::{SourceState, Verdict, VerdictError, VerdictQuestion, VerdictSource};
 use async_trait::async_trait;
-use engine::{Engine, VerdictReason};
+use engine::Engine;
 use scanner::ScanErrorKind;
 
 /// Asks an engine that this process holds.
@@ -14,30 +14,7 @@ pub(super) struct OwnEngine(pub(super) Arc<Engine>);
 #[async_trait]
 impl VerdictSource for OwnEngine {
     async fn verdict(&self, question: &VerdictQuestion) -> Result<Verdict, VerdictError> {
-        let verdict =
-            self.0.verdict(&question.reference, question.deadline).await.map_err(to_verdict_error)?;
-        let engine::Verdict {
-            digest,
-            resolved_at,
-            is_pass,
-            policy_id,
-            policy_revision,
-            database_revision,
-            reasons,
-            warnings,
-            evaluated_at,
-        } = verdict;
-        Ok(Verdict {
-            digest,
-            resolved_at,
-            is_pass,
-            policy_id,
-            policy_revision,
-            database_revision,
-            reasons: reasons.into_iter().map(to_reason).collect(),
-            warnings: warnings.into_iter().map(to_reason).collect(),
-            evaluated_at,
-        })
+        self.0.verdict(&question.reference, question.deadline).await.map_err(to_verdict_error)
     }
 
     async fn state(&self) -> Result<SourceState, VerdictError> {
@@ -48,12 +25,6 @@ impl VerdictSource for OwnEngine {
             bundle: Some(state.bundle),
         })
     }
-}
-
-fn to_reason(reason: VerdictReason) -> Reason {
-    let VerdictReason { gate, trigger, message, vulnerability, package, installed, fixed_in, severity } =
-        reason;
-    Reason { gate, trigger, message, vulnerability, package, installed, fixed_in, severity }
 }
 
 fn to_verdict_error(error: engine::VerdictError) -> VerdictError {
