@@ -26,6 +26,8 @@ pub use read::read_feed;
 pub struct FeedLimits {
     /// Bytes of all files together, unpacked.
     pub bytes_max: u64,
+    /// Bytes of one file, unpacked: it is held in memory.
+    pub file_bytes_max: u64,
     /// Records and broken records together; also the number of files.
     pub records_max: usize,
     /// Bytes of one record; a larger one becomes a diagnostic.
@@ -35,7 +37,12 @@ pub struct FeedLimits {
 impl Default for FeedLimits {
     /// Several times what the largest public feed holds.
     fn default() -> Self {
-        Self { bytes_max: 4 << 30, records_max: 2_000_000, record_bytes_max: 16 << 20 }
+        Self {
+            bytes_max: 4 << 30,
+            file_bytes_max: 512 << 20,
+            records_max: 2_000_000,
+            record_bytes_max: 16 << 20,
+        }
     }
 }
 

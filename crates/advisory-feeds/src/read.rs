@@ -109,9 +109,11 @@ impl FeedReader<'_> {
 
     fn read_bounded(&mut self, reader: &mut dyn Read) -> Result<Vec<u8>, FeedError> {
         let mut bytes = Vec::new();
-        let mut limited = reader.take(self.bytes_left.saturating_add(1));
+        let file_max = self.limits.file_bytes_max;
+        let mut limited = reader.take(self.bytes_left.min(file_max).saturating_add(1));
         let read = io::copy(&mut limited, &mut bytes).map_err(|source| self.unreadable(source))?;
         match self.bytes_left.checked_sub(read) {
+            Some(_) if read > file_max => Err(self.exceeded("file_bytes_max", file_max)),
             Some(left) => {
                 self.bytes_left = left;
                 Ok(bytes)

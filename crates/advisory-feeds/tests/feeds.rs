@@ -5,7 +5,8 @@ use std::path::Path;
 use advisory_feeds::{FeedError, FeedLimits, ParsedFeed, alpine_secdb, debian_tracker, osv, read_feed};
 use model::{Advisory, AffectedState, FeedKind, Severity};
 
-const LIMITS: FeedLimits = FeedLimits { bytes_max: 1 << 20, records_max: 100, record_bytes_max: 1 << 16 };
+const LIMITS: FeedLimits =
+    FeedLimits { bytes_max: 1 << 20, file_bytes_max: 1 << 20, records_max: 100, record_bytes_max: 1 << 16 };
 
 const SECDB: &str = r#"---
 distroversion: v3.20
@@ -241,6 +242,9 @@ fn each_limit_holds_at_its_bound() {
     for (bytes_max, expected) in [(length - 1, Some("bytes_max")), (length, None), (length + 1, None)] {
         let limits = FeedLimits { bytes_max, ..LIMITS };
         assert_eq!(limit_of(read(FeedKind::Osv, &file, &limits)), expected, "{bytes_max} bytes");
+        let limits = FeedLimits { file_bytes_max: bytes_max, ..LIMITS };
+        let expected = expected.map(|_| "file_bytes_max");
+        assert_eq!(limit_of(read(FeedKind::Osv, &file, &limits)), expected, "{bytes_max} bytes of a file");
     }
     for (records_max, expected) in [(1, Some("records_max")), (2, None), (3, None)] {
         let limits = FeedLimits { records_max, ..LIMITS };
