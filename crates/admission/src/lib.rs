@@ -14,6 +14,7 @@ pub mod certificate_store;
 pub mod crd;
 pub mod decision;
 pub mod engine_source;
+pub mod first_bytes;
 pub mod images;
 pub mod index;
 pub mod install;
@@ -34,6 +35,7 @@ pub mod whitelist;
 
 pub use crd::{Audit, WhiteListItem, WhiteListItemSpec};
 pub use engine_source::EngineClientSource;
+pub use first_bytes::FirstBytes;
 pub use install::{InstallError, Removal, install, render_yaml, uninstall};
 pub use manifests::{
     EngineAccess, FailurePolicy, InstallOptions, NamespaceSelection, ServiceOptions, WebhookEndpoint,

@@ -26,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::certificate::CertificateSlot;
+use crate::first_bytes::FirstBytes;
 use crate::index::parse_duration;
 use crate::metrics::Metrics;
 use crate::review::{REVIEW_BYTES_MAX, ReviewError};
@@ -140,6 +141,7 @@ async fn exchange<S>(stream: S, router: Router, state: &ServerState, shutdown: C
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let stream = FirstBytes::new(stream, state.limits.header_time);
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(state.limits.header_time);
     builder

@@ -201,6 +201,9 @@ async fn who_sends_nothing_is_cut_off() {
     wait(Box::new(TcpStream::connect(served.reviews).await.unwrap()), b"GET / HTTP/1.1\r\n\r\n").await;
     assert_eq!(served.bench.reviewer.metrics.connections_failed.get(), 2);
     let tls = async || connect_trusting(served.reviews, &served.material.authorities).await.unwrap();
+    // Nothing, and the beginning of what a client of HTTP/2 says.
+    wait(Box::new(tls().await), b"").await;
+    wait(Box::new(tls().await), b"PRI * HTTP/2.0\r\n").await;
     wait(Box::new(tls().await), b"POST /imagecheck HTTP/1.1\r\nhost: a").await;
     let half = b"POST /imagecheck HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: 10\r\n\r\n{";
     let answer = wait(Box::new(tls().await), half).await;

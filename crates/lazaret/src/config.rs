@@ -1,6 +1,7 @@
 //! Settings of the servers: file, environment and flags become one checked value. The environment is read only here.
 
 use std::collections::BTreeSet;
+use std::io::{self, Read as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -195,11 +196,17 @@ fn load_file(path: &Path) -> anyhow::Result<ServeFile> {
 ///
 /// Errors: it cannot be read, is larger than `bytes_max`, or is not UTF-8.
 pub(crate) fn load_text(path: &Path, bytes_max: u64) -> anyhow::Result<String> {
-    let length = fs_err::metadata(path)?.len();
+    let file = fs_err::File::open(path)?;
+    let length = file.metadata()?.len();
     if length > bytes_max {
         bail!("`{}` has {length} bytes (limit {bytes_max})", path.display());
     }
-    Ok(fs_err::read_to_string(path)?)
+    // A pipe or device states no length.
+    let mut bytes = Vec::new();
+    if io::copy(&mut file.take(bytes_max.saturating_add(1)), &mut bytes)? > bytes_max {
+        bail!("`{}` has more than {bytes_max} bytes", path.display());
+    }
+    String::from_utf8(bytes).with_context(|| format!("`{}` is not UTF-8 text", path.display()))
 }
 
 /// The database that is meant when none is named.
@@ -250,6 +257,19 @@ mod tests {
     fn merge(arguments: ServeArguments, file: &str) -> anyhow::Result<ServeConfig> {
         let file = toml::from_str(file)?;
         ServeConfig::merge(arguments, file, Some(PathBuf::from("/home/a/data")), None)
+    }
+
+    #[test]
+    fn a_text_has_a_largest_size_even_where_none_is_stated() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("text");
+        for (length, is_good) in [(9, true), (10, true), (11, false)] {
+            std::fs::write(&path, "x".repeat(length)).unwrap();
+            assert_eq!(load_text(&path, 10).is_ok(), is_good, "{length}");
+        }
+        assert!(load_text(Path::new("/dev/zero"), 10).is_err());
+        std::fs::write(&path, b"\xff").unwrap();
+        assert!(load_text(&path, 10).is_err());
     }
 
     #[test]

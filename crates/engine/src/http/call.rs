@@ -1,9 +1,10 @@
 //! The part of a request that every handler needs: who asks, for which account, and with which query and body.
 //!
 //! The order of the checks is the API's: text that is no JSON is refused before anybody is asked who he is, everything
-//! about the content only afterwards.
+//! about the content only afterwards. Who did not say it rightly has little time for his text, because everybody may connect.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
@@ -15,6 +16,10 @@ use super::answer::ApiError;
 use crate::{AuthenticateError, Engine, User};
 
 const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Longest time until the whole body is there.
+const BODY_TIME_MAX: Duration = Duration::from_secs(30);
+/// The same without valid credentials: each such request holds one of a bounded number of places.
+const STRANGERS_BODY_TIME_MAX: Duration = Duration::from_secs(1);
 const NAMESPACE: &str = "x-anchore-account";
 
 /// An authorized request.
@@ -36,11 +41,20 @@ impl FromRequest<Arc<Engine>> for Call {
     async fn from_request(request: Request, engine: &Arc<Engine>) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
         let has_body = parts.method == Method::POST || parts.method == Method::PUT;
+        let authenticated = authenticate(engine, &parts.headers).await;
         let bytes = if has_body {
-            axum::body::to_bytes(body, BODY_BYTES_MAX).await.map_err(|_| {
-                let message = format!("request body is larger than {BODY_BYTES_MAX} bytes, or broke off");
-                ApiError::engine(StatusCode::PAYLOAD_TOO_LARGE, message)
-            })?
+            let time_max = if authenticated.is_ok() { BODY_TIME_MAX } else { STRANGERS_BODY_TIME_MAX };
+            match tokio::time::timeout(time_max, axum::body::to_bytes(body, BODY_BYTES_MAX)).await {
+                Ok(read) => read.map_err(|_| {
+                    let message = format!("request body is larger than {BODY_BYTES_MAX} bytes, or broke off");
+                    ApiError::engine(StatusCode::PAYLOAD_TOO_LARGE, message)
+                })?,
+                Err(_) => {
+                    authenticated?;
+                    let message = format!("request body was not there after {} s", time_max.as_secs());
+                    return Err(ApiError::engine(StatusCode::REQUEST_TIMEOUT, message));
+                }
+            }
         } else {
             Bytes::new()
         };
@@ -48,7 +62,7 @@ impl FromRequest<Arc<Engine>> for Call {
             parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
         let is_json = is_json(content_type);
         let body = if is_json { parse_body(&bytes)? } else { None };
-        let user = authenticate(engine, &parts.headers).await?;
+        let user = authenticated?;
         let account = namespace(&user, &parts.headers)?;
         if !bytes.is_empty() && !is_json {
             return Err(ApiError::Problem {

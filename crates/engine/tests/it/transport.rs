@@ -127,6 +127,25 @@ async fn bodies_are_checked_in_the_right_order() {
     assert_eq!(answer(ignored).await, (StatusCode::OK, json!([])), "bodies of GET are ignored");
 }
 
+/// There are 256 places for requests: strangers must not hold them by sending nothing.
+#[tokio::test]
+async fn a_stranger_who_does_not_send_the_body_is_sent_away() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let folder = tempfile::tempdir().unwrap();
+    let engine = TestEngine::start(settings(folder.path(), None), false).await;
+    let address = engine.url.strip_prefix("http://").unwrap();
+    let ask = async || {
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        let head = "POST /v1/images HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{";
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).await.unwrap();
+        String::from_utf8_lossy(&answer).into_owned()
+    };
+    let answered = tokio::time::timeout(std::time::Duration::from_secs(20), ask()).await;
+    assert_eq!(answered.as_deref(), Ok("HTTP/1.1 401"));
+}
+
 #[tokio::test]
 async fn only_the_right_password_is_let_in_and_a_changed_one_counts_at_once() {
     let folder = tempfile::tempdir().unwrap();
