@@ -40,8 +40,9 @@ pub async fn read_spool(path: PathBuf) -> Result<Vec<AuditRecord>, SpoolError> {
             Err(error) => return Err(error),
         };
         let mut records = Vec::new();
-        for line in BufReader::new(file.take(SPOOL_BYTES_MAX)).lines() {
-            match serde_json::from_str(&line?) {
+        // By bytes: a damaged file must not keep the webhook from starting.
+        for line in BufReader::new(file.take(SPOOL_BYTES_MAX)).split(b'\n') {
+            match serde_json::from_slice(&line?) {
                 Ok(record) => records.push(record),
                 Err(error) => {
                     tracing::warn!(
@@ -63,6 +64,10 @@ pub async fn write_spool(path: PathBuf, records: Vec<AuditRecord>) -> Result<(),
         return Ok(());
     }
     run(path, move |path| {
+        // The folder may have been removed while the webhook ran.
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
         let beside = path.with_extension("part");
         let mut file = std::fs::File::create(&beside)?;
         for record in &records {
@@ -84,5 +89,35 @@ async fn run<T: Send + 'static>(
         Ok(Ok(value)) => Ok(value),
         Ok(Err(source)) => Err(SpoolError::Io { path: shown, source }),
         Err(_) => Err(SpoolError::Stopped { path: shown }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(name: &str) -> AuditRecord {
+        let json = serde_json::json!({
+            "namespace": "shop", "name": name, "is_fake_release": false, "owner": null, "owner_is_new": false,
+            "expires_at": null,
+            "spec": {"releaseName": "shop", "resource": "Pod", "image": [], "result": [], "action": "reject"},
+        });
+        serde_json::from_value(json).unwrap()
+    }
+
+    #[tokio::test]
+    async fn audits_survive_a_removed_folder_and_a_damaged_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("removed/audits.json");
+        write_spool(path.clone(), vec![record("a"), record("b")]).await.unwrap();
+
+        let mut bytes = b"\xff\xfe\x00 no audit\n".to_vec();
+        bytes.extend(std::fs::read_to_string(&path).unwrap().bytes());
+        bytes.extend(b"{\"namespace\": \"cut");
+        std::fs::write(&path, bytes).unwrap();
+        let names: Vec<String> =
+            read_spool(path.clone()).await.unwrap().into_iter().map(|record| record.name).collect();
+        assert_eq!(names, ["a", "b"]);
+        assert!(read_spool(path).await.unwrap().is_empty(), "read once");
     }
 }

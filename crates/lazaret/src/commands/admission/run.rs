@@ -24,6 +24,7 @@ use crate::{logging, terminal};
 /// Runs until SIGTERM or Ctrl-C.
 pub(super) async fn run(arguments: RunArguments) -> anyhow::Result<Exit> {
     logging::start(&arguments.log, arguments.log_format)?;
+    let _lock = arguments.state_dir.as_deref().map(data_folder::lock_state).transpose()?;
     let client = super::connect(&arguments.cluster).await?;
     let stop = CancellationToken::new();
     let (source, own_engine) = source(&arguments, &stop).await?;
