@@ -24,7 +24,8 @@ const AUTHORITIES: &str = "ca.crt";
 const AUTHORITY_KEY: &str = "ca.key";
 const CERTIFICATE: &str = "tls.crt";
 const KEY: &str = "tls.key";
-const LOCK: &str = "lock";
+// A name of its own: the folder may be the data folder of an engine, which holds a lock too.
+const LOCK: &str = "certificates.lock";
 
 /// Why certificates cannot be loaded or stored.
 #[derive(Debug, thiserror::Error)]
