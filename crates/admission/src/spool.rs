@@ -111,13 +111,13 @@ mod tests {
         let path = folder.path().join("removed/audits.json");
         write_spool(path.clone(), vec![record("a"), record("b")]).await.unwrap();
 
-        let mut bytes = b"\xff\xfe\x00 no audit\n".to_vec();
-        bytes.extend(std::fs::read_to_string(&path).unwrap().bytes());
-        bytes.extend(b"{\"namespace\": \"cut");
-        std::fs::write(&path, bytes).unwrap();
+        let mut file = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
+        file.write_all(b"\xff\xfe\x00 no audit\n").unwrap();
+        serde_json::to_writer(&mut file, &record("c")).unwrap();
+        file.write_all(b"\n{\"namespace\": \"cut").unwrap();
         let names: Vec<String> =
             read_spool(path.clone()).await.unwrap().into_iter().map(|record| record.name).collect();
-        assert_eq!(names, ["a", "b"]);
+        assert_eq!(names, ["a", "b", "c"]);
         assert!(read_spool(path).await.unwrap().is_empty(), "read once");
     }
 }
