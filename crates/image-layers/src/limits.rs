@@ -42,9 +42,9 @@ impl Default for ImageLimits {
         Self {
             layer_bytes_max: 16 * 1024 * MIB,
             unpacked_bytes_max: 64 * 1024 * MIB,
-            entries_max: 4_000_000,
+            entries_max: 2_000_000,
             path_bytes_max: 4096,
-            index_bytes_max: 512 * MIB,
+            index_bytes_max: 256 * MIB,
             ratio_max: 500,
             ratio_free_bytes: 256 * MIB,
             nesting_max: 256,
