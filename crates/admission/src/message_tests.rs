@@ -117,11 +117,11 @@ fn warnings_name_the_worst() {
     let warned =
         vec![reason("CVE-2026-1", Severity::Low, None), reason("CVE-2026-2", Severity::High, Some("2"))];
     let outcome = ImageOutcome::Passed(Arc::new(verdict(true, Vec::new(), warned)));
-    let image = JudgedImage { written: "a\u{1b}b".to_owned(), reference: None, outcome };
+    let image = JudgedImage { written: "a\n\u{1b}b".to_owned(), reference: None, outcome };
     assert_eq!(
         warnings(&[image, undecided("c", "why")]),
         [
-            "a b: 2 policy warnings, first CVE-2026-2 High openssl 1.1.1n-0 → 2 (vulnerabilities/package)",
+            "a  b: 2 policy warnings, first CVE-2026-2 High openssl 1.1.1n-0 → 2 (vulnerabilities/package)",
             "c: not decided, let in unchecked: why",
         ]
     );
