@@ -39,7 +39,7 @@ impl Default for FeedLimits {
     fn default() -> Self {
         Self {
             bytes_max: 4 << 30,
-            file_bytes_max: 512 << 20,
+            file_bytes_max: 400 << 20,
             records_max: 2_000_000,
             record_bytes_max: 16 << 20,
         }
