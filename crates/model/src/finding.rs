@@ -121,8 +121,8 @@ pub enum NoDataReason {
     NoDatabase,
     /// The image names no distro.
     UnknownDistro,
-    /// The image names a distro or has a package database, but none of its packages could be read: a database that was
-    /// removed or is not understood hides packages, it does not make the image clean.
+    /// The image names a distro or has a package database, but not all of its packages could be read: a database that was
+    /// removed, is not understood or hits a limit hides packages, it does not make the image clean.
     PackagesNotRead,
     /// The database has no record for this distro and release.
     NotInDatabase {

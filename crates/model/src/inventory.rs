@@ -13,6 +13,8 @@ pub enum DiagnosticCode {
     UnknownDistro,
     /// A file was left out because it is larger than the limit.
     FileTooLarge,
+    /// A package database names packages that are not in the inventory, because a limit was reached.
+    PackagesLeftOut,
     /// A link leads nowhere, in a circle or out of the image.
     BrokenLink,
     /// A package has no version, so it cannot be matched.
@@ -35,6 +37,7 @@ impl DiagnosticCode {
             Self::BrokenRecord => "broken-record",
             Self::UnknownDistro => "unknown-distro",
             Self::FileTooLarge => "file-too-large",
+            Self::PackagesLeftOut => "packages-left-out",
             Self::BrokenLink => "broken-link",
             Self::MissingVersion => "missing-version",
             Self::UnparsableVersion => "unparsable-version",
@@ -51,6 +54,7 @@ impl DiagnosticCode {
             Self::BrokenRecord,
             Self::UnknownDistro,
             Self::FileTooLarge,
+            Self::PackagesLeftOut,
             Self::BrokenLink,
             Self::MissingVersion,
             Self::UnparsableVersion,

@@ -163,7 +163,7 @@ impl<'a> Problems<'a> {
     }
 
     pub(crate) fn add(&mut self, code: DiagnosticCode, offset: usize, message: impl Into<String>) {
-        if self.found.len() < self.input.limits.diagnostics_max {
+        if self.found.len() < self.input.limits.diagnostics_max || is_always_told(code, &self.found) {
             self.found.push(self.input.diagnostic(code, Some(offset), message.into()));
         } else {
             self.untold += 1;
@@ -185,7 +185,10 @@ impl<'a> Problems<'a> {
     pub(crate) fn finish(mut self, record_count: usize, what: &str) -> Vec<Diagnostic> {
         let is_empty = self.input.bytes.iter().all(u8::is_ascii_whitespace);
         // A file that was not read because a limit was reached may well be one.
-        let is_limited = self.found.iter().any(|told| told.code == DiagnosticCode::FileTooLarge);
+        let is_limited = self
+            .found
+            .iter()
+            .any(|told| matches!(told.code, DiagnosticCode::FileTooLarge | DiagnosticCode::PackagesLeftOut));
         if record_count == 0 && !is_empty && !is_limited {
             let message = format!("file is not {what}: no record in it could be read");
             return vec![self.input.diagnostic(DiagnosticCode::UnreadableDatabase, None, message)];
@@ -211,4 +214,9 @@ pub(crate) fn lines(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
 /// Text of a value: trimmed; what is not UTF-8 is replaced.
 pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes.trim_ascii()).into_owned()
+}
+
+/// Decisions rest on this one, so a flood of other diagnostics must not drown it; once is enough.
+pub(crate) fn is_always_told(code: DiagnosticCode, told: &[Diagnostic]) -> bool {
+    code == DiagnosticCode::PackagesLeftOut && told.iter().all(|told| told.code != code)
 }

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use image_layers::{Body, Entry, EntryKind, FindError, ImageTree};
 use model::{Diagnostic, DiagnosticCode, Distro, Inventory, Location, Package, PackageKind};
 
-use crate::parse::{CatalogLimits, ParseInput, Spent};
+use crate::parse::{CatalogLimits, ParseInput, Spent, is_always_told};
 use crate::table::CATALOGERS;
 use crate::{os_release, unread};
 
@@ -97,7 +97,7 @@ impl Walk<'_> {
         let (code, message) = match (file.kind(), file.body()) {
             _ if length > maximum => {
                 let message = format!("path of the database has {length} bytes (limit {maximum})");
-                (DiagnosticCode::FileTooLarge, message)
+                (DiagnosticCode::PackagesLeftOut, message)
             }
             (EntryKind::File, Body::Kept(bytes)) => {
                 let location =
@@ -113,7 +113,7 @@ impl Walk<'_> {
                 return;
             }
             (EntryKind::File, Body::TooLarge) => (
-                DiagnosticCode::FileTooLarge,
+                DiagnosticCode::PackagesLeftOut,
                 format!("database of {} bytes is larger than the limit", file.size()),
             ),
             (EntryKind::File, Body::Sparse) => {
@@ -141,7 +141,9 @@ impl Walk<'_> {
     }
 
     fn add(&mut self, diagnostic: Diagnostic) {
-        if self.diagnostics.len() < self.limits.diagnostics_sum_max {
+        if self.diagnostics.len() < self.limits.diagnostics_sum_max
+            || is_always_told(diagnostic.code, &self.diagnostics)
+        {
             self.diagnostics.push(diagnostic);
         } else {
             self.untold_count += 1;

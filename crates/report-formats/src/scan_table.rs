@@ -123,7 +123,8 @@ fn coverage(report: &MatchReport) -> String {
             "NO DATA: the image does not say which operating system it is\n".to_owned()
         }
         DistroCoverage::NoData(NoDataReason::PackagesNotRead) => {
-            "NO DATA: the image has an operating system, but none of its packages could be read\n".to_owned()
+            "NO DATA: packages of this image could not be read; what was found is not all there is\n"
+                .to_owned()
         }
         DistroCoverage::NoData(NoDataReason::NotInDatabase { namespace }) => {
             format!("NO DATA: the database knows nothing about {}\n", cell(namespace))

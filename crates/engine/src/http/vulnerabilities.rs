@@ -87,7 +87,7 @@ fn coverage(coverage: &DistroCoverage) -> Value {
             json!({"state": "no_data", "reason": "the image names no distro"})
         }
         DistroCoverage::NoData(NoDataReason::PackagesNotRead) => {
-            json!({"state": "no_data", "reason": "none of the image's packages could be read"})
+            json!({"state": "no_data", "reason": "not all of the image's packages could be read"})
         }
         DistroCoverage::NoData(NoDataReason::NotInDatabase { namespace }) => {
             json!({"state": "no_data", "reason": format!("the database knows nothing about {namespace}")})

@@ -51,7 +51,7 @@ pub(crate) fn parse(input: &ParseInput<'_>, problems: &mut Problems<'_>) -> Vec<
         if reading.found.len() >= packages_left && reading.current.is_some() {
             let maximum = input.limits.packages_max;
             let message = format!("more than {maximum} packages: the others are not in this inventory");
-            problems.add(DiagnosticCode::FileTooLarge, offset, message);
+            problems.add(DiagnosticCode::PackagesLeftOut, offset, message);
             return reading.found;
         }
     }

@@ -1,5 +1,6 @@
 //! Whatever a database holds: no panic, and never silence.
 
+use model::DiagnosticCode;
 use proptest::prelude::*;
 
 use super::{inventory, tree};
@@ -101,7 +102,7 @@ fn each_limit_is_the_largest_accepted_value() {
             let inventory = crate::catalog(&tree, &limits);
             assert_eq!(inventory.packages.len(), packages, "{maximum}");
             let is_told =
-                inventory.diagnostics.iter().any(|told| told.message.contains("more than 2 packages"));
+                inventory.diagnostics.iter().any(|told| told.code == DiagnosticCode::PackagesLeftOut);
             assert_eq!(is_told, maximum < 3, "{:?}", inventory.diagnostics);
             let limits = CatalogLimits { owned_files_max: maximum, ..CatalogLimits::default() };
             let inventory = crate::catalog(&tree, &limits);
@@ -110,6 +111,12 @@ fn each_limit_is_the_largest_accepted_value() {
             assert_eq!(is_told, maximum < 3, "{:?}", inventory.diagnostics);
         }
     }
+    // Other diagnostics do not drown the one that decisions rest on.
+    let flood: (&str, &[u8]) = ("var/lib/dpkg/status", b"Package: a\nx\ny\nz\n\nPackage: b\n\nPackage: c\n");
+    let limits = CatalogLimits { packages_max: 2, diagnostics_max: 2, ..CatalogLimits::default() };
+    let told = crate::catalog(&tree(&[("etc/os-release", b"ID=x"), flood]), &limits).diagnostics;
+    assert!(told.iter().any(|told| told.code == DiagnosticCode::PackagesLeftOut), "{told:?}");
+
     let broken: (&str, &[u8]) = ("var/lib/dpkg/status", b"Package: a\nx\ny\nz\n");
     for (maximum, told) in [(2, 3), (3, 3), (4, 3)] {
         let limits = CatalogLimits { diagnostics_max: maximum, ..CatalogLimits::default() };
