@@ -55,7 +55,9 @@ impl Default for VerdictLimits {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AskError {
     /// The time of the review is over; the question stays open for the next attempt.
-    #[error("its analysis has not finished yet; the result is used on the next attempt")]
+    #[error(
+        "no verdict came in time (the analysis goes on, or the engine is slow); the next attempt may have it"
+    )]
     OutOfTime,
     /// Too many other images are being asked for.
     #[error("too many images are waiting to be analysed")]

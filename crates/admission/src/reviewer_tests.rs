@@ -64,8 +64,8 @@ async fn the_decision_table() {
     check(&["down"], "deny", false, "not decided: the engine cannot be reached", "reject").await;
     check(&["down"], "allow", true, "down: not decided", "allowed").await;
     check(&["down", "bad"], "allow", false, "check: down, bad\n", "reject").await;
-    check(&["slow"], "deny", false, "not decided: its analysis has not finished", "reject").await;
-    check(&["slow"], "allow", true, "has not finished", "allowed").await;
+    check(&["slow"], "deny", false, "not decided: no verdict came in time", "reject").await;
+    check(&["slow"], "allow", true, "no verdict came in time", "allowed").await;
     check(&["unknown"], "deny", false, "the registry has no such image", "reject").await;
     check(&["unknown"], "Allow", false, "the registry has no such image", "reject").await;
     check(&["panics"], "deny", false, "the question was given up", "reject").await;
