@@ -12,6 +12,8 @@ pub const DEFAULT_NAME: &str = "lazaret-admission";
 pub const WEBHOOK_NAME: &str = "pods.anchore-policy-validator.admission.banzaicloud.com";
 /// Name of the webhook for namespaces that refuse what is undecided.
 pub const STRICT_WEBHOOK_NAME: &str = "strict.anchore-policy-validator.admission.banzaicloud.com";
+/// Name of the webhook for namespaces that let pass what is undecided, where all others do not.
+pub const LENIENT_WEBHOOK_NAME: &str = "lenient.anchore-policy-validator.admission.banzaicloud.com";
 /// Namespace label that includes (`scan`) or excludes (`noscan`) a namespace.
 pub const SCAN_LABEL: &str = "scan";
 /// Namespaces that are never asked about: without them the cluster itself stops.
@@ -98,7 +100,7 @@ pub struct InstallOptions {
     pub name: String,
     /// Where the API server finds the webhook.
     pub endpoint: WebhookEndpoint,
-    /// What a Pod becomes when the webhook does not answer, where the namespace does not say `deny`.
+    /// What a Pod becomes when the webhook does not answer, where the namespace says nothing.
     pub failure_policy: FailurePolicy,
     /// Which namespaces are asked about.
     pub namespaces: NamespaceSelection,
@@ -276,13 +278,19 @@ fn pod(name: &str, service: &ServiceOptions) -> Value {
 }
 
 fn webhook_configuration(options: &InstallOptions) -> Value {
+    // Namespaces that say the opposite of the default have a webhook of their own, so that what they say holds even
+    // when nobody answers.
+    let (exception_name, exception_policy, exception_mode) = match options.failure_policy {
+        FailurePolicy::Ignore => (STRICT_WEBHOOK_NAME, FailurePolicy::Fail, "deny"),
+        FailurePolicy::Fail => (LENIENT_WEBHOOK_NAME, FailurePolicy::Ignore, "allow"),
+    };
     json!({
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": "ValidatingWebhookConfiguration",
         "metadata": metadata(&options.name, None),
         "webhooks": [
-            webhook(options, WEBHOOK_NAME, options.failure_policy, "NotIn"),
-            webhook(options, STRICT_WEBHOOK_NAME, FailurePolicy::Fail, "In"),
+            webhook(options, WEBHOOK_NAME, options.failure_policy, ("NotIn", exception_mode)),
+            webhook(options, exception_name, exception_policy, ("In", exception_mode)),
         ],
     })
 }
@@ -292,7 +300,7 @@ fn webhook(
     options: &InstallOptions,
     name: &str,
     failure_policy: FailurePolicy,
-    undecided_is_deny: &str,
+    (operator, mode): (&str, &str),
 ) -> Value {
     let mut excluded: Vec<&str> = SYSTEM_NAMESPACES.to_vec();
     let client_config = match &options.endpoint {
@@ -312,7 +320,7 @@ fn webhook(
     let mut expressions = vec![
         json!({ "key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": excluded }),
         json!({ "key": SCAN_LABEL, "operator": "NotIn", "values": ["noscan"] }),
-        json!({ "key": UNDECIDED_LABEL, "operator": undecided_is_deny, "values": ["deny"] }),
+        json!({ "key": UNDECIDED_LABEL, "operator": operator, "values": [mode] }),
     ];
     if options.namespaces == NamespaceSelection::Labelled {
         expressions.push(json!({ "key": SCAN_LABEL, "operator": "In", "values": ["scan"] }));

@@ -93,6 +93,31 @@ fn both_webhooks_leave_system_namespaces_alone_and_split_the_others() {
 }
 
 #[test]
+fn a_namespace_that_says_the_opposite_of_the_default_has_a_webhook_of_its_own() {
+    for (failure_policy, expected) in [
+        (
+            FailurePolicy::Ignore,
+            [[WEBHOOK_NAME, "Ignore", "NotIn", "deny"], [STRICT_WEBHOOK_NAME, "Fail", "In", "deny"]],
+        ),
+        (
+            FailurePolicy::Fail,
+            [[WEBHOOK_NAME, "Fail", "NotIn", "allow"], [LENIENT_WEBHOOK_NAME, "Ignore", "In", "allow"]],
+        ),
+    ] {
+        let options = InstallOptions { failure_policy, ..url_options() };
+        let configuration = find(&manifests(&options), "ValidatingWebhookConfiguration");
+        for (webhook, [name, policy, operator, mode]) in
+            configuration["webhooks"].as_array().unwrap().iter().zip(expected)
+        {
+            assert_eq!(webhook["name"], name);
+            assert_eq!(webhook["failurePolicy"], policy);
+            let last = &webhook["namespaceSelector"]["matchExpressions"][2];
+            assert_eq!((&last["operator"], &last["values"]), (&json!(operator), &json!([mode])));
+        }
+    }
+}
+
+#[test]
 fn only_labelled_namespaces_are_asked_about_when_told_so() {
     let options = InstallOptions {
         namespaces: NamespaceSelection::Labelled,
