@@ -5,5 +5,5 @@
 mod stage;
 mod terminal;
 
-pub use stage::{ADMIN_PASSWORD, Engine, EngineOptions, Webhook, WebhookOptions};
+pub use stage::{ADMIN_PASSWORD, Engine, EngineOptions, Webhook, WebhookOptions, address_in, http_status};
 pub use terminal::{build_database, feed_file, run_lazaret};

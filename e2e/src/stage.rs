@@ -231,7 +231,7 @@ fn wait_until_asked(cluster: &Cluster) -> Result<()> {
 }
 
 /// The status of a plain GET.
-fn http_status(address: &str, path: &str) -> Result<u16> {
+pub fn http_status(address: &str, path: &str) -> Result<u16> {
     use std::io::{Read as _, Write as _};
     let mut stream = std::net::TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
@@ -241,7 +241,8 @@ fn http_status(address: &str, path: &str) -> Result<u16> {
     Ok(std::str::from_utf8(&head[9..12])?.parse()?)
 }
 
-fn address_in(line: &str, scheme: &str) -> Result<String> {
+/// The `host:port` behind a scheme in a line that a server printed.
+pub fn address_in(line: &str, scheme: &str) -> Result<String> {
     let Some((_, rest)) = line.split_once(scheme) else { bail!("no `{scheme}` address in `{line}`") };
     let end =
         rest.find(|character: char| character == '/' || character.is_whitespace()).unwrap_or(rest.len());

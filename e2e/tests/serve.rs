@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use e2e::{Engine, EngineOptions};
+use e2e::{Engine, EngineOptions, address_in, http_status};
 use testkit::{Program, RunningProgram, Scratch};
 
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -47,6 +47,8 @@ fn the_first_start_tells_everything_that_is_needed_and_the_second_no_password() 
         .0
         .to_owned();
     ensure!(password.len() >= 16, "`{password}` is short");
+    let control_plane = address_in(&running.wait_for_line("control plane", DEADLINE)?, "http://")?;
+    ensure!(http_status(&control_plane, "/readyz")? == 200, "a server that listens is ready");
     running.stop()?;
 
     let (running, output) = start(&program)?;

@@ -3,6 +3,8 @@
 //! It answers what a load balancer, a browser and a client's first probe ask: is it alive, is it ready, which version,
 //! and where is everything else. Organizations, secrets and clusters join it here.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -22,7 +24,7 @@ pub struct ProgramFacts {
 }
 
 /// Whether the parts behind this listener can serve, and if not, why.
-pub type Readiness = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
+pub type Readiness = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
 
 #[derive(Clone)]
 struct Shared {
@@ -76,7 +78,7 @@ async fn health() -> &'static str {
 }
 
 async fn ready(State(shared): State<Shared>) -> Response {
-    match (shared.readiness)() {
+    match (shared.readiness)().await {
         Ok(()) => "ok\n".into_response(),
         Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")).into_response(),
     }
@@ -98,7 +100,7 @@ mod tests {
 
     async fn ask(path: &str, readiness: Result<(), String>) -> (StatusCode, String) {
         let facts = ProgramFacts { version: "1.2.3".into(), engine_url: "http://127.0.0.1:8228/v1".into() };
-        let router = router(facts, Arc::new(move || readiness.clone()));
+        let router = router(facts, Arc::new(move || Box::pin(std::future::ready(readiness.clone()))));
         let request = Request::get(path).body(Body::empty()).unwrap();
         let response = router.oneshot(request).await.unwrap();
         let status = response.status();

@@ -12,7 +12,7 @@ use axum::Router;
 use axum_server::Handle;
 use axum_server::accept::Accept;
 use axum_server::tls_rustls::RustlsConfig;
-use control_plane::ProgramFacts;
+use control_plane::{ProgramFacts, Readiness};
 use engine::{DatabaseState, Engine, EngineSettings, FirstStart};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -28,6 +28,8 @@ use crate::{logging, terminal};
 const HEADER_TIME: Duration = Duration::from_secs(15);
 /// How long open requests may go on after the first signal.
 const SHUTDOWN_TIME: Duration = Duration::from_secs(10);
+/// How long the engine may take to say that it is ready.
+const READY_TIME: Duration = Duration::from_secs(5);
 
 /// Runs until SIGTERM or Ctrl-C.
 pub(super) fn run(arguments: ServeArguments) -> anyhow::Result<Exit> {
@@ -50,7 +52,7 @@ async fn serve(config: ServeConfig) -> anyhow::Result<Exit> {
         ProgramFacts { version: config::VERSION.to_owned(), engine_url: format!("{}/v1", engine_api.url()) };
     terminal::print(&greeting(&config, &control_plane, &engine_api, &first_start, &engine.database_state()))?;
 
-    let routes = control_plane::router(facts, Arc::new(|| Ok(())));
+    let routes = control_plane::router(facts, readiness(Arc::clone(&engine)));
     let served = tokio::try_join!(
         control_plane.serve(routes, &stop),
         engine_api.serve(engine::http::router(Arc::clone(&engine)), &stop)
@@ -61,6 +63,22 @@ async fn serve(config: ServeConfig) -> anyhow::Result<Exit> {
     engine.shutdown().await;
     served?;
     Ok(Exit::Clean)
+}
+
+/// Ready is who can read his own tables; missing vulnerability data is a state that answers show, not a reason to hide.
+fn readiness(engine: Arc<Engine>) -> Readiness {
+    Arc::new(move || {
+        let engine = Arc::clone(&engine);
+        Box::pin(async move {
+            match tokio::time::timeout(READY_TIME, engine.status()).await {
+                Ok(Ok(_)) => Ok(()),
+                Ok(Err(error)) => Err(terminal::chain(&anyhow::Error::new(error))),
+                Err(_) => {
+                    Err(format!("the engine's storage did not answer within {} s", READY_TIME.as_secs()))
+                }
+            }
+        })
+    })
 }
 
 fn engine_settings(config: &ServeConfig) -> EngineSettings {
