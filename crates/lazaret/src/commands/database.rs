@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use model::{Advisory, SeverityRating};
 use report_formats::printable;
 use serde_json::json;
-use vulnerability_db::{Database, DatabaseRecord, DatabaseSource, DatabaseStatus};
+use vulnerability_db::{Database, DatabaseSource, DatabaseStatus};
 
 use crate::arguments::{DbCommand, FeedArgument, OutputFormat};
 use crate::config;
@@ -58,16 +58,16 @@ fn build(feeds: &[FeedArgument], output: &Path) -> anyhow::Result<Exit> {
     Ok(Exit::Clean)
 }
 
-fn open(db: Option<PathBuf>) -> anyhow::Result<Database> {
-    let path = match db {
-        Some(path) => path,
-        None => config::database_default()?,
-    };
-    Ok(Database::open(&path)?)
+/// Opens the named database, or the one in the data folder.
+pub(super) fn open(db: Option<&Path>) -> anyhow::Result<Database> {
+    match db {
+        Some(path) => Ok(Database::open(path)?),
+        None => Ok(Database::open(&config::database_default()?)?),
+    }
 }
 
 fn status(db: Option<PathBuf>, output: OutputFormat) -> anyhow::Result<Exit> {
-    let database = open(db)?;
+    let database = open(db.as_deref())?;
     let status = database.status();
     terminal::print(&match output {
         OutputFormat::Table => terminal::shown(&status_table(&status)),
@@ -139,7 +139,7 @@ fn search(
     db: Option<PathBuf>,
     output: OutputFormat,
 ) -> anyhow::Result<Exit> {
-    let database = open(db)?;
+    let database = open(db.as_deref())?;
     let advisories = match &ecosystem {
         Some(ecosystem) => {
             if !database.has_ecosystem(ecosystem) {
@@ -147,7 +147,7 @@ fn search(
                     "the database knows nothing about {ecosystem}; `lazaret db status` lists what it covers"
                 );
             }
-            database.find_package(ecosystem, term)?.into_iter().map(to_advisory).collect()
+            database.find_package(ecosystem, term)?.into_iter().map(Advisory::from).collect()
         }
         None => database.find_advisory(term)?,
     };
@@ -160,24 +160,6 @@ fn search(
         })),
     })?;
     Ok(Exit::Clean)
-}
-
-/// A record of one package is an advisory with one affected package.
-fn to_advisory(record: DatabaseRecord) -> Advisory {
-    let DatabaseRecord {
-        id,
-        aliases,
-        feed,
-        summary,
-        url,
-        severities,
-        published,
-        modified,
-        is_withdrawn,
-        affected,
-    } = record;
-    let affected = vec![affected];
-    Advisory { id, aliases, feed, summary, url, severities, published, modified, is_withdrawn, affected }
 }
 
 fn advisory_text(advisory: &Advisory) -> String {

@@ -14,8 +14,12 @@ use crate::progress::TerminalProgress;
 use crate::terminal;
 
 /// Reads an image to its end, or until Ctrl-C.
-pub(super) fn load(image: &str, platform: &Platform, images: &ImageConfig) -> anyhow::Result<ScannedImage> {
-    let source = ImageSource::parse(image)?;
+pub(super) fn load(
+    source: &ImageSource,
+    image_name: &str,
+    platform: &Platform,
+    images: &ImageConfig,
+) -> anyhow::Result<ScannedImage> {
     let drawing = terminal::shows_progress().then(|| Arc::new(TerminalProgress::new()));
     let options = ScanOptions {
         platform: platform.clone(),
@@ -25,7 +29,7 @@ pub(super) fn load(image: &str, platform: &Platform, images: &ImageConfig) -> an
     };
     let result = super::runtime()?.block_on(async {
         tokio::select! {
-            result = scanner::load(&source, &options) => Some(result),
+            result = scanner::load(source, &options) => Some(result),
             _ = tokio::signal::ctrl_c() => {
                 options.cancellation.cancel();
                 None
@@ -36,7 +40,7 @@ pub(super) fn load(image: &str, platform: &Platform, images: &ImageConfig) -> an
         drawing.clear();
     }
     match result {
-        Some(result) => result.with_context(|| format!("failed to read image `{image}`")),
+        Some(result) => result.with_context(|| format!("failed to read image `{image_name}`")),
         None => bail!("interrupted"),
     }
 }

@@ -1,6 +1,7 @@
 //! `lazaret sbom IMAGE`.
 
 use report_formats::{Sbom, sbom_json, sbom_table};
+use scanner::ImageSource;
 
 use crate::arguments::{OutputFormat, SbomArguments};
 use crate::config::ImageConfig;
@@ -10,7 +11,8 @@ use crate::terminal;
 /// Lists the packages of an image.
 pub(super) fn run(arguments: &SbomArguments) -> anyhow::Result<Exit> {
     let images = ImageConfig::load(arguments.images.clone());
-    let scanned = super::image::load(&arguments.image, &arguments.platform, &images)?;
+    let source = ImageSource::parse(&arguments.image)?;
+    let scanned = super::image::load(&source, &arguments.image, &arguments.platform, &images)?;
     let sbom = Sbom { image_name: &arguments.image, image: &scanned.facts, inventory: &scanned.inventory };
     terminal::print(&match arguments.output {
         OutputFormat::Table => sbom_table(&sbom, terminal::width()),

@@ -3,8 +3,7 @@
 use model::{Decision, MatchReport, Severity};
 use policy::{Bundle, EvaluationInput};
 use report_formats::{Sbom, Scan, scan_json, scan_table};
-use scanner::ScannedImage;
-use vulnerability_db::Database;
+use scanner::{ImageSource, ScannedImage};
 
 use crate::arguments::{OutputFormat, ScanArguments};
 use crate::config::{self, ImageConfig};
@@ -15,15 +14,12 @@ use crate::terminal;
 pub(super) fn run(arguments: &ScanArguments) -> anyhow::Result<Exit> {
     // What can fail at once fails before the image is fetched.
     let bundle = arguments.policy.as_deref().map(super::bundle::load).transpose()?;
-    let path = match &arguments.db {
-        Some(path) => path.clone(),
-        None => config::database_default()?,
-    };
-    let database = Database::open(&path)?;
+    let database = super::database::open(arguments.db.as_deref())?;
+    let source = ImageSource::parse(&arguments.image)?;
     let images = ImageConfig::load(arguments.images.clone());
-    let scanned = super::image::load(&arguments.image, &arguments.platform, &images)?;
+    let scanned = super::image::load(&source, &arguments.image, &arguments.platform, &images)?;
     let report = vulnerability_db::matching::match_inventory(&scanned.inventory, &database)?;
-    let decision = bundle.map(|bundle| judge(&bundle, &arguments.image, &scanned, &report)).transpose()?;
+    let decision = bundle.map(|bundle| judge(&bundle, &source, &scanned, &report)).transpose()?;
     let scan = Scan {
         sbom: Sbom { image_name: &arguments.image, image: &scanned.facts, inventory: &scanned.inventory },
         report: &report,
@@ -59,13 +55,13 @@ fn decide_exit(report: &MatchReport, decision: Option<&Decision>, fail_on: Optio
 
 fn judge(
     bundle: &Bundle,
-    image: &str,
+    source: &ImageSource,
     scanned: &ScannedImage,
     report: &MatchReport,
 ) -> anyhow::Result<Decision> {
     // An archive has no registry: its bundle mappings see a name that only a wildcard matches.
-    let reference = match scanner::ImageSource::parse(image)? {
-        scanner::ImageSource::Registry(reference) => reference,
+    let reference = match source {
+        ImageSource::Registry(reference) => reference.clone(),
         _ => "localbuild/archive:latest".parse()?,
     };
     let input = EvaluationInput {
