@@ -285,13 +285,7 @@ impl Engine {
             let facts = with_supplied_dockerfile(&unpacked.facts, image.dockerfile.as_deref());
             let (inventory, judged) = (unpacked.inventory, report.clone());
             let decision = tokio::task::spawn_blocking(move || {
-                let input = EvaluationInput {
-                    reference: &reference,
-                    image: &facts,
-                    inventory: &inventory,
-                    report: &judged,
-                    now,
-                };
+                let input = EvaluationInput::new(&reference, &facts, &inventory, &judged, now);
                 policy::judge(&bundle, &input)
             })
             .await

@@ -68,6 +68,24 @@ pub struct Evidence {
     pub range: String,
 }
 
+/// How likely a vulnerability is used, by the EPSS model.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Epss {
+    /// Probability in the next thirty days, from 0 to 1.
+    pub probability: f64,
+    /// Share of vulnerabilities with a lower one, from 0 to 1.
+    pub percentile: f64,
+}
+
+/// When a finding and its fix were first seen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FindingTimes {
+    /// When it was first found in this image.
+    pub detected_at: Option<Timestamp>,
+    /// When a fix was first seen in the data; `None` while there is none, or when that is not known.
+    pub fix_observed_at: Option<Timestamp>,
+}
+
 /// One advisory that applies to one package.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Finding {
@@ -87,6 +105,10 @@ pub struct Finding {
     pub url: Option<String>,
     /// When it was published.
     pub published: Option<Timestamp>,
+    /// Whether it is known to be used by attackers; `None`: no catalog of such vulnerabilities was asked.
+    pub is_known_exploited: Option<bool>,
+    /// How likely it is used; `None`: not known.
+    pub epss: Option<Epss>,
     /// What can be done.
     pub state: FindingState,
     /// Versions (of the source package for deb and apk) that fix it.

@@ -59,6 +59,8 @@ pub struct LayerFacts {
     pub diff_id: Digest,
     /// Compressed size in bytes, where known.
     pub size_bytes: u64,
+    /// Size of the uncompressed tar in bytes; 0 when it was not counted.
+    pub unpacked_bytes: u64,
 }
 
 /// What the manifest and the configuration of an image say.

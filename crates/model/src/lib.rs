@@ -20,12 +20,16 @@ mod advisory;
 mod decision;
 mod digest;
 mod distro;
+mod exception;
 mod finding;
+mod image_contents;
 mod image_facts;
 mod image_reference;
 mod inventory;
 mod package;
+mod package_feeds;
 mod severity;
+mod signature;
 mod verdict;
 
 pub use advisory::{
@@ -36,13 +40,19 @@ pub use decision::{
 };
 pub use digest::{Digest, DigestAlgorithm, ParseDigestError};
 pub use distro::Distro;
+pub use exception::{ExceptionScope, PolicyException};
 pub use finding::{
-    CvssScore, DatabaseIdentity, DistroCoverage, Evidence, Finding, FindingState, MatchReport, MatchedBy,
-    NoDataReason,
+    CvssScore, DatabaseIdentity, DistroCoverage, Epss, Evidence, Finding, FindingState, FindingTimes,
+    MatchReport, MatchedBy, NoDataReason,
+};
+pub use image_contents::{
+    FileEntry, FileKind, ImageContents, MalwareFinding, MalwareScan, PatternMatch, RetrievedFile,
 };
 pub use image_facts::{DockerfileMode, HistoryEntry, ImageFacts, LayerFacts, Platform};
 pub use image_reference::{DEFAULT_TAG, DOCKER_HUB, ImageReference, ParseImageReferenceError};
 pub use inventory::{Diagnostic, DiagnosticCode, Inventory};
-pub use package::{Location, OwnedFile, Package, PackageKind, SourcePackage};
+pub use package::{JavaVersions, Location, OwnedFile, Package, PackageKind, SourcePackage};
+pub use package_feeds::{PackageFeed, PackageFeeds, PublishedPackage};
 pub use severity::{ParseSeverityError, Severity};
+pub use signature::SignatureCheck;
 pub use verdict::{Verdict, VerdictReason};

@@ -66,12 +66,29 @@ pub struct Location {
 }
 
 /// A file that a package database lists as belonging to a package.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OwnedFile {
     /// Absolute path, as the database writes it.
     pub path: String,
-    /// The database's checksum with its algorithm in front, `md5:…` or `sha1:…`, where it has one.
+    /// The database's checksum with its algorithm in front, `md5:…`, `sha1:…` or `sha256:…`, where it has one.
     pub checksum: Option<String>,
+    /// Permission bits, where the database has them.
+    pub permissions: Option<u32>,
+    /// Size in bytes, where the database has it.
+    pub size_bytes: Option<u64>,
+    /// Whether the user is expected to change it.
+    pub is_configuration: bool,
+}
+
+/// The versions that a Java archive states about itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JavaVersions {
+    /// `Specification-Version` of the manifest.
+    pub specification: Option<String>,
+    /// `Implementation-Version` of the manifest.
+    pub implementation: Option<String>,
+    /// Version of the Maven properties.
+    pub maven: Option<String>,
 }
 
 /// One installed package.
@@ -99,4 +116,8 @@ pub struct Package {
     pub locations: Vec<Location>,
     /// Files it owns, sorted by path.
     pub files: Vec<OwnedFile>,
+    /// For Java archives, what they state.
+    pub java: Option<JavaVersions>,
+    /// Whether somebody else than the distro made it; `None`: not known.
+    pub is_third_party: Option<bool>,
 }

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use model::{
-    Action, Decision, DecisionReason, DecisionRow, EvaluationProblem, ImageFacts, ImageReference, Inventory,
-    MatchReport,
+    Action, Decision, DecisionReason, DecisionRow, EvaluationProblem, FindingTimes, ImageContents,
+    ImageFacts, ImageReference, Inventory, MatchReport, PackageFeeds, PolicyException, SignatureCheck,
 };
 
 use crate::budget::{Budget, Failure, ROW_STEPS, WORK_MAX};
@@ -27,6 +27,43 @@ pub struct EvaluationInput<'a> {
     pub report: &'a MatchReport,
     /// The time of the decision: exceptions end, and data gets old.
     pub now: Timestamp,
+    /// What the files say; `None` for an image that was analyzed without looking.
+    pub contents: Option<&'a ImageContents>,
+    /// When the findings of the report were first seen, by position; empty when nobody has kept book.
+    pub finding_times: &'a [FindingTimes],
+    /// What the public registries of languages say.
+    pub package_feeds: &'a PackageFeeds,
+    /// The signatures of the image; `None` when nobody has looked for them.
+    pub signatures: Option<&'a SignatureCheck>,
+    /// Exceptions of the account.
+    pub exceptions: &'a [PolicyException],
+}
+
+/// For inputs without data of public registries.
+static NO_FEEDS: PackageFeeds = PackageFeeds { gem: None, npm: None };
+
+impl<'a> EvaluationInput<'a> {
+    /// An input with what is always known; everything else is "not known".
+    pub fn new(
+        reference: &'a ImageReference,
+        image: &'a ImageFacts,
+        inventory: &'a Inventory,
+        report: &'a MatchReport,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            reference,
+            image,
+            inventory,
+            report,
+            now,
+            contents: None,
+            finding_times: &[],
+            package_feeds: &NO_FEEDS,
+            signatures: None,
+            exceptions: &[],
+        }
+    }
 }
 
 /// Judges one image under one bundle.

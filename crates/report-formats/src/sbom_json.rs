@@ -58,6 +58,8 @@ fn package(package: &Package) -> PackageJson<'_> {
         installed_size_bytes,
         locations,
         files,
+        java: _,
+        is_third_party: _,
     } = package;
     PackageJson {
         name,

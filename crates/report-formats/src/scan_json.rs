@@ -159,6 +159,8 @@ fn finding(finding: &Finding) -> FindingJson<'_> {
         summary,
         url,
         published,
+        is_known_exploited: _,
+        epss: _,
         state,
         fixed_in,
         package_kind,

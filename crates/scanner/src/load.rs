@@ -282,7 +282,12 @@ fn to_facts(opened: OpenedImage) -> ImageFacts {
     let size_bytes = layers.iter().fold(config_bytes, |sum, layer| sum.saturating_add(layer.size));
     let layers = layers
         .into_iter()
-        .map(|layer| LayerFacts { digest: layer.digest, diff_id: layer.diff_id, size_bytes: layer.size })
+        .map(|layer| LayerFacts {
+            digest: layer.digest,
+            diff_id: layer.diff_id,
+            size_bytes: layer.size,
+            unpacked_bytes: 0,
+        })
         .collect();
     let has_health_check = config.has_health_check();
     ImageFacts {

@@ -121,6 +121,8 @@ struct StoredLayer {
     diff_id: String,
     #[serde(default)]
     size_bytes: u64,
+    #[serde(default)]
+    unpacked_bytes: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -251,17 +253,19 @@ impl TryFrom<StoredFacts> for ImageFacts {
 }
 
 impl From<LayerFacts> for StoredLayer {
-    fn from(LayerFacts { digest, diff_id, size_bytes }: LayerFacts) -> Self {
-        Self { digest: digest.map(|digest| digest.to_string()), diff_id: diff_id.to_string(), size_bytes }
+    fn from(LayerFacts { digest, diff_id, size_bytes, unpacked_bytes }: LayerFacts) -> Self {
+        let digest = digest.map(|digest| digest.to_string());
+        Self { digest, diff_id: diff_id.to_string(), size_bytes, unpacked_bytes }
     }
 }
 
 impl TryFrom<StoredLayer> for LayerFacts {
     type Error = DecodeError;
 
-    fn try_from(StoredLayer { digest, diff_id, size_bytes }: StoredLayer) -> Result<Self, DecodeError> {
+    fn try_from(stored: StoredLayer) -> Result<Self, DecodeError> {
+        let StoredLayer { digest, diff_id, size_bytes, unpacked_bytes } = stored;
         let digest = digest.map(|digest| digest.parse::<Digest>()).transpose()?;
-        Ok(Self { digest, diff_id: diff_id.parse()?, size_bytes })
+        Ok(Self { digest, diff_id: diff_id.parse()?, size_bytes, unpacked_bytes })
     }
 }
 
@@ -336,7 +340,7 @@ impl TryFrom<StoredDiagnostic> for Diagnostic {
 
 #[cfg(test)]
 mod tests {
-    use model::{Location, OwnedFile, Package, PackageKind, SourcePackage};
+    use model::{JavaVersions, Location, OwnedFile, Package, PackageKind, SourcePackage};
 
     use super::*;
 
@@ -352,7 +356,12 @@ mod tests {
             parent_digest: digest('2'),
             image_id: digest('3'),
             platform: Platform { os: "linux".into(), architecture: "arm64".into(), variant: text("v8") },
-            layers: vec![LayerFacts { digest: Some(digest('4')), diff_id: digest('5'), size_bytes: 6 }],
+            layers: vec![LayerFacts {
+                digest: Some(digest('4')),
+                diff_id: digest('5'),
+                size_bytes: 6,
+                unpacked_bytes: 60,
+            }],
             size_bytes: 7,
             created: Some("2026-01-02T03:04:05.678Z".parse().unwrap()),
             user: text("nobody"),
@@ -395,7 +404,19 @@ mod tests {
             maintainer: text("m"),
             installed_size_bytes: Some(8),
             locations: vec![Location { path: "/p".into(), layer: Some(digest('6')) }],
-            files: vec![OwnedFile { path: "/f".into(), checksum: text("md5:0") }],
+            files: vec![OwnedFile {
+                path: "/f".into(),
+                checksum: text("md5:0"),
+                permissions: Some(0o644),
+                size_bytes: Some(9),
+                is_configuration: true,
+            }],
+            java: Some(JavaVersions {
+                specification: text("1"),
+                implementation: text("2"),
+                maven: text("3"),
+            }),
+            is_third_party: Some(true),
         };
         let inventory = Inventory {
             distro: Some(Distro {

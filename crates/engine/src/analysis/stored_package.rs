@@ -1,6 +1,6 @@
 //! How one package of an inventory is kept.
 
-use model::{Location, OwnedFile, Package, PackageKind, SourcePackage};
+use model::{JavaVersions, Location, OwnedFile, Package, PackageKind, SourcePackage};
 use serde::{Deserialize, Serialize};
 
 use super::DecodeError;
@@ -26,6 +26,10 @@ pub(super) struct StoredPackage {
     locations: Vec<StoredLocation>,
     #[serde(default)]
     files: Vec<StoredFile>,
+    #[serde(default)]
+    java: Option<StoredJavaVersions>,
+    #[serde(default)]
+    is_third_party: Option<bool>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -60,6 +64,36 @@ struct StoredFile {
     path: String,
     #[serde(default)]
     checksum: Option<String>,
+    #[serde(default)]
+    permissions: Option<u32>,
+    #[serde(default)]
+    size_bytes: Option<u64>,
+    #[serde(default)]
+    is_configuration: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredJavaVersions {
+    #[serde(default)]
+    specification: Option<String>,
+    #[serde(default)]
+    implementation: Option<String>,
+    #[serde(default)]
+    maven: Option<String>,
+}
+
+impl From<OwnedFile> for StoredFile {
+    fn from(file: OwnedFile) -> Self {
+        let OwnedFile { path, checksum, permissions, size_bytes, is_configuration } = file;
+        Self { path, checksum, permissions, size_bytes, is_configuration }
+    }
+}
+
+impl From<StoredFile> for OwnedFile {
+    fn from(stored: StoredFile) -> Self {
+        let StoredFile { path, checksum, permissions, size_bytes, is_configuration } = stored;
+        Self { path, checksum, permissions, size_bytes, is_configuration }
+    }
 }
 
 impl From<&Package> for StoredPackage {
@@ -76,6 +110,8 @@ impl From<&Package> for StoredPackage {
             installed_size_bytes,
             locations,
             files,
+            java,
+            is_third_party,
         } = package.clone();
         Self {
             kind: kind.into(),
@@ -94,10 +130,13 @@ impl From<&Package> for StoredPackage {
                     layer: layer.map(|layer| layer.to_string()),
                 })
                 .collect(),
-            files: files
-                .into_iter()
-                .map(|OwnedFile { path, checksum }| StoredFile { path, checksum })
-                .collect(),
+            files: files.into_iter().map(StoredFile::from).collect(),
+            java: java.map(|JavaVersions { specification, implementation, maven }| StoredJavaVersions {
+                specification,
+                implementation,
+                maven,
+            }),
+            is_third_party,
         }
     }
 }
@@ -124,11 +163,11 @@ impl TryFrom<StoredPackage> for Package {
             maintainer: stored.maintainer,
             installed_size_bytes: stored.installed_size_bytes,
             locations,
-            files: stored
-                .files
-                .into_iter()
-                .map(|StoredFile { path, checksum }| OwnedFile { path, checksum })
-                .collect(),
+            files: stored.files.into_iter().map(OwnedFile::from).collect(),
+            java: stored.java.map(|StoredJavaVersions { specification, implementation, maven }| {
+                JavaVersions { specification, implementation, maven }
+            }),
+            is_third_party: stored.is_third_party,
         })
     }
 }

@@ -64,13 +64,7 @@ fn judge(
         ImageSource::Registry(reference) => reference.clone(),
         _ => "localbuild/archive:latest".parse()?,
     };
-    let input = EvaluationInput {
-        reference: &reference,
-        image: &scanned.facts,
-        inventory: &scanned.inventory,
-        report,
-        now: config::now(),
-    };
+    let input = EvaluationInput::new(&reference, &scanned.facts, &scanned.inventory, report, config::now());
     Ok(policy::judge(bundle, &input))
 }
 

@@ -93,7 +93,7 @@ impl Reading<'_> {
                 let slash = if self.folder.is_empty() { "" } else { "/" };
                 let path = format!("/{}{slash}{}", self.folder, stated.unwrap_or_default());
                 if self.input.spent.take_owned(path.len(), self.input.limits) {
-                    record.files.push(OwnedFile { path, checksum: None });
+                    record.files.push(OwnedFile { path, ..OwnedFile::default() });
                 } else {
                     let message = self.input.limits.too_many_owned();
                     problems.add(DiagnosticCode::FileTooLarge, offset, message);

@@ -32,5 +32,7 @@ pub(crate) fn to_package(record: &RawRecord, input: &ParseInput<'_>) -> Package 
         installed_size_bytes: record.installed_size,
         locations: vec![input.location.clone()],
         files: record.files.clone(),
+        java: None,
+        is_third_party: None,
     }
 }

@@ -51,6 +51,7 @@ fn every_field_reaches_the_package() {
     let owned = |path: &str, checksum: Option<&str>| OwnedFile {
         path: path.to_owned(),
         checksum: checksum.map(str::to_owned),
+        ..OwnedFile::default()
     };
     assert_eq!(
         package.files,

@@ -37,7 +37,10 @@ impl<'a> FileLists<'a> {
     pub(crate) fn find(&self, paragraph: &RawParagraph) -> (Vec<OwnedFile>, bool) {
         let mut owned = BTreeMap::new();
         let is_complete = self.collect(paragraph, &mut owned).is_some();
-        let files = owned.into_iter().map(|(path, checksum)| OwnedFile { path, checksum }).collect();
+        let files = owned
+            .into_iter()
+            .map(|(path, checksum)| OwnedFile { path, checksum, ..OwnedFile::default() })
+            .collect();
         (files, is_complete)
     }
 

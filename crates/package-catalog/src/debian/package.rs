@@ -49,6 +49,8 @@ pub(crate) fn to_package(
         installed_size_bytes,
         locations: vec![input.location.clone()],
         files: owned,
+        java: None,
+        is_third_party: None,
         name,
     }
 }

@@ -130,6 +130,7 @@ fn owned_files_come_from_the_lists() {
     let owned = |path: &str, md5: Option<&str>| OwnedFile {
         path: path.to_owned(),
         checksum: md5.map(|md5| format!("md5:{md5}")),
+        ..OwnedFile::default()
     };
     assert_eq!(
         inventory.packages[0].files,

@@ -93,13 +93,7 @@ impl Subject {
     }
 
     pub(crate) fn input(&self) -> EvaluationInput<'_> {
-        EvaluationInput {
-            reference: &self.reference,
-            image: &self.image,
-            inventory: &self.inventory,
-            report: &self.report,
-            now: self.now,
-        }
+        EvaluationInput::new(&self.reference, &self.image, &self.inventory, &self.report, self.now)
     }
 }
 
@@ -113,6 +107,8 @@ pub(crate) fn finding(id: &str, package: &str, severity: Severity, fixed_in: &[&
         summary: None,
         url: Some(format!("https://example.org/{id}")),
         published: None,
+        is_known_exploited: None,
+        epss: None,
         state: if fixed_in.is_empty() { FindingState::NotFixed } else { FindingState::Fixed },
         fixed_in: fixed_in.iter().map(|version| (*version).to_owned()).collect(),
         package_kind: PackageKind::Deb,
