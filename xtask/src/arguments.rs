@@ -16,10 +16,11 @@ pub(crate) struct Arguments {
 pub(crate) enum Task {
     /// Make the machine ready for the tests
     ///
-    /// Installs what is missing of the Debian packages that tests use (as root; otherwise prints the command to run), builds the
+    /// Installs what is missing of the Debian packages that tests use (as root; otherwise prints the command to run), installs
+    /// the Python programs pinned in `tools/anchorecli` and `tools/schemathesis` from the Python package index, builds the
     /// Kubernetes programs pinned in `tools/kubernetes`, and makes two real Debian images from the machine's own apt mirrors.
     ///
-    /// Both are kept in a cache outside the repository and made again only when their recipe changes: the first time takes
+    /// All are kept in a cache outside the repository and made again only when their recipe changes: the first time takes
     /// about 8 minutes, the next times nothing. The cache is `LAZARET_CACHE_DIR`, else `$XDG_CACHE_HOME/lazaret`, else
     /// `~/.cache/lazaret`. With `KUBEBUILDER_ASSETS` set to a folder that holds kube-apiserver, kube-controller-manager and
     /// kubectl, nothing is built.

@@ -10,8 +10,10 @@ mod environment;
 mod image;
 mod kubernetes_tools;
 mod ports;
+mod postgres;
 mod process;
 mod program;
+mod python_tools;
 mod registry;
 mod scratch;
 #[cfg(test)]
@@ -26,8 +28,10 @@ pub use environment::{
 };
 pub use image::{Image, ImageBuilder, Layer, LayerBlob, LayerCompression, digest_of};
 pub use kubernetes_tools::{KUBERNETES_PROGRAMS, KubernetesBuild, KubernetesPrograms, find_missing_programs};
+pub use postgres::{PostgresDatabase, PostgresServer, postgres_database};
 pub use process::is_process_alive;
 pub use program::{Program, RunningProgram};
+pub use python_tools::{PYTHON, PythonTool};
 pub use registry::{Registry, RegistryMode};
 pub use scratch::Scratch;
 /// What a tar archive calls the kinds of its entries; for [`Layer::entry`].

@@ -28,8 +28,17 @@ impl GuardedChild {
     /// thread that lives as long as the process. The own process group keeps a terminal's Ctrl-C from reaching the child
     /// before the test has seen it.
     pub(crate) fn spawn(program: &Path, prepare: impl FnOnce(&mut Command)) -> Result<Self> {
+        Self::spawn_with(&["--pdeathsig", "KILL"], program, prepare)
+    }
+
+    /// As [`GuardedChild::spawn`], with other arguments of `setpriv`: another signal, another user.
+    pub(crate) fn spawn_with(
+        setpriv: &[&str],
+        program: &Path,
+        prepare: impl FnOnce(&mut Command),
+    ) -> Result<Self> {
         let mut command = Command::new(require_program("setpriv")?);
-        command.args(["--pdeathsig", "KILL", "--"]).arg(program);
+        command.args(setpriv).arg("--").arg(program);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
         prepare(&mut command);
         let child = spawn_on_the_lasting_thread(command)

@@ -3,6 +3,7 @@
 mod debian_images;
 mod kubernetes;
 mod packages;
+mod python;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ pub(crate) fn setup() -> Result<()> {
     packages::install_missing()?;
     let cache = testkit::cache_folder()?;
     fs_err::create_dir_all(&cache)?;
+    python::install_missing(&cache)?;
     kubernetes::build_if_missing(&cache)?;
     debian_images::make_if_missing(&cache)
 }

@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use testkit::{PYTHON, PostgresServer};
 
 use crate::progress::step;
 use crate::run::{command, output};
@@ -35,7 +36,16 @@ const REQUIREMENTS: &[Requirement] = &[
         is_present: || Path::new("/usr/share/keyrings/debian-archive-keyring.gpg").exists(),
         package: "debian-archive-keyring",
     },
+    Requirement { is_present: || PostgresServer::find_programs().is_some(), package: "postgresql-15" },
+    Requirement { is_present: || Path::new(PYTHON).exists(), package: "python3" },
+    // Without this, `python3 -m venv` exists and fails.
+    Requirement { is_present: has_venv, package: "python3-venv" },
 ];
+
+fn has_venv() -> bool {
+    let ensurepip = command(PYTHON).args(["-c", "import ensurepip, venv"]).output();
+    ensurepip.is_ok_and(|output| output.status.success())
+}
 
 /// Installs exactly what is missing; without root it says what that is.
 pub(crate) fn install_missing() -> Result<()> {
