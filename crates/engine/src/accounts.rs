@@ -178,11 +178,11 @@ pub(crate) fn generate_password() -> String {
 
 /// The account of this name.
 pub(crate) async fn find_account(database: &Database, name: &str) -> Result<Option<Account>, StorageError> {
-    let row: Option<(String, String, String, Option<String>, i64, i64)> = sqlx::query_as(
+    let row: Option<(String, String, String, Option<String>, i64, i64)> = storage::query(
         "SELECT name, type, state, email, created_us, updated_us FROM accounts WHERE name = $1",
     )
     .bind(name)
-    .fetch_optional(database.reader())
+    .fetch_optional_as(database)
     .await
     .map_err(StorageError::at("read an account"))?;
     Ok(row.map(|(name, kind, state, email, created, updated)| Account {
@@ -196,11 +196,11 @@ pub(crate) async fn find_account(database: &Database, name: &str) -> Result<Opti
 }
 
 async fn find_user(database: &Database, username: &str) -> Result<Option<(User, String)>, StorageError> {
-    let row: Option<(String, String, String, i64, i64)> = sqlx::query_as(
+    let row: Option<(String, String, String, i64, i64)> = storage::query(
         "SELECT username, account, password_hash, created_us, updated_us FROM users WHERE username = $1",
     )
     .bind(username)
-    .fetch_optional(database.reader())
+    .fetch_optional_as(database)
     .await
     .map_err(StorageError::at("read a user"))?;
     let Some((username, account, hash, created, updated)) = row else { return Ok(None) };
@@ -244,23 +244,23 @@ pub(crate) async fn bootstrap(
     };
     let hash = hash_password(&password).map_err(BootstrapError::Password)?;
     let mut tx = database.begin().await.map_err(storage("begin"))?;
-    sqlx::query(
+    storage::query(
         "INSERT INTO accounts (name, type, state, email, created_us, updated_us) \
          VALUES ($1, 'admin', 'enabled', NULL, $2, $2) ON CONFLICT (name) DO NOTHING",
     )
     .bind(ADMIN)
     .bind(to_micros(now))
-    .execute(&mut *tx)
+    .execute(&mut tx)
     .await
     .map_err(storage("store an account"))?;
-    sqlx::query(
+    storage::query(
         "INSERT INTO users (username, account, password_hash, created_us, updated_us) VALUES ($1, $1, $2, $3, $3) \
          ON CONFLICT (username) DO NOTHING",
     )
     .bind(ADMIN)
     .bind(&hash)
     .bind(to_micros(now))
-    .execute(&mut *tx)
+    .execute(&mut tx)
     .await
     .map_err(storage("store a user"))?;
     tx.commit().await.map_err(storage("commit"))?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use policy::Bundle;
-use storage::{Database, JobCounts};
+use storage::{Database, JobCounts, Location, Migrations};
 use tokio::sync::{Notify, watch};
 
 use crate::accounts::{self, ADMIN, Authenticator, User};
@@ -31,6 +31,8 @@ pub struct Engine {
     pub(crate) caches: EvaluationCaches,
     /// Wakes an idle worker.
     pub(crate) work_arrived: Notify,
+    /// Wakes who waits for the time of a duty.
+    pub(crate) duty_hurried: Notify,
     /// Counts ended attempts; who waits for an analysis looks again when it changes.
     pub(crate) analyses_changed: watch::Sender<u64>,
     authenticator: Authenticator,
@@ -88,12 +90,15 @@ impl Engine {
         let now = (settings.clock)();
         fs_err::create_dir_all(&settings.data_dir)
             .map_err(|source| EngineError::Folder { path: settings.data_dir.clone(), source })?;
-        let storage =
-            Database::open(&settings.data_dir.join(STORAGE_FILE)).await.map_err(EngineError::Open)?;
-        storage
-            .migrate("engine", sqlx::migrate!("./migrations/sqlite"))
-            .await
-            .map_err(EngineError::Migrate)?;
+        let location =
+            settings.storage.clone().unwrap_or_else(|| Location::File(settings.data_dir.join(STORAGE_FILE)));
+        let storage = Database::open(&location).await.map_err(EngineError::Open)?;
+        let migrations = Migrations {
+            owner: "engine",
+            sqlite: sqlx::migrate!("./migrations/sqlite"),
+            postgres: sqlx::migrate!("./migrations/postgres"),
+        };
+        storage.migrate(migrations).await.map_err(EngineError::Migrate)?;
         let (generated_password, is_new) =
             accounts::bootstrap(&storage, settings.admin_password.as_deref(), now)
                 .await
@@ -111,6 +116,7 @@ impl Engine {
             bundles: moka::sync::Cache::new(BUNDLES_MAX),
             caches: EvaluationCaches::new(),
             work_arrived: Notify::new(),
+            duty_hurried: Notify::new(),
             analyses_changed: watch::Sender::new(0),
             started_at: now,
             storage,
@@ -155,9 +161,7 @@ impl Engine {
     /// How the engine is.
     pub async fn status(&self) -> Result<EngineStatus, StorageError> {
         let database = self.vulnerability_data().await.state.clone();
-        let mut reader =
-            self.storage.reader().acquire().await.map_err(StorageError::at("get a connection"))?;
-        let jobs = storage::count_jobs(&mut reader, crate::analysis::JOB_KIND)
+        let jobs = storage::count_jobs(&self.storage, crate::analysis::JOB_KIND)
             .await
             .map_err(StorageError::at("count work"))?;
         Ok(EngineStatus { started_at: self.started_at, database, jobs })

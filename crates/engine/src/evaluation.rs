@@ -220,14 +220,14 @@ impl Engine {
         digest: &Digest,
         key: &str,
     ) -> Result<Vec<PastEvaluation>, StorageError> {
-        let rows: Vec<(String, String, i64)> = sqlx::query_as(
+        let rows: Vec<(String, String, i64)> = storage::query(
             "SELECT policy_id, action, updated_us FROM evaluations WHERE account = $1 AND digest = $2 AND tag = $3 \
              ORDER BY updated_us DESC, policy_id, action",
         )
         .bind(account)
         .bind(digest.to_string())
         .bind(key)
-        .fetch_all(self.storage.reader())
+        .fetch_all_as(&self.storage)
         .await
         .map_err(StorageError::at("read past evaluations"))?;
         let read = |(policy_id, action, updated): (String, String, i64)| {
@@ -321,9 +321,9 @@ impl Engine {
         let digest = image.digest.to_string();
         let unpacked = self.caches.analyses.try_get_with(analysis_key(image), async {
             let (form, content): (i64, Vec<u8>) =
-                sqlx::query_as("SELECT form, content FROM analyses WHERE digest = $1")
+                storage::query("SELECT form, content FROM analyses WHERE digest = $1")
                     .bind(digest)
-                    .fetch_one(self.storage.reader())
+                    .fetch_one_as(&self.storage)
                     .await
                     .map_err(StorageError::at("read an analysis"))?;
             // An inventory takes about ten times its compressed form.
@@ -349,14 +349,14 @@ impl Engine {
         asked_at: Timestamp,
     ) -> Result<(), StorageError> {
         let (digest, action, asked) = (digest.to_string(), action.name(), to_micros(asked_at));
-        let newest: Option<(String, String, i64)> = sqlx::query_as(
+        let newest: Option<(String, String, i64)> = storage::query(
             "SELECT policy_id, action, updated_us FROM evaluations \
              WHERE account = $1 AND digest = $2 AND tag = $3 ORDER BY updated_us DESC LIMIT 1",
         )
         .bind(account)
         .bind(&digest)
         .bind(key)
-        .fetch_optional(self.storage.reader())
+        .fetch_optional_as(&self.storage)
         .await
         .map_err(StorageError::at("look for the evaluation"))?;
         let is_there = newest.is_some_and(|(newest_policy, newest_action, updated)| {
@@ -368,7 +368,7 @@ impl Engine {
             return Ok(());
         }
         let mut tx = self.storage.begin().await.map_err(StorageError::at("begin"))?;
-        sqlx::query(
+        storage::query(
             "INSERT INTO evaluations (account, policy_id, digest, tag, action, created_us, updated_us) \
              VALUES ($1, $2, $3, $4, $5, $6, $6) \
              ON CONFLICT (account, policy_id, digest, tag, action) DO UPDATE SET updated_us = excluded.updated_us",
@@ -379,7 +379,7 @@ impl Engine {
         .bind(key)
         .bind(action)
         .bind(asked)
-        .execute(&mut *tx)
+        .execute(&mut tx)
         .await
         .map_err(StorageError::at("store an evaluation"))?;
         tx.commit().await.map_err(StorageError::at("commit"))

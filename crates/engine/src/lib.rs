@@ -9,8 +9,10 @@
 
 mod accounts;
 mod analysis;
+mod duties;
 mod engine;
 mod evaluation;
+mod events;
 pub mod http;
 mod images;
 mod policies;
@@ -27,7 +29,7 @@ pub use images::{
     Pull, PullString, TagRecord,
 };
 pub use policies::{PolicyError, PolicyRecord};
-pub use settings::{EngineSettings, FirstStart};
+pub use settings::{EngineSettings, FirstStart, Intervals};
 pub use storage_error::StorageError;
 pub use verdict::{VerdictError, VerdictState};
 pub use vulnerability_database::DatabaseState;

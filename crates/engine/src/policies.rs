@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use policy::{Bundle, BundleError};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
-use storage::{Database, from_micros, to_micros};
+use storage::{Database, Row, WriteTransaction, from_micros, to_micros};
 
+use crate::events::{Level, NewEvent, Resource, Service, record};
 use crate::{Engine, StorageError};
 
 /// `policy_source` of bundles that users post.
@@ -76,11 +75,11 @@ const COLUMNS: &str = "account, id, name, document, revision, is_active, source,
 impl Engine {
     /// All bundles of an account, oldest first.
     pub async fn list_policies(&self, account: &str) -> Result<Vec<PolicyRecord>, StorageError> {
-        let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+        let rows = storage::query_built(format!(
             "SELECT {COLUMNS} FROM policies WHERE account = $1 ORDER BY created_us, id"
-        )))
+        ))
         .bind(account)
-        .fetch_all(self.storage.reader())
+        .fetch_all(&self.storage)
         .await
         .map_err(StorageError::at("list policies"))?;
         rows.iter().map(read_record).collect()
@@ -88,24 +87,23 @@ impl Engine {
 
     /// The bundle of this id.
     pub async fn find_policy(&self, account: &str, id: &str) -> Result<Option<PolicyRecord>, StorageError> {
-        let row = sqlx::query(sqlx::AssertSqlSafe(format!(
-            "SELECT {COLUMNS} FROM policies WHERE account = $1 AND id = $2"
-        )))
-        .bind(account)
-        .bind(id)
-        .fetch_optional(self.storage.reader())
-        .await
-        .map_err(StorageError::at("read a policy"))?;
+        let row =
+            storage::query_built(format!("SELECT {COLUMNS} FROM policies WHERE account = $1 AND id = $2"))
+                .bind(account)
+                .bind(id)
+                .fetch_optional(&self.storage)
+                .await
+                .map_err(StorageError::at("read a policy"))?;
         row.as_ref().map(read_record).transpose()
     }
 
     /// The bundle that judges when none is named.
     pub async fn find_active_policy(&self, account: &str) -> Result<Option<PolicyRecord>, StorageError> {
-        let row = sqlx::query(sqlx::AssertSqlSafe(format!(
+        let row = storage::query_built(format!(
             "SELECT {COLUMNS} FROM policies WHERE account = $1 AND is_active = 1"
-        )))
+        ))
         .bind(account)
-        .fetch_optional(self.storage.reader())
+        .fetch_optional(&self.storage)
         .await
         .map_err(StorageError::at("read the active policy"))?;
         row.as_ref().map(read_record).transpose()
@@ -153,7 +151,11 @@ impl Engine {
             source: &current.source,
             activate: active == Some(true),
         };
+        let before = active_id(&mut tx, account).await?;
         let stored = store(&mut tx, &record, self.now()).await?;
+        if stored.is_active {
+            self.tell_change(&mut tx, &stored, before.as_deref(), &current.revision).await?;
+        }
         tx.commit().await.map_err(PolicyError::storage("commit"))?;
         Ok(stored)
     }
@@ -162,10 +164,10 @@ impl Engine {
     pub async fn delete_policy(&self, account: &str, id: &str) -> Result<(), PolicyError> {
         let mut tx = self.storage.begin().await.map_err(PolicyError::storage("begin"))?;
         let is_active: Option<bool> =
-            sqlx::query_scalar("SELECT is_active FROM policies WHERE account = $1 AND id = $2")
+            storage::query("SELECT is_active FROM policies WHERE account = $1 AND id = $2")
                 .bind(account)
                 .bind(id)
-                .fetch_optional(&mut *tx)
+                .fetch_optional_value(&mut tx)
                 .await
                 .map_err(PolicyError::storage("read a policy"))?;
         match is_active {
@@ -177,14 +179,53 @@ impl Engine {
             "DELETE FROM policies WHERE account = $1 AND id = $2",
             "DELETE FROM evaluations WHERE account = $1 AND policy_id = $2",
         ] {
-            sqlx::query(statement)
+            storage::query(statement)
                 .bind(account)
                 .bind(id)
-                .execute(&mut *tx)
+                .execute(&mut tx)
                 .await
                 .map_err(PolicyError::storage("delete a policy"))?;
         }
         tx.commit().await.map_err(PolicyError::storage("commit"))
+    }
+
+    /// Records that another bundle judges now, or that the one that judges has changed.
+    async fn tell_change(
+        &self,
+        tx: &mut WriteTransaction,
+        stored: &PolicyRecord,
+        active_before: Option<&str>,
+        revision_before: &str,
+    ) -> Result<(), PolicyError> {
+        let (kind, message, details) = if active_before != Some(&stored.id) {
+            (
+                "user.policy.active.updated",
+                "Active policy bundle updated to a different bundle",
+                json!({"last_policy_bundle_id": active_before, "current_policy_bundle_id": stored.id}),
+            )
+        } else if stored.revision != revision_before {
+            (
+                "user.policy.active.content_change",
+                "Active policy bundle content changed",
+                json!({
+                    "policy_id": stored.id,
+                    "last_policy_bundle_digest": revision_before.trim_start_matches("sha256:"),
+                    "current_policy_bundle_digest": stored.revision.trim_start_matches("sha256:"),
+                }),
+            )
+        } else {
+            return Ok(());
+        };
+        let event = NewEvent {
+            account: &stored.account,
+            kind,
+            level: Level::Info,
+            message: message.to_owned(),
+            details,
+            resource: Resource { kind: "policy_bundle", id: None },
+            service: Service::Catalog,
+        };
+        record(self, tx, &event, self.now()).await.map_err(PolicyError::Storage)
     }
 
     async fn require_account(&self, account: &str) -> Result<(), PolicyError> {
@@ -206,6 +247,14 @@ impl Engine {
     }
 }
 
+async fn active_id(tx: &mut WriteTransaction, account: &str) -> Result<Option<String>, PolicyError> {
+    storage::query("SELECT id FROM policies WHERE account = $1 AND is_active = 1")
+        .bind(account)
+        .fetch_optional_value(tx)
+        .await
+        .map_err(PolicyError::storage("read the active policy"))
+}
+
 struct NewRecord<'a> {
     account: &'a str,
     id: &'a str,
@@ -216,26 +265,27 @@ struct NewRecord<'a> {
 }
 
 async fn store(
-    connection: &mut SqliteConnection,
+    tx: &mut WriteTransaction,
     record: &NewRecord<'_>,
     now: Timestamp,
 ) -> Result<PolicyRecord, PolicyError> {
     if record.activate {
-        sqlx::query("UPDATE policies SET is_active = 0 WHERE account = $1 AND is_active = 1 AND id <> $2")
+        storage::query("UPDATE policies SET is_active = 0 WHERE account = $1 AND is_active = 1 AND id <> $2")
             .bind(record.account)
             .bind(record.id)
-            .execute(&mut *connection)
+            .execute(&mut *tx)
             .await
             .map_err(PolicyError::storage("deactivate the other policy"))?;
     }
     let document = record.document.to_string();
-    let row = sqlx::query(sqlx::AssertSqlSafe(format!(
+    let row = storage::query_built(format!(
         "INSERT INTO policies ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8) \
          ON CONFLICT (account, id) DO UPDATE SET name = excluded.name, document = excluded.document, \
-           revision = excluded.revision, is_active = max(is_active, excluded.is_active), \
+           revision = excluded.revision, \
+           is_active = CASE WHEN excluded.is_active = 1 THEN 1 ELSE policies.is_active END, \
            updated_us = excluded.updated_us \
          RETURNING {COLUMNS}"
-    )))
+    ))
     .bind(record.account)
     .bind(record.id)
     .bind(record.name)
@@ -244,7 +294,7 @@ async fn store(
     .bind(record.activate)
     .bind(record.source)
     .bind(to_micros(now))
-    .fetch_one(connection)
+    .fetch_one(tx)
     .await
     .map_err(PolicyError::storage("store a policy"))?;
     read_record(&row).map_err(PolicyError::Storage)
@@ -254,18 +304,18 @@ fn revision(document: &str) -> String {
     model::Digest::from_sha256(&Sha256::digest(document.as_bytes()).into()).to_string()
 }
 
-fn read_record(row: &SqliteRow) -> Result<PolicyRecord, StorageError> {
+fn read_record(row: &Row) -> Result<PolicyRecord, StorageError> {
     let read = || -> Result<PolicyRecord, Box<dyn std::error::Error + Send + Sync>> {
         Ok(PolicyRecord {
-            account: row.try_get("account")?,
-            id: row.try_get("id")?,
-            name: row.try_get("name")?,
-            document: serde_json::from_str(row.try_get("document")?)?,
-            revision: row.try_get("revision")?,
-            is_active: row.try_get("is_active")?,
-            source: row.try_get("source")?,
-            created_at: from_micros(row.try_get("created_us")?),
-            updated_at: from_micros(row.try_get("updated_us")?),
+            account: row.get("account")?,
+            id: row.get("id")?,
+            name: row.get("name")?,
+            document: serde_json::from_str(&row.get::<String>("document")?)?,
+            revision: row.get("revision")?,
+            is_active: row.get("is_active")?,
+            source: row.get("source")?,
+            created_at: from_micros(row.get("created_us")?),
+            updated_at: from_micros(row.get("updated_us")?),
         })
     };
     read().map_err(StorageError::at("read a policy record"))
@@ -281,9 +331,9 @@ pub(crate) async fn install_first_policies(
 ) -> Result<(), PolicyError> {
     let default = policy::default_bundle();
     let mut tx = database.begin().await.map_err(PolicyError::storage("begin"))?;
-    let has_any: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM policies WHERE account = $1)")
+    let has_any: bool = storage::query("SELECT EXISTS (SELECT 1 FROM policies WHERE account = $1)")
         .bind(account)
-        .fetch_one(&mut *tx)
+        .fetch_value(&mut tx)
         .await
         .map_err(PolicyError::storage("look for policies"))?;
     if has_any {

@@ -12,6 +12,8 @@ use scanner::ScanOptions;
 pub struct EngineSettings {
     /// Folder with the engine's own database; created if it is not there.
     pub data_dir: PathBuf,
+    /// Where the engine's own tables are; `None`: a file in the data folder.
+    pub storage: Option<storage::Location>,
     /// The vulnerability database file. It may be missing, and may be replaced while the engine runs.
     pub database_path: PathBuf,
     /// Password of `admin` on the first start; `None`: one is made up. Later starts keep the stored one.
@@ -22,8 +24,51 @@ pub struct EngineSettings {
     pub workers: usize,
     /// How long a worker may be silent before its image is given to another one.
     pub lease: Duration,
+    /// Name of this process for people: in events and in the list of services.
+    pub host_id: String,
+    /// How long events are kept.
+    pub events_kept: Duration,
+    /// Pauses between two turns of what comes back.
+    pub intervals: Intervals,
     /// The clock of the world.
     pub clock: fn() -> Timestamp,
+}
+
+/// Pauses between two turns of what comes back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Intervals {
+    /// Removing images that were deleted.
+    pub image_deletion: Duration,
+    /// Removing accounts that were deleted.
+    pub account_deletion: Duration,
+    /// Asking registries whether a watched tag has moved.
+    pub tag_watch: Duration,
+    /// Asking registries for new tags of watched repositories.
+    pub repository_watch: Duration,
+    /// Evaluating images whose verdict somebody watches.
+    pub policy_evaluation: Duration,
+    /// Matching images whose vulnerabilities somebody watches.
+    pub vulnerability_update: Duration,
+    /// Moving analyses into the archive by rule.
+    pub archive_transition: Duration,
+    /// Deleting old events.
+    pub event_expiry: Duration,
+}
+
+impl Default for Intervals {
+    fn default() -> Self {
+        let (minute, hour) = (Duration::from_secs(60), Duration::from_secs(3600));
+        Self {
+            image_deletion: minute,
+            account_deletion: minute,
+            tag_watch: hour,
+            repository_watch: minute,
+            policy_evaluation: hour,
+            vulnerability_update: 4 * hour,
+            archive_transition: hour,
+            event_expiry: hour,
+        }
+    }
 }
 
 impl EngineSettings {
@@ -31,11 +76,15 @@ impl EngineSettings {
     pub fn new(data_dir: PathBuf, database_path: PathBuf, clock: fn() -> Timestamp) -> Self {
         Self {
             data_dir,
+            storage: None,
             database_path,
             admin_password: None,
             scan: ScanOptions::default(),
             workers: 2,
             lease: Duration::from_secs(60),
+            host_id: "lazaret".to_owned(),
+            events_kept: Duration::from_secs(90 * 24 * 3600),
+            intervals: Intervals::default(),
             clock,
         }
     }
@@ -46,10 +95,13 @@ impl fmt::Debug for EngineSettings {
         formatter
             .debug_struct("EngineSettings")
             .field("data_dir", &self.data_dir)
+            .field("storage", &self.storage)
             .field("database_path", &self.database_path)
             .field("scan", &self.scan)
             .field("workers", &self.workers)
             .field("lease", &self.lease)
+            .field("host_id", &self.host_id)
+            .field("intervals", &self.intervals)
             .finish_non_exhaustive()
     }
 }

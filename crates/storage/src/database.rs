@@ -1,51 +1,70 @@
-//! One SQLite file: many readers, one writer.
+//! An open database: a SQLite file of one process, or a PostgreSQL server that several share.
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use sqlx::Connection as _;
 use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Connection as _, Sqlite, Transaction};
+
+use crate::query::Target;
+use crate::transaction::Inner;
+use crate::{Location, WriteTransaction};
 
 /// How long a statement waits for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a request waits for a free connection before it is refused.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(15);
 const READERS_MAX: u32 = 8;
-
-/// A transaction that may write; dropped without `commit`, it never happened.
-pub type WriteTransaction = Transaction<'static, Sqlite>;
+/// The lock that a writing transaction holds on a server: any number, but always the same.
+const WRITE_LOCK: &str = "SELECT pg_advisory_xact_lock(7310300571)";
 
 /// An open database.
 ///
-/// Writers queue inside the process for the one connection that writes, because SQLite has one writer anyway and a
-/// queue is fairer than retries. A committed transaction survives the loss of power (`synchronous=FULL`).
+/// Writers take turns, because SQLite has one writer anyway, and because rules that span several rows then hold without
+/// further locks; on a server they take turns by an advisory lock. A committed transaction survives the loss of power.
 #[derive(Debug, Clone)]
 pub struct Database {
-    path: PathBuf,
-    readers: SqlitePool,
-    writer: SqlitePool,
+    location: Location,
+    backend: Backend,
+}
+
+#[derive(Debug, Clone)]
+enum Backend {
+    Sqlite { readers: SqlitePool, writer: SqlitePool },
+    Postgres { pool: PgPool },
+}
+
+/// The migrations of one owner, written for each kind of database.
+#[derive(Debug)]
+pub struct Migrations {
+    /// Whose: the name of the table that lists what has run comes from it.
+    pub owner: &'static str,
+    /// For SQLite.
+    pub sqlite: Migrator,
+    /// For PostgreSQL; the same numbers.
+    pub postgres: Migrator,
 }
 
 /// Why the database could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The file cannot be created, or is not a database.
-    #[error("open database file `{}`", path.display())]
+    /// The file cannot be created or is no database; the server cannot be reached or does not let us in.
+    #[error("open the database in {}", location.describe())]
     Connect {
-        /// The file.
-        path: PathBuf,
-        /// What SQLite says.
+        /// Where.
+        location: Location,
+        /// Why.
         #[source]
         source: sqlx::Error,
     },
     /// The queue's own tables cannot be made.
-    #[error("prepare the job queue in `{}`", path.display())]
+    #[error("prepare the job queue in {}", location.describe())]
     Queue {
-        /// The file.
-        path: PathBuf,
+        /// Where.
+        location: Location,
         /// Which migration.
         #[source]
         source: MigrateError,
@@ -61,74 +80,136 @@ pub struct MigrateError {
 }
 
 impl Database {
-    /// Opens or creates the file and prepares the job queue in it.
+    /// Opens or creates the database and prepares the job queue in it.
     ///
-    /// Errors: [`OpenError`]; the folder must exist.
-    pub async fn open(path: &Path) -> Result<Self, OpenError> {
-        let failed = |source| OpenError::Connect { path: path.to_owned(), source };
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(BUSY_TIMEOUT)
-            .foreign_keys(true);
-        let writer = SqlitePoolOptions::new()
-            .max_connections(1)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            // On a full disk SQLite ends a transaction by itself. The connection then counts one that is not there, can
-            // never begin another, and would be kept: it is closed, and the next writer gets a new one.
-            .before_acquire(|connection, _| {
-                Box::pin(async move {
-                    // Answered after the rollback that a dropped transaction has left behind.
-                    connection.ping().await?;
-                    Ok(!connection.is_in_transaction())
-                })
-            })
-            .connect_with(options.clone())
-            .await
-            .map_err(failed)?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS_MAX)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .connect_with(options)
-            .await
-            .map_err(failed)?;
-        let database = Self { path: path.to_owned(), readers, writer };
+    /// Errors: [`OpenError`]; a file's folder must exist, and so must a server's database.
+    pub async fn open(location: &Location) -> Result<Self, OpenError> {
+        let backend = match location {
+            Location::File(path) => {
+                let options = SqliteConnectOptions::new()
+                    .filename(path)
+                    .create_if_missing(true)
+                    .journal_mode(SqliteJournalMode::Wal)
+                    .synchronous(SqliteSynchronous::Full)
+                    .busy_timeout(BUSY_TIMEOUT)
+                    .foreign_keys(true);
+                open_sqlite(options).await
+            }
+            Location::Postgres(settings) => open_postgres(&settings.url, settings.connections_max).await,
+        };
+        let backend = backend.map_err(|source| OpenError::Connect { location: location.clone(), source })?;
+        let database = Self { location: location.clone(), backend };
+        let migrations = Migrations {
+            owner: "storage",
+            sqlite: sqlx::migrate!("./migrations/sqlite"),
+            postgres: sqlx::migrate!("./migrations/postgres"),
+        };
         database
-            .migrate("storage", sqlx::migrate!("./migrations/sqlite"))
+            .migrate(migrations)
             .await
-            .map_err(|source| OpenError::Queue { path: path.to_owned(), source })?;
+            .map_err(|source| OpenError::Queue { location: location.clone(), source })?;
         Ok(database)
     }
 
     /// Runs the migrations of one owner that have not run yet.
     ///
-    /// Every owner has its own list of what has run, so that crates number their files independently.
-    pub async fn migrate(&self, owner: &'static str, mut migrator: Migrator) -> Result<(), MigrateError> {
-        migrator.dangerous_set_table_name(format!("_{owner}_migrations"));
-        migrator.run(&self.writer).await.map_err(|source| MigrateError { owner, source })
+    /// Every owner has its own list of what has run, so that crates number their files independently. Processes that start
+    /// at the same time on one server wait for each other. Tables that a newer program has made are refused.
+    pub async fn migrate(&self, migrations: Migrations) -> Result<(), MigrateError> {
+        let Migrations { owner, mut sqlite, mut postgres } = migrations;
+        let table = format!("_{owner}_migrations");
+        let ran = match &self.backend {
+            Backend::Sqlite { writer, .. } => {
+                sqlite.dangerous_set_table_name(table);
+                sqlite.run(writer).await
+            }
+            Backend::Postgres { pool } => {
+                postgres.dangerous_set_table_name(table);
+                postgres.run(pool).await
+            }
+        };
+        ran.map_err(|source| MigrateError { owner, source })
     }
 
-    /// The file.
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// Where it is.
+    pub fn location(&self) -> &Location {
+        &self.location
     }
 
-    /// Connections for reading; each statement sees the last commit.
-    pub fn reader(&self) -> &SqlitePool {
-        &self.readers
+    /// Whether other processes may work on it.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.backend, Backend::Postgres { .. })
+    }
+
+    pub(crate) fn reading_target(&self) -> Target<'_> {
+        match &self.backend {
+            Backend::Sqlite { readers, .. } => Target::SqlitePool(readers),
+            Backend::Postgres { pool } => Target::PostgresPool(pool),
+        }
     }
 
     /// Begins to write. Waits for the writer before, at most fifteen seconds.
     pub async fn begin(&self) -> Result<WriteTransaction, sqlx::Error> {
-        // `IMMEDIATE` takes the lock at the start: a transaction that reads first could otherwise fail at its first write.
-        self.writer.begin_with("BEGIN IMMEDIATE").await
+        match &self.backend {
+            Backend::Sqlite { writer, .. } => {
+                // `IMMEDIATE` takes the lock at the start: a transaction that reads first could otherwise fail at its
+                // first write.
+                writer.begin_with("BEGIN IMMEDIATE").await.map(|tx| WriteTransaction(Inner::Sqlite(tx)))
+            }
+            Backend::Postgres { pool } => {
+                let mut transaction = pool.begin().await?;
+                sqlx::query(WRITE_LOCK).execute(&mut *transaction).await?;
+                Ok(WriteTransaction(Inner::Postgres(transaction)))
+            }
+        }
     }
 
     /// Closes all connections after their current statement.
     pub async fn close(&self) {
-        self.readers.close().await;
-        self.writer.close().await;
+        match &self.backend {
+            Backend::Sqlite { readers, writer } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Backend::Postgres { pool } => pool.close().await,
+        }
     }
+}
+
+async fn open_sqlite(options: SqliteConnectOptions) -> Result<Backend, sqlx::Error> {
+    let writer = SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        // On a full disk SQLite ends a transaction by itself. The connection then counts one that is not there, can
+        // never begin another, and would be kept: it is closed, and the next writer gets a new one.
+        .before_acquire(|connection, _| {
+            Box::pin(async move {
+                // Answered after the rollback that a dropped transaction has left behind.
+                connection.ping().await?;
+                Ok(!connection.is_in_transaction())
+            })
+        })
+        .connect_with(options.clone())
+        .await?;
+    let readers = SqlitePoolOptions::new()
+        .max_connections(READERS_MAX)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_with(options)
+        .await?;
+    Ok(Backend::Sqlite { readers, writer })
+}
+
+async fn open_postgres(url: &str, connections_max: u32) -> Result<Backend, sqlx::Error> {
+    let timeout = BUSY_TIMEOUT.as_millis().to_string();
+    let options: PgConnectOptions = url.parse()?;
+    let options = options
+        .application_name("lazaret")
+        // A writer that waits too long for its turn is told so, as with SQLite.
+        .options([("lock_timeout", timeout.as_str())]);
+    let pool = PgPoolOptions::new()
+        .max_connections(connections_max.max(2))
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_with(options)
+        .await?;
+    Ok(Backend::Postgres { pool })
 }

@@ -4,12 +4,20 @@
 //! both through [`Database`]. There is no clock here; every time is an argument.
 
 mod database;
+mod location;
+mod query;
 mod queue;
+mod row;
 mod time;
+mod transaction;
 
-pub use database::{Database, MigrateError, OpenError, WriteTransaction};
+pub use database::{Database, MigrateError, Migrations, OpenError};
+pub use location::{Location, PostgresSettings};
+pub use query::{Executor, Query, Value, query, query_built};
 pub use queue::{
     Backoff, EnqueueOutcome, Job, JobCounts, Lease, LeaseScope, NewJob, QueueError, ReleasedJob, claim,
-    complete, count_jobs, enqueue, fail, has_due, heartbeat, put_back, release_leases,
+    complete, count_jobs, enqueue, fail, has_due, heartbeat, hurry, put_back, release_leases,
 };
+pub use row::{FromColumn, FromRow, Row};
 pub use time::{from_micros, to_micros};
+pub use transaction::WriteTransaction;

@@ -7,10 +7,8 @@
 
 use std::time::Duration;
 
+use crate::{Database, Executor, Row, WriteTransaction, query, to_micros};
 use jiff::Timestamp;
-use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
-
-use crate::to_micros;
 
 /// Longer reasons are cut: they are for people, and rows should stay small.
 const ERROR_CHARS_MAX: usize = 2000;
@@ -136,32 +134,32 @@ fn failed(action: &'static str) -> impl FnOnce(sqlx::Error) -> QueueError {
 ///
 /// An earlier given-up job of the same key is forgotten, so there is at most one row per key.
 pub async fn enqueue(
-    connection: &mut SqliteConnection,
+    tx: &mut WriteTransaction,
     job: &NewJob<'_>,
     run_at: Timestamp,
     now: Timestamp,
 ) -> Result<EnqueueOutcome, QueueError> {
     let NewJob { kind, dedupe_key, payload, priority, attempts_max } = *job;
-    let wanted: Option<i64> = sqlx::query_scalar(
-        "UPDATE jobs SET priority = max(priority, $3) \
+    let wanted: Option<i64> = query(
+        "UPDATE jobs SET priority = CASE WHEN priority < $3 THEN $3 ELSE priority END \
          WHERE kind = $1 AND dedupe_key = $2 AND state <> 'failed' RETURNING id",
     )
     .bind(kind)
     .bind(dedupe_key)
     .bind(priority)
-    .fetch_optional(&mut *connection)
+    .fetch_optional_value(&mut *tx)
     .await
     .map_err(failed("look for the same work"))?;
     if let Some(id) = wanted {
         return Ok(EnqueueOutcome::AlreadyWanted(id));
     }
-    sqlx::query("DELETE FROM jobs WHERE kind = $1 AND dedupe_key = $2 AND state = 'failed'")
+    query("DELETE FROM jobs WHERE kind = $1 AND dedupe_key = $2 AND state = 'failed'")
         .bind(kind)
         .bind(dedupe_key)
-        .execute(&mut *connection)
+        .execute(&mut *tx)
         .await
         .map_err(failed("forget given-up work"))?;
-    let id: i64 = sqlx::query_scalar(
+    let id: i64 = query(
         "INSERT INTO jobs (kind, dedupe_key, payload, priority, state, attempts_max, run_at_us, created_us) \
          VALUES ($1, $2, $3, $4, 'queued', $5, $6, $7) RETURNING id",
     )
@@ -172,7 +170,7 @@ pub async fn enqueue(
     .bind(attempts_max)
     .bind(to_micros(run_at))
     .bind(to_micros(now))
-    .fetch_one(&mut *connection)
+    .fetch_value(&mut *tx)
     .await
     .map_err(failed("enqueue work"))?;
     Ok(EnqueueOutcome::Created(id))
@@ -182,13 +180,13 @@ pub async fn enqueue(
 ///
 /// Only queued jobs are looked at: call [`release_leases`] first to get back what lost workers held.
 pub async fn claim(
-    connection: &mut SqliteConnection,
+    tx: &mut WriteTransaction,
     kind: &str,
     worker: &str,
     lease_until: Timestamp,
     now: Timestamp,
 ) -> Result<Option<Job>, QueueError> {
-    let row = sqlx::query(
+    let row = query(
         "UPDATE jobs SET state = 'running', claims = claims + 1, attempts = attempts + 1, \
                          lease_owner = $2, lease_expires_us = $3 \
          WHERE id = (SELECT id FROM jobs WHERE state = 'queued' AND kind = $1 AND run_at_us <= $4 \
@@ -199,60 +197,59 @@ pub async fn claim(
     .bind(worker)
     .bind(to_micros(lease_until))
     .bind(to_micros(now))
-    .fetch_optional(connection)
+    .fetch_optional(tx)
     .await
     .map_err(failed("claim work"))?;
     row.map(|row| read_job(&row)).transpose().map_err(failed("read claimed work"))
 }
 
-fn read_job(row: &SqliteRow) -> Result<Job, sqlx::Error> {
+fn read_job(row: &Row) -> Result<Job, sqlx::Error> {
     Ok(Job {
-        lease: Lease { job: row.try_get("id")?, claim: row.try_get("claims")? },
-        kind: row.try_get("kind")?,
-        dedupe_key: row.try_get("dedupe_key")?,
-        payload: row.try_get("payload")?,
-        attempt: row.try_get("attempts")?,
-        attempts_max: row.try_get("attempts_max")?,
+        lease: Lease { job: row.get("id")?, claim: row.get("claims")? },
+        kind: row.get("kind")?,
+        dedupe_key: row.get("dedupe_key")?,
+        payload: row.get("payload")?,
+        attempt: row.get("attempts")?,
+        attempts_max: row.get("attempts_max")?,
     })
 }
 
 /// Prolongs a lease. `false`: it was lost, and the worker must stop.
 pub async fn heartbeat(
-    connection: &mut SqliteConnection,
+    tx: &mut WriteTransaction,
     lease: Lease,
     lease_until: Timestamp,
 ) -> Result<bool, QueueError> {
-    let result = sqlx::query(
-        "UPDATE jobs SET lease_expires_us = $3 WHERE id = $1 AND claims = $2 AND state = 'running'",
-    )
-    .bind(lease.job)
-    .bind(lease.claim)
-    .bind(to_micros(lease_until))
-    .execute(connection)
-    .await
-    .map_err(failed("prolong a lease"))?;
-    Ok(result.rows_affected() == 1)
+    let changed =
+        query("UPDATE jobs SET lease_expires_us = $3 WHERE id = $1 AND claims = $2 AND state = 'running'")
+            .bind(lease.job)
+            .bind(lease.claim)
+            .bind(to_micros(lease_until))
+            .execute(tx)
+            .await
+            .map_err(failed("prolong a lease"))?;
+    Ok(changed == 1)
 }
 
 /// Ends a job as done, in the transaction that stores its result. `false`: the lease was lost, so roll back.
-pub async fn complete(connection: &mut SqliteConnection, lease: Lease) -> Result<bool, QueueError> {
-    let result = sqlx::query("DELETE FROM jobs WHERE id = $1 AND claims = $2 AND state = 'running'")
+pub async fn complete(tx: &mut WriteTransaction, lease: Lease) -> Result<bool, QueueError> {
+    let changed = query("DELETE FROM jobs WHERE id = $1 AND claims = $2 AND state = 'running'")
         .bind(lease.job)
         .bind(lease.claim)
-        .execute(connection)
+        .execute(tx)
         .await
         .map_err(failed("complete work"))?;
-    Ok(result.rows_affected() == 1)
+    Ok(changed == 1)
 }
 
 /// Ends an attempt without success: again at `retry_at`, or never. `false`: the lease was lost.
 pub async fn fail(
-    connection: &mut SqliteConnection,
+    tx: &mut WriteTransaction,
     lease: Lease,
     error: &str,
     retry_at: Option<Timestamp>,
 ) -> Result<bool, QueueError> {
-    let result = sqlx::query(
+    let changed = query(
         "UPDATE jobs SET state = $3, run_at_us = coalesce($4, run_at_us), last_error = $5, \
                          lease_owner = NULL, lease_expires_us = NULL \
          WHERE id = $1 AND claims = $2 AND state = 'running'",
@@ -262,31 +259,51 @@ pub async fn fail(
     .bind(if retry_at.is_some() { "queued" } else { "failed" })
     .bind(retry_at.map(to_micros))
     .bind(error.chars().take(ERROR_CHARS_MAX).collect::<String>())
-    .execute(connection)
+    .execute(tx)
     .await
     .map_err(failed("record a failed attempt"))?;
-    Ok(result.rows_affected() == 1)
+    Ok(changed == 1)
 }
 
 /// Gives a job back untouched, as a worker does that has to stop; the attempt does not count. `false`: the lease was lost.
-pub async fn put_back(connection: &mut SqliteConnection, lease: Lease) -> Result<bool, QueueError> {
-    let result = sqlx::query(
+pub async fn put_back(tx: &mut WriteTransaction, lease: Lease) -> Result<bool, QueueError> {
+    let changed = query(
         "UPDATE jobs SET state = 'queued', attempts = attempts - 1, lease_owner = NULL, lease_expires_us = NULL \
          WHERE id = $1 AND claims = $2 AND state = 'running'",
     )
     .bind(lease.job)
     .bind(lease.claim)
-    .execute(connection)
+    .execute(tx)
     .await
     .map_err(failed("give work back"))?;
-    Ok(result.rows_affected() == 1)
+    Ok(changed == 1)
+}
+
+/// Lets a waiting job run at this time, if it would run later. `false`: there is none that waits.
+pub async fn hurry(
+    tx: &mut WriteTransaction,
+    kind: &str,
+    dedupe_key: &str,
+    run_at: Timestamp,
+) -> Result<bool, QueueError> {
+    let changed = query(
+        "UPDATE jobs SET run_at_us = CASE WHEN run_at_us > $3 THEN $3 ELSE run_at_us END \
+         WHERE kind = $1 AND dedupe_key = $2 AND state = 'queued'",
+    )
+    .bind(kind)
+    .bind(dedupe_key)
+    .bind(to_micros(run_at))
+    .execute(tx)
+    .await
+    .map_err(failed("hurry work"))?;
+    Ok(changed == 1)
 }
 
 /// Takes leases away from workers that are gone: their jobs wait again, or are given up after the last attempt.
 ///
 /// A job that kills its worker each time ends here instead of running for ever.
 pub async fn release_leases(
-    connection: &mut SqliteConnection,
+    tx: &mut WriteTransaction,
     scope: LeaseScope,
     now: Timestamp,
 ) -> Result<Vec<ReleasedJob>, QueueError> {
@@ -294,21 +311,21 @@ pub async fn release_leases(
         LeaseScope::Expired => to_micros(now),
         LeaseScope::All => i64::MAX,
     };
-    let rows = sqlx::query(
+    let rows = query(
         "UPDATE jobs SET state = CASE WHEN attempts >= attempts_max THEN 'failed' ELSE 'queued' END, \
                          last_error = 'the worker disappeared', lease_owner = NULL, lease_expires_us = NULL \
          WHERE state = 'running' AND lease_expires_us <= $1 RETURNING kind, dedupe_key, state",
     )
     .bind(until)
-    .fetch_all(connection)
+    .fetch_all(tx)
     .await
     .map_err(failed("release leases"))?;
     rows.iter()
         .map(|row| {
             Ok(ReleasedJob {
-                kind: row.try_get("kind")?,
-                dedupe_key: row.try_get("dedupe_key")?,
-                is_given_up: row.try_get::<&str, _>("state")? == "failed",
+                kind: row.get("kind")?,
+                dedupe_key: row.get("dedupe_key")?,
+                is_given_up: row.get::<String>("state")? == "failed",
             })
         })
         .collect::<Result<_, sqlx::Error>>()
@@ -316,26 +333,25 @@ pub async fn release_leases(
 }
 
 /// How many jobs of a kind there are.
-pub async fn count_jobs(connection: &mut SqliteConnection, kind: &str) -> Result<JobCounts, QueueError> {
-    let rows: Vec<(String, i64)> =
-        sqlx::query_as("SELECT state, count(*) FROM jobs WHERE kind = $1 GROUP BY state")
-            .bind(kind)
-            .fetch_all(connection)
-            .await
-            .map_err(failed("count work"))?;
+pub async fn count_jobs(on: impl Executor<'_>, kind: &str) -> Result<JobCounts, QueueError> {
+    let rows: Vec<(String, i64)> = query("SELECT state, count(*) FROM jobs WHERE kind = $1 GROUP BY state")
+        .bind(kind)
+        .fetch_all_as(on)
+        .await
+        .map_err(failed("count work"))?;
     let count = |state: &str| rows.iter().find(|(name, _)| name == state).map_or(0, |(_, count)| *count);
     Ok(JobCounts { queued: count("queued"), running: count("running"), failed: count("failed") })
 }
 
 /// Whether [`claim`] or [`release_leases`] would find something, asked without taking the writer.
-pub async fn has_due(pool: &sqlx::SqlitePool, kind: &str, now: Timestamp) -> Result<bool, QueueError> {
-    sqlx::query_scalar(
+pub async fn has_due(database: &Database, kind: &str, now: Timestamp) -> Result<bool, QueueError> {
+    query(
         "SELECT EXISTS (SELECT 1 FROM jobs WHERE kind = $1 AND ((state = 'queued' AND run_at_us <= $2) \
                         OR (state = 'running' AND lease_expires_us <= $2)))",
     )
     .bind(kind)
     .bind(to_micros(now))
-    .fetch_one(pool)
+    .fetch_value(database)
     .await
     .map_err(failed("look for work"))
 }

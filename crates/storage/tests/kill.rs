@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use storage::{Database, LeaseScope, NewJob, claim, complete, enqueue, release_leases};
+use storage::{Database, LeaseScope, Location, NewJob, claim, complete, enqueue, query, release_leases};
 
 const FILE: &str = "killed.db";
 const JOBS: i64 = 200;
@@ -27,9 +27,9 @@ async fn work(database: &Database, second: i64) -> u64 {
         tx.commit().await.unwrap();
         tokio::time::sleep(Duration::from_millis(3)).await;
         let mut tx = database.begin().await.unwrap();
-        sqlx::query("UPDATE results SET times = times + 1 WHERE job = $1")
+        query("UPDATE results SET times = times + 1 WHERE job = $1")
             .bind(&job.dedupe_key)
-            .execute(&mut *tx)
+            .execute(&mut tx)
             .await
             .unwrap();
         assert!(complete(&mut tx, job.lease).await.unwrap());
@@ -51,12 +51,7 @@ fn start_worker(folder: &Path) -> Child {
 
 /// Waits until the worker process has finished one more job, so that each kill meets a working one.
 async fn wait_for_progress(database: &Database) {
-    let count = async || {
-        sqlx::query_scalar::<_, i64>("SELECT sum(times) FROM results")
-            .fetch_one(database.reader())
-            .await
-            .unwrap()
-    };
+    let count = async || query("SELECT sum(times) FROM results").fetch_value::<i64>(database).await.unwrap();
     let before = count().await;
     let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
     while count().await == before {
@@ -68,20 +63,20 @@ async fn wait_for_progress(database: &Database) {
 #[tokio::test]
 async fn killed_workers_lose_nothing() {
     if Path::new(FILE).exists() {
-        let database = Database::open(Path::new(FILE)).await.unwrap();
+        let database = Database::open(&Location::File(FILE.into())).await.unwrap();
         work(&database, 0).await;
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let database = Database::open(&folder.path().join(FILE)).await.unwrap();
+    let database = Database::open(&Location::File(folder.path().join(FILE))).await.unwrap();
     let mut tx = database.begin().await.unwrap();
-    sqlx::query("CREATE TABLE results (job TEXT PRIMARY KEY, times INTEGER NOT NULL)")
-        .execute(&mut *tx)
+    query("CREATE TABLE results (job TEXT PRIMARY KEY, times INTEGER NOT NULL)")
+        .execute(&mut tx)
         .await
         .unwrap();
     for number in 0..JOBS {
         let key = format!("job-{number}");
-        sqlx::query("INSERT INTO results VALUES ($1, 0)").bind(&key).execute(&mut *tx).await.unwrap();
+        query("INSERT INTO results VALUES ($1, 0)").bind(&key).execute(&mut tx).await.unwrap();
         let job = NewJob { kind: "work", dedupe_key: &key, payload: "", priority: 0, attempts_max: 100 };
         enqueue(&mut tx, &job, at(0), at(0)).await.unwrap();
     }
@@ -99,10 +94,8 @@ async fn killed_workers_lose_nothing() {
     let released = release_leases(&mut tx, LeaseScope::Expired, at(60)).await.unwrap();
     tx.commit().await.unwrap();
     let finished_here = work(&database, 60).await;
-    let (once, total): (i64, i64) = sqlx::query_as("SELECT sum(times = 1), count(*) FROM results")
-        .fetch_one(database.reader())
-        .await
-        .unwrap();
+    let (once, total): (i64, i64) =
+        query("SELECT sum(times = 1), count(*) FROM results").fetch_one_as(&database).await.unwrap();
     assert_eq!((once, total), (JOBS, JOBS), "each job's result is stored exactly once");
     assert!(finished_here > 0, "the workers must be killed before they are done");
     assert!(released.len() <= usize::try_from(KILLS).unwrap());

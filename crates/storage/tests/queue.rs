@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use storage::{
-    Backoff, Database, EnqueueOutcome, JobCounts, LeaseScope, NewJob, claim, complete, count_jobs, enqueue,
-    fail, heartbeat, put_back, release_leases,
+    Backoff, Database, EnqueueOutcome, JobCounts, LeaseScope, Location, NewJob, claim, complete, count_jobs,
+    enqueue, fail, heartbeat, put_back, release_leases,
 };
 
 const LEASE: i64 = 60;
@@ -27,7 +27,7 @@ struct Queue {
 impl Queue {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let database = Database::open(&folder.path().join("a.db")).await.unwrap();
+        let database = Database::open(&Location::File(folder.path().join("a.db"))).await.unwrap();
         Self { database, _folder: folder }
     }
 

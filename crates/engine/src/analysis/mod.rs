@@ -2,7 +2,8 @@
 
 mod stored;
 mod stored_package;
+mod told;
 mod worker;
 
 pub(crate) use stored::{Analysis, DecodeError, FORM, decode, encode};
-pub(crate) use worker::{AnalysisJob, JOB_KIND, reconcile};
+pub(crate) use worker::{AnalysisJob, JOB_KIND, reconcile, release_expired};

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use model::{Digest, DockerfileMode, ImageReference};
 use scanner::{CancellationToken, ImageSource, ScanError, ScanErrorKind};
 use serde::{Deserialize, Serialize};
-use sqlx::SqliteConnection;
-use storage::{Backoff, Job, LeaseScope, to_micros};
+use storage::{Backoff, Job, LeaseScope, WriteTransaction, to_micros};
 
+use super::told::tell_end;
 use super::{Analysis, FORM, encode};
 use crate::images::want_analysis;
 use crate::storage_error::chain;
@@ -98,7 +98,7 @@ impl Engine {
 
     async fn claim_analysis(&self, worker: &str) -> Result<Option<Job>, StorageError> {
         let now = self.now();
-        let is_due = storage::has_due(self.storage.reader(), JOB_KIND, now).await;
+        let is_due = storage::has_due(&self.storage, JOB_KIND, now).await;
         if !is_due.map_err(StorageError::at("look for work"))? {
             return Ok(None);
         }
@@ -195,15 +195,16 @@ impl Engine {
             return Ok(());
         }
         row.store(&mut tx, &job.dedupe_key, &content, now).await?;
-        sqlx::query(
+        storage::query(
             "UPDATE images SET analysis_status = 'analyzed', analysis_error = NULL, analyzed_us = $2, updated_us = $2 \
              WHERE digest = $1",
         )
         .bind(&job.dedupe_key)
         .bind(to_micros(now))
-        .execute(&mut *tx)
+        .execute(&mut tx)
         .await
         .map_err(StorageError::at("mark an image as analyzed"))?;
+        tell_end(self, &mut tx, &job.dedupe_key, None, now).await?;
         tx.commit().await.map_err(StorageError::at("commit"))?;
         tracing::info!(
             image.digest = job.dedupe_key,
@@ -238,6 +239,9 @@ impl Engine {
         {
             let status = if is_over { "analysis_failed" } else { "not_analyzed" };
             set_status(&mut tx, &job.dedupe_key, status, Some(reason), now).await?;
+            if is_over {
+                tell_end(self, &mut tx, &job.dedupe_key, Some(reason), now).await?;
+            }
         }
         tx.commit().await.map_err(StorageError::at("commit"))
     }
@@ -297,12 +301,12 @@ impl AnalysisRow {
 
     async fn store(
         &self,
-        connection: &mut SqliteConnection,
+        tx: &mut WriteTransaction,
         digest: &str,
         content: &[u8],
         now: Timestamp,
     ) -> Result<(), StorageError> {
-        sqlx::query(
+        storage::query(
             "INSERT INTO analyses (digest, form, content, architecture, distro, distro_version, dockerfile_mode, \
                                    guessed_dockerfile, size_bytes, layer_count, created_us) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
@@ -323,7 +327,7 @@ impl AnalysisRow {
         .bind(self.size_bytes)
         .bind(self.layer_count)
         .bind(to_micros(now))
-        .execute(connection)
+        .execute(tx)
         .await
         .map_err(StorageError::at("store an analysis"))?;
         Ok(())
@@ -332,13 +336,13 @@ impl AnalysisRow {
 
 /// Moves the images of a digest that are not done; a reason is kept until an analysis succeeds.
 async fn set_status(
-    connection: &mut SqliteConnection,
+    tx: &mut WriteTransaction,
     digest: &str,
     status: &'static str,
     reason: Option<&str>,
     now: Timestamp,
 ) -> Result<(), StorageError> {
-    sqlx::query(
+    storage::query(
         "UPDATE images SET analysis_status = $2, analysis_error = coalesce($3, analysis_error), updated_us = $4 \
          WHERE digest = $1 AND analysis_status <> 'analyzed'",
     )
@@ -346,23 +350,24 @@ async fn set_status(
     .bind(status)
     .bind(reason)
     .bind(to_micros(now))
-    .execute(connection)
+    .execute(tx)
     .await
     .map_err(StorageError::at("change an analysis status"))?;
     Ok(())
 }
 
+/// Takes away the leases whose time is over, of whatever kind of work.
+pub(crate) async fn release_expired(tx: &mut WriteTransaction, now: Timestamp) -> Result<(), StorageError> {
+    release(tx, LeaseScope::Expired, now).await
+}
+
 /// Takes leases away and shows it in the images.
-async fn release(
-    connection: &mut SqliteConnection,
-    scope: LeaseScope,
-    now: Timestamp,
-) -> Result<(), StorageError> {
+async fn release(tx: &mut WriteTransaction, scope: LeaseScope, now: Timestamp) -> Result<(), StorageError> {
     let released =
-        storage::release_leases(connection, scope, now).await.map_err(StorageError::at("release leases"))?;
+        storage::release_leases(tx, scope, now).await.map_err(StorageError::at("release leases"))?;
     for job in released.iter().filter(|job| job.kind == JOB_KIND) {
         let status = if job.is_given_up { "analysis_failed" } else { "not_analyzed" };
-        set_status(connection, &job.dedupe_key, status, Some("the worker disappeared"), now).await?;
+        set_status(tx, &job.dedupe_key, status, Some("the worker disappeared"), now).await?;
     }
     Ok(())
 }
@@ -371,8 +376,8 @@ async fn release(
 /// analysis has a job. On an embedded database no other process works, so no lease is waited for.
 pub(crate) async fn reconcile(database: &storage::Database, now: Timestamp) -> Result<(), StorageError> {
     let mut tx = database.begin().await.map_err(StorageError::at("begin"))?;
-    release(&mut tx, LeaseScope::All, now).await?;
-    let waiting: Vec<(String, String, String)> = sqlx::query_as(
+    release(&mut tx, if database.is_shared() { LeaseScope::Expired } else { LeaseScope::All }, now).await?;
+    let waiting: Vec<(String, String, String)> = storage::query(
         "SELECT i.digest, max(t.registry), max(t.repository) FROM images i \
          JOIN image_tags t ON t.account = i.account AND t.digest = i.digest \
          WHERE i.analysis_status IN ('not_analyzed', 'analyzing') AND NOT EXISTS \
@@ -380,7 +385,7 @@ pub(crate) async fn reconcile(database: &storage::Database, now: Timestamp) -> R
          GROUP BY i.digest, t.registry, t.repository",
     )
     .bind(JOB_KIND)
-    .fetch_all(&mut *tx)
+    .fetch_all_as(&mut tx)
     .await
     .map_err(StorageError::at("look for images without work"))?;
     for (digest, registry, repository) in waiting {

@@ -4,8 +4,7 @@ use jiff::Timestamp;
 use model::{Digest, ImageReference};
 use scanner::{ResolvedImage, ScanError, ScanOptions};
 use serde_json::{Map, Value};
-use sqlx::SqliteConnection;
-use storage::{NewJob, QueueError, to_micros};
+use storage::{NewJob, QueueError, WriteTransaction, to_micros};
 
 use super::{AnalysisStatus, ImageFilter, ImageRecord};
 use crate::analysis::{AnalysisJob, JOB_KIND};
@@ -130,18 +129,18 @@ impl Engine {
 
 /// Writes the image's row. Returns whether its analysis is wanted.
 async fn store_image(
-    connection: &mut SqliteConnection,
+    tx: &mut WriteTransaction,
     request: &AddImage,
     resolved: &ResolvedImage,
     now: Timestamp,
 ) -> Result<bool, AddImageError> {
     let digest = resolved.digest.to_string();
-    let existing: Option<(String, String, i64)> = sqlx::query_as(
+    let existing: Option<(String, String, i64)> = storage::query(
         "SELECT analysis_status, annotations, created_us FROM images WHERE account = $1 AND digest = $2",
     )
     .bind(&request.account)
     .bind(&digest)
-    .fetch_optional(&mut *connection)
+    .fetch_optional_as(&mut *tx)
     .await
     .map_err(AddImageError::storage("read the image"))?;
     if existing.is_some() && request.dockerfile.is_some() && !request.force {
@@ -164,12 +163,12 @@ async fn store_image(
         merge_annotations(existing.as_ref().map(|(_, text, _)| text.as_str()), &request.annotations)
             .map_err(AddImageError::storage("read the annotations"))?;
     let created = request.created_at.map(to_micros).or(existing.map(|(.., created)| created));
-    sqlx::query(
+    storage::query(
         "INSERT INTO images (account, digest, parent_digest, image_id, analysis_status, annotations, dockerfile, \
                              created_us, updated_us) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
          ON CONFLICT (account, digest) DO UPDATE SET analysis_status = excluded.analysis_status, \
-           annotations = excluded.annotations, dockerfile = coalesce(excluded.dockerfile, dockerfile), \
+           annotations = excluded.annotations, dockerfile = coalesce(excluded.dockerfile, images.dockerfile), \
            created_us = excluded.created_us, updated_us = excluded.updated_us",
     )
     .bind(&request.account)
@@ -181,7 +180,7 @@ async fn store_image(
     .bind(&request.dockerfile)
     .bind(created.unwrap_or_else(|| to_micros(now)))
     .bind(to_micros(now))
-    .execute(connection)
+    .execute(tx)
     .await
     .map_err(AddImageError::storage("store the image"))?;
     Ok(next == AnalysisStatus::NotAnalyzed || next == AnalysisStatus::Analyzing)
@@ -204,13 +203,13 @@ fn merge_annotations(
 
 /// Points the tag at the digest. A tag that is there already keeps the time it was detected, unless it had moved away.
 async fn store_tag(
-    connection: &mut SqliteConnection,
+    tx: &mut WriteTransaction,
     request: &AddImage,
     digest: &Digest,
     now: Timestamp,
 ) -> Result<(), AddImageError> {
     let created = request.created_at.unwrap_or(now);
-    sqlx::query(
+    storage::query(
         "INSERT INTO image_tags (account, registry, repository, tag, digest, created_us, updated_us, detected_us) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $7) \
          ON CONFLICT (account, registry, repository, tag, digest) DO UPDATE SET updated_us = excluded.updated_us, \
@@ -226,7 +225,7 @@ async fn store_tag(
     .bind(digest.to_string())
     .bind(to_micros(created))
     .bind(to_micros(now))
-    .execute(connection)
+    .execute(tx)
     .await
     .map_err(AddImageError::storage("store the tag"))?;
     Ok(())
@@ -234,7 +233,7 @@ async fn store_tag(
 
 /// Wants the analysis of a digest: once, however many accounts and requests ask.
 pub(crate) async fn want_analysis(
-    connection: &mut SqliteConnection,
+    tx: &mut WriteTransaction,
     reference: &ImageReference,
     digest: &Digest,
     priority: i64,
@@ -249,5 +248,5 @@ pub(crate) async fn want_analysis(
         priority,
         attempts_max: ATTEMPTS_MAX,
     };
-    storage::enqueue(connection, &job, now, now).await.map(drop)
+    storage::enqueue(tx, &job, now, now).await.map(drop)
 }

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use model::{Digest, ImageReference};
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
-use storage::from_micros;
+use storage::{Row, from_micros};
 
 use super::{AnalysisStatus, AnalysisSummary, ImageRecord, PullString, TagRecord};
 use crate::{Engine, StorageError};
@@ -63,11 +61,7 @@ impl Engine {
         Ok(records)
     }
 
-    async fn select_images(
-        &self,
-        account: &str,
-        filter: &ImageFilter,
-    ) -> Result<Vec<SqliteRow>, sqlx::Error> {
+    async fn select_images(&self, account: &str, filter: &ImageFilter) -> Result<Vec<Row>, sqlx::Error> {
         let (sql, values) = match filter {
             ImageFilter::All => {
                 (format!("{SELECT} WHERE i.account = $1 ORDER BY i.created_us DESC, i.digest"), vec![])
@@ -104,11 +98,11 @@ impl Engine {
                 )
             }
         };
-        let mut query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(account.to_owned());
+        let mut query = storage::query_built(sql).bind(account.to_owned());
         for value in values {
             query = query.bind(value);
         }
-        query.fetch_all(self.storage.reader()).await
+        query.fetch_all(&self.storage).await
     }
 
     async fn tags_of(
@@ -123,16 +117,16 @@ impl Engine {
         let rows = match records {
             [] => return Ok(BTreeMap::new()),
             [one] => {
-                sqlx::query(sqlx::AssertSqlSafe(format!("{TAGS} AND digest = $2 {NEWEST_FIRST}")))
+                storage::query_built(format!("{TAGS} AND digest = $2 {NEWEST_FIRST}"))
                     .bind(account)
                     .bind(one.digest.to_string())
-                    .fetch_all(self.storage.reader())
+                    .fetch_all(&self.storage)
                     .await
             }
             _ => {
-                sqlx::query(sqlx::AssertSqlSafe(format!("{TAGS} {NEWEST_FIRST}")))
+                storage::query_built(format!("{TAGS} {NEWEST_FIRST}"))
                     .bind(account)
-                    .fetch_all(self.storage.reader())
+                    .fetch_all(&self.storage)
                     .await
             }
         }
@@ -148,35 +142,35 @@ impl Engine {
 
 type ReadError = Box<dyn std::error::Error + Send + Sync>;
 
-fn read_image(row: &SqliteRow) -> Result<ImageRecord, StorageError> {
+fn read_image(row: &Row) -> Result<ImageRecord, StorageError> {
     let read = || -> Result<ImageRecord, ReadError> {
-        let status: &str = row.try_get("analysis_status")?;
-        let architecture: Option<String> = row.try_get("architecture")?;
+        let status: String = row.get("analysis_status")?;
+        let architecture: Option<String> = row.get("architecture")?;
         let summary = match architecture {
             None => None,
             Some(architecture) => Some(AnalysisSummary {
                 architecture,
-                distro: row.try_get("distro")?,
-                distro_version: row.try_get("distro_version")?,
-                dockerfile_mode: row.try_get("dockerfile_mode")?,
-                guessed_dockerfile: row.try_get("guessed_dockerfile")?,
-                size_bytes: row.try_get("size_bytes")?,
-                layer_count: row.try_get("layer_count")?,
+                distro: row.get("distro")?,
+                distro_version: row.get("distro_version")?,
+                dockerfile_mode: row.get("dockerfile_mode")?,
+                guessed_dockerfile: row.get("guessed_dockerfile")?,
+                size_bytes: row.get("size_bytes")?,
+                layer_count: row.get("layer_count")?,
             }),
         };
         Ok(ImageRecord {
-            account: row.try_get("account")?,
-            digest: row.try_get::<&str, _>("digest")?.parse()?,
-            parent_digest: row.try_get::<&str, _>("parent_digest")?.parse()?,
-            image_id: row.try_get::<&str, _>("image_id")?.parse()?,
-            status: AnalysisStatus::from_name(status)
+            account: row.get("account")?,
+            digest: row.get::<String>("digest")?.parse()?,
+            parent_digest: row.get::<String>("parent_digest")?.parse()?,
+            image_id: row.get::<String>("image_id")?.parse()?,
+            status: AnalysisStatus::from_name(&status)
                 .ok_or_else(|| format!("analysis status `{status}` is unknown"))?,
-            analysis_error: row.try_get("analysis_error")?,
-            annotations: serde_json::from_str(row.try_get("annotations")?)?,
-            dockerfile: row.try_get("dockerfile")?,
-            created_at: from_micros(row.try_get("created_us")?),
-            updated_at: from_micros(row.try_get("updated_us")?),
-            analyzed_at: row.try_get::<Option<i64>, _>("analyzed_us")?.map(from_micros),
+            analysis_error: row.get("analysis_error")?,
+            annotations: serde_json::from_str(&row.get::<String>("annotations")?)?,
+            dockerfile: row.get("dockerfile")?,
+            created_at: from_micros(row.get("created_us")?),
+            updated_at: from_micros(row.get("updated_us")?),
+            analyzed_at: row.get::<Option<i64>>("analyzed_us")?.map(from_micros),
             summary,
             tags: Vec::new(),
         })
@@ -184,15 +178,15 @@ fn read_image(row: &SqliteRow) -> Result<ImageRecord, StorageError> {
     read().map_err(StorageError::at("read an image record"))
 }
 
-fn read_tag(row: &SqliteRow) -> Result<(Digest, TagRecord), ReadError> {
-    let tag: String = row.try_get("tag")?;
+fn read_tag(row: &Row) -> Result<(Digest, TagRecord), ReadError> {
+    let tag: String = row.get("tag")?;
     let record = TagRecord {
-        registry: row.try_get("registry")?,
-        repository: row.try_get("repository")?,
+        registry: row.get("registry")?,
+        repository: row.get("repository")?,
         tag: (!tag.is_empty()).then_some(tag),
-        created_at: from_micros(row.try_get("created_us")?),
-        updated_at: from_micros(row.try_get("updated_us")?),
-        detected_at: from_micros(row.try_get("detected_us")?),
+        created_at: from_micros(row.get("created_us")?),
+        updated_at: from_micros(row.get("updated_us")?),
+        detected_at: from_micros(row.get("detected_us")?),
     };
-    Ok((row.try_get::<&str, _>("digest")?.parse()?, record))
+    Ok((row.get::<String>("digest")?.parse()?, record))
 }

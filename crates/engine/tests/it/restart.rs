@@ -50,12 +50,14 @@ async fn work_that_a_lost_process_held_is_taken_over() {
     let first = TestEngine::start(settings(folder.path(), Some(&registry)), false).await;
     first.post("/images", &json!({"tag": tag})).await;
     // What a killed worker leaves: a lease that nobody will end.
-    let database = storage::Database::open(&folder.path().join("data/engine.db")).await.unwrap();
+    let database = storage::Database::open(&storage::Location::File(folder.path().join("data/engine.db")))
+        .await
+        .unwrap();
     let now = crate::support::clock();
     let mut tx = database.begin().await.unwrap();
     let hour = std::time::Duration::from_secs(3600);
     assert!(storage::claim(&mut tx, "analyze_image", "gone", now + hour, now).await.unwrap().is_some());
-    sqlx::query("UPDATE images SET analysis_status = 'analyzing'").execute(&mut *tx).await.unwrap();
+    storage::query("UPDATE images SET analysis_status = 'analyzing'").execute(&mut tx).await.unwrap();
     tx.commit().await.unwrap();
     database.close().await;
     first.close().await;

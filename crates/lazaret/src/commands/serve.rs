@@ -48,6 +48,7 @@ async fn serve(config: ServeConfig) -> anyhow::Result<Exit> {
     let stop = CancellationToken::new();
     let signals = shutdown::on_signal(stop.clone());
     let workers = tokio::spawn(Arc::clone(&engine).run_workers(stop.clone().cancelled_owned()));
+    let duties = tokio::spawn(Arc::clone(&engine).run_duties(stop.clone().cancelled_owned()));
     let facts =
         ProgramFacts { version: config::VERSION.to_owned(), engine_url: format!("{}/v1", engine_api.url()) };
     terminal::print(&greeting(&config, &control_plane, &engine_api, &first_start, &engine.database_state()))?;
@@ -60,6 +61,7 @@ async fn serve(config: ServeConfig) -> anyhow::Result<Exit> {
     stop.cancel();
     signals.abort();
     workers.await.context("the workers ended badly")?;
+    duties.await.context("the duties ended badly")?;
     engine.shutdown().await;
     served?;
     Ok(Exit::Clean)

@@ -1,0 +1,42 @@
+//! A transaction that may write: one at a time in a database, whichever kind it is.
+
+use sqlx::{Postgres, Sqlite, Transaction};
+
+use crate::query::Target;
+
+/// A transaction that may write; dropped without `commit`, it never happened.
+///
+/// Only one is open in a database at a time, over all its processes: what is read in it stays true until it ends.
+#[derive(Debug)]
+pub struct WriteTransaction(pub(crate) Inner);
+
+#[derive(Debug)]
+pub(crate) enum Inner {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+}
+
+impl WriteTransaction {
+    /// Makes it so. What was committed survives the loss of power.
+    pub async fn commit(self) -> Result<(), sqlx::Error> {
+        match self.0 {
+            Inner::Sqlite(transaction) => transaction.commit().await,
+            Inner::Postgres(transaction) => transaction.commit().await,
+        }
+    }
+
+    /// Undoes it, and waits until that is done.
+    pub async fn rollback(self) -> Result<(), sqlx::Error> {
+        match self.0 {
+            Inner::Sqlite(transaction) => transaction.rollback().await,
+            Inner::Postgres(transaction) => transaction.rollback().await,
+        }
+    }
+
+    pub(crate) fn target(&mut self) -> Target<'_> {
+        match &mut self.0 {
+            Inner::Sqlite(transaction) => Target::SqliteConnection(transaction),
+            Inner::Postgres(transaction) => Target::PostgresConnection(transaction),
+        }
+    }
+}
