@@ -44,12 +44,12 @@ impl DecisionReason {
     }
 }
 
-/// The whitelist item that turned a row into `go`.
+/// The whitelist item, or the exception of the account, that turned a row into `go`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WhitelistedBy {
-    /// Name of the whitelist.
+    /// Name of the whitelist; `exceptions` for an exception.
     pub whitelist_name: String,
-    /// Its id.
+    /// Its id, or the exception's.
     pub whitelist_id: String,
     /// The item's id, if it has one.
     pub matched_rule_id: Option<String>,
@@ -125,6 +125,8 @@ pub struct Decision {
     pub matched_whitelisted_image: Option<usize>,
     /// Position of the denied image that matched.
     pub matched_blacklisted_image: Option<usize>,
+    /// Identifiers of the account's exceptions that changed a row or a list, sorted.
+    pub exceptions: Vec<String>,
     /// Mistakes in the bundle.
     pub problems: Vec<EvaluationProblem>,
 }

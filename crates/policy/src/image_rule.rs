@@ -29,6 +29,11 @@ impl<'a> Target<'a> {
         let identity = image.map(|image| (&image.digest, &image.image_id));
         Self { registry, repository, tag: reference.tag(), identity }
     }
+
+    /// `registry/repository`.
+    pub(crate) fn full_repository(&self) -> String {
+        format!("{}/{}", self.registry, self.repository)
+    }
 }
 
 /// Whether a rule is about the target.

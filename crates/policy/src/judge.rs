@@ -6,6 +6,7 @@ use model::{
     ImageFacts, ImageReference, Inventory, MatchReport, PackageFeeds, PolicyException, SignatureCheck,
 };
 
+use crate::accepted::Accepted;
 use crate::budget::{Budget, Failure, ROW_STEPS, WORK_MAX};
 use crate::bundle::Bundle;
 use crate::compile::{Compiled, Mapping, Policy, Rule};
@@ -96,6 +97,7 @@ struct Evaluation<'a> {
     compiled: &'a Compiled,
     now: Timestamp,
     budget: Budget,
+    accepted: Accepted,
     matched_mapping: Option<usize>,
     rows: Vec<DecisionRow>,
     problems: Vec<EvaluationProblem>,
@@ -108,6 +110,7 @@ impl<'a> Evaluation<'a> {
             compiled: bundle.compiled(),
             now,
             budget: Budget::new(WORK_MAX),
+            accepted: Accepted::default(),
             matched_mapping: None,
             rows: Vec::new(),
             problems: Vec::new(),
@@ -127,6 +130,7 @@ impl<'a> Evaluation<'a> {
             if !problems.is_empty() {
                 return Ok(self.refused(problems));
             }
+            self.accepted = Accepted::new(input, &mut self.budget)?;
             for policy in mapping.policies.iter().map(|position| &compiled.policies[*position]) {
                 self.budget.spend(ROW_STEPS * policy.end_of_life.len() as u64)?;
                 self.problems.extend_from_slice(&policy.end_of_life);
@@ -213,7 +217,12 @@ impl<'a> Evaluation<'a> {
     }
 
     fn run(&mut self, rule: &Rule, input: &EvaluationInput<'_>) -> Result<Vec<Match>, Failure> {
-        let mut output = Output { matches: Vec::new(), notes: Vec::new(), budget: &mut self.budget };
+        let mut output = Output {
+            matches: Vec::new(),
+            notes: Vec::new(),
+            budget: &mut self.budget,
+            accepted: &mut self.accepted,
+        };
         rule.check.run(input, &mut output)?;
         let Output { matches, notes, .. } = output;
         let place = RulePlace { gate: rule.gate, trigger: rule.trigger, rule_id: rule.id.as_deref() };
@@ -252,6 +261,9 @@ impl<'a> Evaluation<'a> {
                     break;
                 }
             }
+            if whitelisted.is_none() {
+                whitelisted = finding.and_then(|finding| self.accepted.find(finding));
+            }
             self.rows.push(DecisionRow {
                 trigger_id: identifier,
                 gate: rule.gate.to_owned(),
@@ -286,6 +298,7 @@ impl<'a> Evaluation<'a> {
             matched_mapping: self.matched_mapping,
             matched_whitelisted_image: whitelisted,
             matched_blacklisted_image: blacklisted,
+            exceptions: std::mem::take(&mut self.accepted).into_applied(),
             problems: std::mem::take(&mut self.problems),
         }
     }
@@ -301,6 +314,7 @@ impl<'a> Evaluation<'a> {
             matched_mapping: self.matched_mapping,
             matched_whitelisted_image: None,
             matched_blacklisted_image: None,
+            exceptions: Vec::new(),
             problems,
         }
     }

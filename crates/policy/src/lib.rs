@@ -10,6 +10,7 @@
 //! Invariant: [`judge`] is bounded. A regular expression that backtracks too long, or a bundle that asks for more work
 //! than [`WORK_MAX`], ends in `stop` with a problem, never in a hang and never in a silent pass.
 
+mod accepted;
 mod budget;
 mod bundle;
 mod compile;

@@ -26,6 +26,11 @@ impl Pattern {
                 Err(error) => Self::Broken(error),
             };
         }
+        Self::with_stars_only(text)
+    }
+
+    /// A text in which `*` stands for any run of characters and everything else for itself.
+    pub(crate) fn with_stars_only(text: &str) -> Self {
         if text.contains('*') {
             return Self::Wildcard(text.split('*').map(str::to_owned).collect());
         }

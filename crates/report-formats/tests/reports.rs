@@ -140,6 +140,7 @@ fn refusal() -> Decision {
         matched_mapping: Some(0),
         matched_whitelisted_image: None,
         matched_blacklisted_image: None,
+        exceptions: vec![],
         problems: vec![],
     }
 }

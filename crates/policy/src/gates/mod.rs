@@ -7,6 +7,11 @@ mod always;
 mod dockerfile;
 mod dockerfile_lines;
 mod end_of_life;
+mod exploitation;
+mod finding_filter;
+mod lookup_quality;
+mod missing_data;
+mod signatures;
 mod vulnerabilities;
 mod vulnerable_package;
 
@@ -14,6 +19,7 @@ use std::fmt::Debug;
 
 use serde_json::{Value, json};
 
+use crate::accepted::Accepted;
 use crate::budget::{Budget, Failure};
 use crate::judge::EvaluationInput;
 use crate::parameter::{Parameter, ParameterValues};
@@ -75,6 +81,8 @@ pub(crate) struct Output<'a> {
     /// What a user should know about the answer, though it decides nothing.
     pub(crate) notes: Vec<String>,
     pub(crate) budget: &'a mut Budget,
+    /// Findings that the account has accepted: for checks that sum up findings. Rows about one finding are seen to later.
+    pub(crate) accepted: &'a mut Accepted,
 }
 
 impl Output<'_> {
@@ -91,7 +99,7 @@ impl Output<'_> {
 }
 
 /// The gates that can be evaluated, in the order of the specification.
-pub(crate) static GATES: &[Gate] = &[always::GATE, dockerfile::GATE, vulnerabilities::GATE];
+pub(crate) static GATES: &[Gate] = &[always::GATE, dockerfile::GATE, vulnerabilities::GATE, signatures::GATE];
 
 /// Gates of the language that cannot be evaluated yet.
 pub(crate) static NOT_SUPPORTED: &[&str] = &[
@@ -163,7 +171,7 @@ mod tests {
         let gates = specification.as_array().unwrap();
         let names: Vec<&str> = gates.iter().map(|gate| gate["name"].as_str().unwrap()).collect();
         assert_eq!(&names[..3], ["always", "dockerfile", "vulnerabilities"]);
-        assert_eq!(names.len(), 3 + 14);
+        assert_eq!(names.len(), GATES.len() + 14);
         let members = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
         for gate in gates {
             assert_eq!(members(gate), ["name", "description", "state", "superceded_by", "triggers"]);

@@ -3,7 +3,7 @@
 use model::{DistroCoverage, FindingState, NoDataReason};
 
 use super::vulnerable_package::{PACKAGE_PARAMETERS, build_package};
-use super::{Built, Check, Gate, Output, Trigger};
+use super::{Built, Check, Gate, Output, Trigger, exploitation, lookup_quality};
 use crate::budget::Failure;
 use crate::judge::EvaluationInput;
 use crate::parameter::{Parameter, ParameterValues, Validator};
@@ -65,6 +65,12 @@ pub(super) const GATE: Gate = Gate {
             is_unconditional: false,
             build: build_blacklist,
         },
+        exploitation::KNOWN_EXPLOITED,
+        exploitation::EXPLOIT_PROBABILITY,
+        exploitation::RISK,
+        exploitation::FIX_AGE,
+        lookup_quality::UNDECIDED_PACKAGES,
+        lookup_quality::DATABASE_AGE,
     ],
 };
 
@@ -139,14 +145,18 @@ fn build_blacklist(values: ParameterValues, _regexes: &mut RegexCompiler) -> Bui
 }
 
 impl Check for Blacklist {
+    /// What an exception of the account covers is left out of the list.
+    ///
     /// Other names of a vulnerability count too: which of them a finding shows depends on the feeds, not on the image.
     fn run(&self, input: &EvaluationInput<'_>, output: &mut Output<'_>) -> Result<(), Failure> {
         let mut found = Vec::new();
         for id in &self.ids {
             output.budget.spend(input.report.findings.len() as u64)?;
-            let is_found = input.report.findings.iter().any(|finding| {
+            let mut findings = input.report.findings.iter().enumerate();
+            let is_found = findings.any(|(position, finding)| {
                 (!self.is_vendor_only || finding.state != FindingState::WillNotFix)
                     && (finding.id == *id || finding.aliases.contains(id))
+                    && !output.accepted.covers(position)
             });
             if is_found {
                 found.push(id.as_str());

@@ -7,11 +7,16 @@
 //! - Scores of the national database (source `nvd`) are asked for the `cvss_v3_…` parameters; where a finding has none,
 //!   all its scores are, because feeds republish them under other names. The `vendor_cvss_v3_…` parameters ask all sources but
 //!   `nvd` and `osv`, which only collects. A finding without a score has -1.0.
-//! - When a finding was first seen is not recorded. A finding of unknown date passes `max_days_since_creation` and
-//!   `max_days_since_fix`, so the rule fires from the first day on, and the decision carries a note that says so.
+//! - A finding whose first detection, or whose fix's first sight, is not known passes `max_days_since_creation` and
+//!   `max_days_since_fix`: the rule fires from the first day on, and the decision carries a note that says so. A date that
+//!   is not known is not told in the message either.
 
-use model::{Finding, FindingState, PackageKind, Severity};
+use jiff::Timestamp;
+use model::{Finding, FindingTimes, PackageKind};
 
+use super::finding_filter::{
+    FIX_AVAILABLE, FilterDefaults, FindingFilter, SEVERITIES, finding_trigger_id, fixes, holds, is_days_ago,
+};
 use super::{Built, Check, Match, Output};
 use crate::budget::Failure;
 use crate::cvss;
@@ -48,7 +53,7 @@ pub(super) const PACKAGE_PARAMETERS: &[Parameter] = &[
         description: "Severity to compare with. Default: unknown.",
         example: "high",
         is_required: false,
-        validator: Validator::Choice(&["unknown", "negligible", "low", "medium", "high", "critical"]),
+        validator: Validator::Choice(SEVERITIES),
     },
     comparison("cvss_v3_base_score_comparison", "How to compare the CVSS 3 base score. Default: >=."),
     score("cvss_v3_base_score", "CVSS 3 base score to compare with."),
@@ -59,13 +64,7 @@ pub(super) const PACKAGE_PARAMETERS: &[Parameter] = &[
     score("cvss_v3_exploitability_score", "CVSS 3 exploitability score to compare with."),
     comparison("cvss_v3_impact_score_comparison", "How to compare the CVSS 3 impact score. Default: >=."),
     score("cvss_v3_impact_score", "CVSS 3 impact score to compare with."),
-    Parameter {
-        name: "fix_available",
-        description: "Whether a version that fixes the vulnerability must be known or must not be. Default: either.",
-        example: "true",
-        is_required: false,
-        validator: Validator::Boolean,
-    },
+    FIX_AVAILABLE,
     Parameter {
         name: "vendor_only",
         description: "Leave out what the distro has said that it will not fix. Default: true.",
@@ -75,14 +74,14 @@ pub(super) const PACKAGE_PARAMETERS: &[Parameter] = &[
     },
     Parameter {
         name: "max_days_since_creation",
-        description: "Days after the first detection in this image before the rule fires. The day of detection is not recorded yet, so the rule fires at once.",
+        description: "Days after the first detection in this image before the rule fires; at once when the day is not known.",
         example: "7",
         is_required: false,
         validator: Validator::Integer,
     },
     Parameter {
         name: "max_days_since_fix",
-        description: "Days after the first sight of a fix before the rule fires, with fix_available=true only. The day is not recorded yet, so the rule fires at once.",
+        description: "Days after the first sight of a fix before the rule fires, with fix_available=true only; at once when the day is not known.",
         example: "30",
         is_required: false,
         validator: Validator::Integer,
@@ -131,17 +130,23 @@ struct ScoreFilter {
 
 #[derive(Debug)]
 struct PackageCheck {
-    /// `Some(true)` for the operating system's packages only.
-    is_os_wanted: Option<bool>,
-    severity_comparison: &'static str,
-    severity: Severity,
+    filter: FindingFilter,
     scores: Vec<ScoreFilter>,
-    is_fix_wanted: Option<bool>,
-    is_vendor_only: bool,
-    /// The first of the two waiting times that a user gave and that would have to be known.
-    unknown_date_parameter: Option<&'static str>,
+    waits: Vec<Wait>,
     path_exclude: Option<PrefixRegex>,
 }
+
+/// A time that the rule lets pass before it fires.
+#[derive(Debug)]
+struct Wait {
+    /// As the parameter and the message name it.
+    name: &'static str,
+    days: u32,
+    since: fn(&FindingTimes) -> Option<Timestamp>,
+}
+
+/// What holds in this trigger when a rule does not say it.
+const DEFAULTS: FilterDefaults = FilterDefaults { severity_comparison: ">", is_vendor_only: true };
 
 const SCORES: [(bool, ScoreKind, &str, &str); 6] = [
     (false, ScoreKind::Base, "cvss_v3_base_score", "cvss_v3_base_score_comparison"),
@@ -173,46 +178,41 @@ pub(super) fn build_package(mut values: ParameterValues, _regexes: &mut RegexCom
             value: values.float(name)?,
         })
     });
-    let is_fix_wanted = values.boolean("fix_available");
-    let waits = |name: &'static str| values.integer(name).is_some_and(|days| days > 0).then_some(name);
-    let unknown_date_parameter = waits("max_days_since_creation")
-        .or_else(|| waits("max_days_since_fix").filter(|_| is_fix_wanted == Some(true)));
+    let filter = FindingFilter::new(&values, DEFAULTS);
+    let wait = |name: &'static str, since: fn(&FindingTimes) -> Option<Timestamp>| {
+        values.integer(name).map(|days| Wait { name, days, since })
+    };
+    let since_detection = wait("max_days_since_creation", |times| times.detected_at);
+    let since_fix = wait("max_days_since_fix", |times| times.fix_observed_at)
+        .filter(|_| filter.is_fix_wanted == Some(true));
     Ok(Box::new(PackageCheck {
-        is_os_wanted: match values.choice("package_type") {
-            Some("os") => Some(true),
-            Some("non-os") => Some(false),
-            _ => None,
-        },
-        severity_comparison: values.choice("severity_comparison").unwrap_or(">"),
-        severity: values.choice("severity").and_then(|word| word.parse().ok()).unwrap_or(Severity::Unknown),
+        filter,
         scores: scores.collect(),
-        is_fix_wanted,
-        is_vendor_only: values.boolean("vendor_only").unwrap_or(true),
-        unknown_date_parameter,
+        waits: since_detection.into_iter().chain(since_fix).collect(),
         path_exclude,
     }))
 }
 
 impl Check for PackageCheck {
     fn run(&self, input: &EvaluationInput<'_>, output: &mut Output<'_>) -> Result<(), Failure> {
-        let mut is_date_missed = false;
+        let mut unknown_date_parameter = None;
         for (position, finding) in input.report.findings.iter().enumerate() {
             output.budget.spend(1)?;
-            if !self.is_wanted(finding, output)? {
+            let times = input.finding_times.get(position).copied().unwrap_or_default();
+            if !self.is_wanted(finding, &times, input.now, output)? {
                 continue;
             }
-            is_date_missed = true;
+            let is_unknown = |wait: &&Wait| wait.days > 0 && (wait.since)(&times).is_none();
+            unknown_date_parameter = unknown_date_parameter.or(self.waits.iter().find(is_unknown));
             output.push(Match {
-                message: self.message(finding),
-                trigger_id: Some(format!("{}+{}", finding.id, identifier_piece(finding))),
+                message: self.message(finding, &times),
+                trigger_id: Some(finding_trigger_id(finding)),
                 finding: Some(position),
             })?;
         }
-        if let Some(parameter) = self.unknown_date_parameter
-            && is_date_missed
-        {
+        if let Some(Wait { name, .. }) = unknown_date_parameter {
             output.notes.push(format!(
-                "Parameter `{parameter}` has no effect: when a finding was first seen is not recorded, so the rule does not wait"
+                "Parameter `{name}` has no effect on some findings: when they or their fixes were first seen is not known, so the rule does not wait"
             ));
         }
         Ok(())
@@ -220,26 +220,31 @@ impl Check for PackageCheck {
 }
 
 impl PackageCheck {
-    fn is_wanted(&self, finding: &Finding, output: &mut Output<'_>) -> Result<bool, Failure> {
-        let is_os = finding.package_kind.is_operating_system();
-        let is_filtered = self.is_os_wanted.is_some_and(|is_os_wanted| is_os_wanted != is_os)
-            || !holds(self.severity_comparison, &finding.severity, &self.severity)
-            || (self.is_vendor_only && finding.state == FindingState::WillNotFix)
-            || self.is_fix_wanted.is_some_and(|is_fix_wanted| is_fix_wanted == fixes(finding).is_empty())
-            || self
-                .scores
-                .iter()
-                .any(|filter| !holds(filter.comparison, &filter.score(finding), &filter.value));
-        if is_filtered {
+    fn is_wanted(
+        &self,
+        finding: &Finding,
+        times: &FindingTimes,
+        now: Timestamp,
+        output: &mut Output<'_>,
+    ) -> Result<bool, Failure> {
+        let is_due = |wait: &Wait| (wait.since)(times).is_none_or(|at| is_days_ago(at, wait.days, now));
+        let has_score =
+            |filter: &ScoreFilter| holds(filter.comparison, &filter.score(finding), &filter.value);
+        if !self.filter.is_wanted(finding)
+            || !self.waits.iter().all(is_due)
+            || !self.scores.iter().all(has_score)
+        {
             return Ok(false);
         }
         match &self.path_exclude {
-            Some(regex) if !is_os => Ok(!regex.is_match(&finding.package_path, output.budget)?),
+            Some(regex) if !finding.package_kind.is_operating_system() => {
+                Ok(!regex.is_match(&finding.package_path, output.budget)?)
+            }
             _ => Ok(true),
         }
     }
 
-    fn message(&self, finding: &Finding) -> String {
+    fn message(&self, finding: &Finding, times: &FindingTimes) -> String {
         let is_os = finding.package_kind.is_operating_system();
         let (class, name) = if is_os { ("os", &finding.package) } else { ("non-os", &finding.package_path) };
         let fixed_in = match fixes(finding) {
@@ -247,10 +252,11 @@ impl PackageCheck {
             fixes => format!("(fixed in: {})", fixes.join(", ")),
         };
         format!(
-            "{severity} Vulnerability found in {class} package type ({package_type}) - {name} {fixed_in}{scores}{vendor_scores}({id} - {link})",
+            "{severity} Vulnerability found in {class} package type ({package_type}) - {name} {fixed_in}{scores}{times}{vendor_scores}({id} - {link})",
             severity = finding.severity.name().to_uppercase(),
             package_type = package_type(finding.package_kind),
             scores = self.scores_text(finding, false),
+            times = self.times_text(times),
             vendor_scores = self.scores_text(finding, true),
             id = finding.id,
             link = finding.url.as_deref().unwrap_or_default(),
@@ -267,7 +273,19 @@ impl PackageCheck {
             .filter(|(_, score)| *score != 0.0)
             .map(|(name, score)| format!("{name}={}", repr_float(score)))
             .collect();
-        if scores.is_empty() { String::new() } else { format!("({})", scores.join(" ")) }
+        in_brackets(&scores)
+    }
+
+    /// The days from which the rule counts, in brackets, or nothing.
+    fn times_text(&self, times: &FindingTimes) -> String {
+        let days: Vec<String> = self
+            .waits
+            .iter()
+            .filter_map(|wait| {
+                (wait.since)(times).map(|at| format!("{}={}", wait.name, at.strftime("%Y-%m-%d")))
+            })
+            .collect();
+        in_brackets(&days)
     }
 }
 
@@ -290,23 +308,8 @@ impl ScoreFilter {
     }
 }
 
-fn holds<T: PartialOrd>(comparison: &str, left: &T, right: &T) -> bool {
-    match comparison {
-        "=" => left == right,
-        "!=" => left != right,
-        "<" => left < right,
-        ">" => left > right,
-        "<=" => left <= right,
-        _ => left >= right,
-    }
-}
-
-/// Versions that fix it; none while nobody knows whether the installed one is affected.
-fn fixes(finding: &Finding) -> &[String] {
-    match finding.state {
-        FindingState::Undecided => &[],
-        FindingState::Fixed | FindingState::NotFixed | FindingState::WillNotFix => &finding.fixed_in,
-    }
+fn in_brackets(parts: &[String]) -> String {
+    if parts.is_empty() { String::new() } else { format!("({})", parts.join(" ")) }
 }
 
 /// The word for a package manager in messages and reports.
@@ -322,16 +325,4 @@ fn package_type(kind: PackageKind) -> &'static str {
         PackageKind::Golang => "go",
         PackageKind::Binary => "binary",
     }
-}
-
-/// The second half of the identifier.
-fn identifier_piece(finding: &Finding) -> String {
-    let part_from_end = |position: usize| finding.package_path.rsplit('/').nth(position).unwrap_or_default();
-    let piece = match finding.package_kind {
-        PackageKind::Apk | PackageKind::Deb | PackageKind::Rpm => finding.package.as_str(),
-        PackageKind::Maven | PackageKind::Gem => part_from_end(0),
-        PackageKind::Npm => part_from_end(1),
-        PackageKind::PyPi | PackageKind::Golang | PackageKind::Binary => "",
-    };
-    if piece.is_empty() { format!("{}-{}", finding.package, finding.version) } else { piece.to_owned() }
 }

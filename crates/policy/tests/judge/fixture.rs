@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use model::{
     CvssScore, DatabaseIdentity, Decision, Digest, Distro, DistroCoverage, DockerfileMode, Ecosystem,
-    Evidence, FeedKind, Finding, FindingState, ImageFacts, ImageReference, Inventory, MatchReport, MatchedBy,
-    PackageKind, Platform, Severity,
+    Evidence, FeedKind, Finding, FindingState, FindingTimes, ImageFacts, ImageReference, Inventory,
+    MatchReport, MatchedBy, PackageKind, Platform, PolicyException, Severity, SignatureCheck,
 };
 use policy::{Bundle, EvaluationInput, judge};
 use serde_json::{Value, json};
@@ -18,6 +18,9 @@ pub(crate) struct Subject {
     pub(crate) image: ImageFacts,
     pub(crate) inventory: Inventory,
     pub(crate) report: MatchReport,
+    pub(crate) finding_times: Vec<FindingTimes>,
+    pub(crate) signatures: Option<SignatureCheck>,
+    pub(crate) exceptions: Vec<PolicyException>,
     pub(crate) now: Timestamp,
 }
 
@@ -71,6 +74,9 @@ impl Subject {
                 findings: Vec::new(),
                 diagnostics: Vec::new(),
             },
+            finding_times: Vec::new(),
+            signatures: None,
+            exceptions: Vec::new(),
             now: timestamp(NOW),
         }
     }
@@ -93,7 +99,12 @@ impl Subject {
     }
 
     pub(crate) fn input(&self) -> EvaluationInput<'_> {
-        EvaluationInput::new(&self.reference, &self.image, &self.inventory, &self.report, self.now)
+        EvaluationInput {
+            finding_times: &self.finding_times,
+            signatures: self.signatures.as_ref(),
+            exceptions: &self.exceptions,
+            ..EvaluationInput::new(&self.reference, &self.image, &self.inventory, &self.report, self.now)
+        }
     }
 }
 

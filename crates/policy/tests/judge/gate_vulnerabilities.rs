@@ -3,7 +3,7 @@
 use model::{DistroCoverage, Finding, FindingState, NoDataReason, PackageKind, Severity};
 
 use crate::fixture::{
-    Subject, check_rule, cvss, document, finding, ids, judge_document, language_finding, rule, timestamp,
+    Subject, check_rule, cvss, document, finding, judge_document, language_finding, rule, timestamp,
 };
 
 const PACKAGE: (&str, &str) = ("vulnerabilities", "package");
@@ -195,25 +195,6 @@ fn scores_that_a_rule_asks_for_are_told() {
         &[("vendor_cvss_v3_base_score", "1"), ("cvss_v3_base_score", "1")],
         "(cvss_v3_base_score=9.8)(vendor_cvss_v3_base_score=7.8)",
     );
-}
-
-#[test]
-fn waiting_times_do_not_wait_and_say_so() {
-    let findings = vec![finding("CVE-1", "p", Severity::High, &["2"])];
-    let check = |params: &[(&str, &str)], notes: usize| {
-        let params: Vec<(&str, &str)> = [("package_type", "all")].iter().chain(params).copied().collect();
-        let bundle = document(vec![rule("STOP", PACKAGE.0, PACKAGE.1, &params)]);
-        let decision = judge_document(&bundle, &Subject::with_findings(findings.clone()));
-        assert_eq!(ids(&decision), ["CVE-1+p"], "{params:?}");
-        assert_eq!(decision.problems.len(), notes, "{params:?}");
-        assert!(decision.problems.iter().all(|problem| problem.severity == model::ProblemSeverity::Warn));
-        assert!(judge_document(&bundle, &Subject::new()).problems.is_empty());
-    };
-    check(&[("max_days_since_creation", "7")], 1);
-    check(&[("max_days_since_creation", "0")], 0);
-    check(&[("max_days_since_fix", "30")], 0);
-    check(&[("max_days_since_fix", "30"), ("fix_available", "true")], 1);
-    check(&[], 0);
 }
 
 #[test]

@@ -3,12 +3,17 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends where its own fixture is wrong")]
 
 mod bundles;
+mod exceptions;
 mod fixture;
 mod gate_dockerfile;
 mod gate_vulnerabilities;
 mod hostile;
 mod image_lists;
+mod lookup_quality;
 mod mappings;
+mod own_rules;
 mod problems;
+mod signatures;
+mod waiting_times;
 mod whitelists;
 mod without_image;

@@ -52,13 +52,7 @@ fn check_rule(gate: &str, trigger: &str, params: &[(&str, &str)], types: &[&str]
 #[test]
 fn gates_and_triggers_are_checked() {
     check_rule("always", "always", &[], &[], "");
-    check_rule(
-        "nosuch",
-        "always",
-        &[],
-        &["GateNotFoundError"],
-        "always, dockerfile, vulnerabilities (gate=nosuch,trigger=always,rule_id=r)",
-    );
+    check_rule("nosuch", "always", &[], &["GateNotFoundError"], "(gate=nosuch,trigger=always,rule_id=r)");
     for gate in [
         "files",
         "ruby_gems",
