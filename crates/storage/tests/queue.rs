@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use storage::{
-    Backoff, Database, EnqueueOutcome, JobCounts, LeaseScope, Location, NewJob, claim, complete, count_jobs,
-    enqueue, fail, heartbeat, put_back, release_leases,
+    Backoff, Database, EnqueueOutcome, JobCounts, LeaseScope, Location, NewJob, PostgresSettings, claim,
+    complete, count_jobs, enqueue, fail, heartbeat, put_back, release_leases,
 };
+use testkit::PostgresDatabase;
 
 const LEASE: i64 = 60;
 
@@ -21,14 +22,22 @@ fn job(key: &str, priority: i64) -> NewJob<'_> {
 
 struct Queue {
     database: Database,
+    _server: Option<PostgresDatabase>,
     _folder: tempfile::TempDir,
 }
 
 impl Queue {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let database = Database::open(&Location::File(folder.path().join("a.db"))).await.unwrap();
-        Self { database, _folder: folder }
+        // `queue_postgres.rs` is a link to this file: the same tests are compiled once more under that name.
+        let is_on_postgres = env!("CARGO_CRATE_NAME") == "queue_postgres";
+        let server = is_on_postgres.then(|| testkit::postgres_database().unwrap());
+        let location = match &server {
+            Some(server) => Location::Postgres(PostgresSettings::new(server.url.clone())),
+            None => Location::File(folder.path().join("a.db")),
+        };
+        let database = Database::open(&location).await.unwrap();
+        Self { database, _server: server, _folder: folder }
     }
 
     async fn enqueue(&self, key: &str, priority: i64, second: i64) -> EnqueueOutcome {

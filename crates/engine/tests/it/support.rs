@@ -1,7 +1,8 @@
 //! What the tests share: an engine with a listener, images, bundles and a small vulnerability database.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
 use engine::{Engine, EngineSettings};
@@ -12,7 +13,8 @@ use model::{
 };
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use testkit::{Image, ImageBuilder, Layer, Registry, RegistryMode};
+use storage::{Location, PostgresSettings};
+use testkit::{Image, ImageBuilder, Layer, PostgresDatabase, Registry, RegistryMode};
 use tokio::sync::oneshot;
 use vulnerability_db::DatabaseSource;
 
@@ -38,11 +40,31 @@ pub(crate) struct TestEngine {
 pub(crate) fn settings(folder: &Path, registry: Option<&Registry>) -> EngineSettings {
     let mut settings = EngineSettings::new(folder.join("data"), folder.join("vulnerabilities.db"), clock);
     settings.admin_password = Some(PASSWORD.to_owned());
+    settings.storage = storage_of(folder);
     settings.scan.registry.retry.tries_max = 1;
     if let Some(registry) = registry {
         settings.scan.registry.insecure_registries.insert(registry.host());
     }
     settings
+}
+
+/// Where the tables of the engine in this folder are. `tests/it_postgres` is a link to this folder: the same tests are compiled
+/// once more under that name, and have an empty database on a server for each folder.
+pub(crate) fn storage_of(folder: &Path) -> Option<Location> {
+    static DATABASES: Mutex<BTreeMap<PathBuf, PostgresDatabase>> = Mutex::new(BTreeMap::new());
+    if env!("CARGO_CRATE_NAME") != "it_postgres" {
+        return None;
+    }
+    let mut databases = DATABASES.lock().unwrap();
+    let database =
+        databases.entry(folder.to_owned()).or_insert_with(|| testkit::postgres_database().unwrap());
+    Some(Location::Postgres(PostgresSettings::new(database.url.clone())))
+}
+
+/// The tables of the engine in this folder, for tests that play a lost process.
+pub(crate) async fn open_storage(folder: &Path) -> storage::Database {
+    let location = storage_of(folder).unwrap_or_else(|| Location::File(folder.join("data/engine.db")));
+    storage::Database::open(&location).await.unwrap()
 }
 
 impl TestEngine {
