@@ -1,7 +1,7 @@
 //! Reads vulnerability feeds: their bytes in, advisories in one shape out.
 //!
 //! One module per form of feed: [`osv`], [`alpine_secdb`], [`debian_tracker`]. They are pure; only [`read_feed`]
-//! opens files. A broken record becomes a diagnostic and the others are read. What is not such a feed at all, or is
+//! opens files, and only [`fetch`] has connections. [`sources`] says where the public feeds are. A broken record becomes a diagnostic and the others are read. What is not such a feed at all, or is
 //! larger than the limits, is an error: a feed that was read by half must not look like a whole one.
 
 pub mod alpine_secdb;
@@ -9,10 +9,12 @@ pub mod cvss_severity;
 pub mod debian_tracker;
 mod ecosystem;
 mod error;
+pub mod fetch;
 mod node;
 pub mod osv;
 mod read;
 mod severity_word;
+pub mod sources;
 mod text;
 
 use model::{Advisory, Diagnostic, DiagnosticCode};

@@ -1,6 +1,6 @@
 //! The only part that opens files: from a path to the bytes of each file of a feed, within the limits.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
@@ -12,12 +12,16 @@ use crate::{FeedError, FeedLimits, ParsedFeed, alpine_secdb, debian_tracker, osv
 /// How deep folders may lie in one another.
 const FOLDER_DEPTH_MAX: usize = 32;
 
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+
 /// Reads a feed.
 ///
 /// - `Osv`: a folder with `.json` and `.jsonl` files in it at any depth, a `.zip` of such files, or one such file.
 /// - `AlpineSecdb`: one file, or a folder with `.yaml`, `.yml` and `.json` files at any depth.
 /// - `DebianTracker`: one file.
 ///
+/// A file that is packed with gzip or zstd is unpacked, within the same limits.
 /// Files are read in the order of their paths. Names that begin with a dot and links to folders are left out.
 ///
 /// Errors: a path that cannot be read, more than the limits allow, or nothing in it that is such a record.
@@ -103,7 +107,17 @@ impl FeedReader<'_> {
     }
 
     fn read_file(&mut self, path: &Path) -> Result<Vec<u8>, FeedError> {
-        let mut file = fs::File::open(path).map_err(|source| self.unreadable(source))?;
+        let file = fs::File::open(path).map_err(|source| self.unreadable(source))?;
+        let mut file = BufReader::new(file);
+        // By their first bytes: a mirror may keep a packed file under any name.
+        let start = file.fill_buf().map_err(|source| self.unreadable(source))?;
+        if start.starts_with(&GZIP_MAGIC) {
+            return self.read_bounded(&mut flate2::bufread::MultiGzDecoder::new(file));
+        }
+        if start.starts_with(&ZSTD_MAGIC) {
+            let decoder = zstd::stream::read::Decoder::with_buffer(file);
+            return self.read_bounded(&mut decoder.map_err(|source| self.unreadable(source))?);
+        }
         self.read_bounded(&mut file)
     }
 

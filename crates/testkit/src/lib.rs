@@ -7,6 +7,7 @@ mod cluster;
 mod command;
 mod debian;
 mod environment;
+mod file_server;
 mod image;
 mod kubernetes_tools;
 mod ports;
@@ -26,6 +27,7 @@ pub use debian::{DebianImages, DebianRecipe, debian_images};
 pub use environment::{
     cache_folder, environment_variable, find_program, is_executable, require_program, workspace_folder,
 };
+pub use file_server::{Behaviour, FileServer, SeenRequest};
 pub use image::{Image, ImageBuilder, Layer, LayerBlob, LayerCompression, digest_of};
 pub use kubernetes_tools::{KUBERNETES_PROGRAMS, KubernetesBuild, KubernetesPrograms, find_missing_programs};
 pub use postgres::{PostgresDatabase, PostgresServer, postgres_database};
