@@ -1,5 +1,5 @@
 //! Fetching from a server that is honest, absent, slow, cut, lying, overloaded or somebody else.
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

@@ -21,7 +21,7 @@ pub(super) enum Encoding {
 
 enum Unpack {
     Plain,
-    Gzip(GzDecoder<Vec<u8>>),
+    Gzip(Box<GzDecoder<Vec<u8>>>),
 }
 
 /// Takes a body piece by piece.
@@ -56,7 +56,7 @@ impl Receiver {
             beside,
             unpack: match encoding {
                 Encoding::Plain => Unpack::Plain,
-                Encoding::Gzip => Unpack::Gzip(GzDecoder::new(Vec::new())),
+                Encoding::Gzip => Unpack::Gzip(Box::new(GzDecoder::new(Vec::new()))),
             },
             look: Look::new(Form::expected(request.kind, url.path())),
             hasher: Sha256::new(),
