@@ -3,11 +3,13 @@
 use std::io::Read;
 
 use model::Digest;
+use sha2::{Digest as _, Sha256};
 
 use crate::finish::{self, Finished};
 use crate::item::{BODY_NONE, BODY_SPARSE, BODY_TOO_LARGE, Item, Kind, Span};
 use crate::limits::{self, ImageLimits, LimitBreach, PATH_BYTES_CEILING, ReadBudget};
 use crate::path;
+use crate::record::{FileObserver, Recording};
 use crate::stream::{StreamFacts, Unpacked};
 use crate::tar_stream::{Member, MemberKind, TarStream};
 use crate::{Compression, LayerError};
@@ -39,6 +41,8 @@ pub struct Layer {
     pub(crate) text: String,
     pub(crate) items: Vec<Item>,
     pub(crate) bodies: Vec<Box<[u8]>>,
+    /// Empty when nobody asked for it.
+    pub(crate) recording: Recording,
 }
 
 impl Layer {
@@ -78,10 +82,35 @@ pub fn read_layer<'a>(
     limits: &'a ImageLimits,
     budget: &'a ReadBudget,
 ) -> Result<Layer, LayerError> {
+    read(input, is_wanted, None, limits, budget)
+}
+
+/// Like [`read_layer`], and writes down the attributes of all members and the checksums of all files.
+///
+/// `observer` sees every content as it passes; a body is kept when `is_wanted` or the observer wants it.
+pub fn record_layer<'a>(
+    input: LayerInput<'a>,
+    is_wanted: &'a dyn Fn(&str) -> bool,
+    observer: &'a mut dyn FileObserver,
+    limits: &'a ImageLimits,
+    budget: &'a ReadBudget,
+) -> Result<Layer, LayerError> {
+    read(input, is_wanted, Some(observer), limits, budget)
+}
+
+fn read<'a>(
+    input: LayerInput<'a>,
+    is_wanted: &'a dyn Fn(&str) -> bool,
+    observer: Option<&'a mut dyn FileObserver>,
+    limits: &'a ImageLimits,
+    budget: &'a ReadBudget,
+) -> Result<Layer, LayerError> {
     let (expected_digest, expected_diff_id) = (input.digest.clone(), input.diff_id.clone());
     let mut collector = Collector {
         tar: TarStream::new(Unpacked::open(input, limits, budget)?),
         is_wanted,
+        observer,
+        recording: Recording::default(),
         text: String::new(),
         items: Vec::new(),
         bodies: Vec::new(),
@@ -93,7 +122,7 @@ pub fn read_layer<'a>(
         collector.take(&member, order)?;
         order = order.saturating_add(1);
     }
-    let Collector { tar, mut text, items, bodies, .. } = collector;
+    let Collector { tar, mut text, items, bodies, recording, .. } = collector;
     let layer_name = tar.unpacked.layer().to_owned();
     let StreamFacts { digest, diff_id, compressed_bytes, unpacked_bytes } = tar.unpacked.finish()?;
     if let Some(expected) = expected_digest
@@ -116,13 +145,15 @@ pub fn read_layer<'a>(
         let problem = "a file is used as a folder";
         return Err(LayerError::BadArchive { layer: layer_name, offset: unpacked_bytes, problem });
     }
-    Ok(Layer { digest, diff_id, compressed_bytes, unpacked_bytes, text, items, bodies })
+    Ok(Layer { digest, diff_id, compressed_bytes, unpacked_bytes, text, items, bodies, recording })
 }
 
 /// What is being gathered from the members.
 struct Collector<'a> {
     tar: TarStream<'a>,
     is_wanted: &'a dyn Fn(&str) -> bool,
+    observer: Option<&'a mut dyn FileObserver>,
+    recording: Recording,
     text: String,
     items: Vec<Item>,
     bodies: Vec<Box<[u8]>>,
@@ -144,6 +175,10 @@ impl Collector<'_> {
         if let Err(breach) = self.check_entry(member, written) {
             let breach = LimitBreach { path: Some(written.chars().take(200).collect()), ..breach };
             return Err(self.tar.unpacked.breach(breach));
+        }
+        if self.observer.is_some() {
+            // Markers too, so that the number of a member is its place here.
+            self.recording.push(member.mode, member.user_id, member.group_id);
         }
         let (folder, name) = path::split_name(written);
         let marker = if name == OPAQUE_NAME {
@@ -207,33 +242,59 @@ impl Collector<'_> {
             }
             MemberKind::SparseFile => {
                 self.tar.skip_body(member.size)?;
-                Ok(Item { kind: Kind::File, text: bare.path, size: member.size, body: BODY_SPARSE, ..bare })
+                Ok(Item {
+                    kind: Kind::File,
+                    text: bare.path,
+                    size: member.file_size,
+                    body: BODY_SPARSE,
+                    ..bare
+                })
             }
             MemberKind::File => {
-                let body = self.take_body(member, written)?;
+                let body = self.take_body(member, written, bare.order)?;
                 Ok(Item { kind: Kind::File, text: bare.path, size: member.size, body, ..bare })
             }
         }
     }
 
-    fn take_body(&mut self, member: &Member, written: &str) -> Result<u32, LayerError> {
-        if !(self.is_wanted)(written) {
-            self.tar.skip_body(member.size)?;
+    fn take_body(&mut self, member: &Member, written: &str, order: u32) -> Result<u32, LayerError> {
+        let is_wanted_by_observer =
+            self.observer.as_mut().is_some_and(|observer| observer.start(written, member.size));
+        if !is_wanted_by_observer && !(self.is_wanted)(written) {
+            self.pass_body(member, order)?;
             return Ok(BODY_NONE);
         }
         let limits = self.tar.unpacked.limits();
         if member.size > limits.file_bytes_max {
-            self.tar.skip_body(member.size)?;
+            self.pass_body(member, order)?;
             return Ok(BODY_TOO_LARGE);
         }
         if let Err(breach) = self.tar.unpacked.budget().spend_kept(member.size, limits) {
             return Err(self.tar.unpacked.breach(LimitBreach { path: Some(written.to_owned()), ..breach }));
         }
         let body = self.tar.read_body(member.size)?;
+        if let Some(observer) = &mut self.observer {
+            observer.read(&body);
+            observer.end(order);
+            self.recording.set_checksum(Sha256::new_with_prefix(&body));
+        }
         let index = u32::try_from(self.bodies.len()).ok().filter(|index| *index < BODY_SPARSE);
         let index = index.ok_or_else(|| self.tar.bad("too many wanted files"))?;
         self.bodies.push(body.into_boxed_slice());
         Ok(index)
+    }
+
+    /// Passes over a body that is not kept.
+    fn pass_body(&mut self, member: &Member, order: u32) -> Result<(), LayerError> {
+        let Some(observer) = &mut self.observer else { return self.tar.skip_body(member.size) };
+        let mut hasher = Sha256::new();
+        self.tar.visit_body(member.size, &mut |bytes| {
+            hasher.update(bytes);
+            observer.read(bytes);
+        })?;
+        observer.end(order);
+        self.recording.set_checksum(hasher);
+        Ok(())
     }
 
     fn keep_text(&mut self, piece: &str) -> Result<Span, LayerError> {

@@ -16,6 +16,7 @@ mod limited_reader;
 mod limits;
 mod path;
 mod pax;
+mod record;
 mod squash;
 mod stream;
 mod tar_stream;
@@ -26,8 +27,9 @@ mod tests;
 
 pub use compression::{Compression, UnknownMediaType};
 pub use error::LayerError;
-pub use layer::{Layer, LayerInput, read_layer};
+pub use layer::{Layer, LayerInput, read_layer, record_layer};
 pub use limited_reader::{LimitedReader, ReadAllError};
 pub use limits::{ImageLimits, LimitBreach, ReadBudget};
+pub use record::{Attributes, ContentId, FileObserver};
 pub use squash::squash;
 pub use tree::{Body, Entry, EntryKind, FindError, ImageTree, MissingBody};

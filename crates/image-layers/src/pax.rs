@@ -6,8 +6,12 @@ pub(crate) struct PaxRecords {
     pub(crate) path: Option<Vec<u8>>,
     pub(crate) link: Option<Vec<u8>>,
     pub(crate) size: Option<u64>,
+    pub(crate) user_id: Option<u64>,
+    pub(crate) group_id: Option<u64>,
     /// The member's body is the packed form of a sparse file.
     pub(crate) is_sparse: bool,
+    /// The size of a sparse file with its holes.
+    pub(crate) sparse_size: Option<u64>,
     /// The name of a sparse file: the member's own name is made up by the archiver.
     pub(crate) sparse_name: Option<Vec<u8>>,
 }
@@ -36,7 +40,15 @@ pub(crate) fn parse(mut bytes: &[u8]) -> Result<PaxRecords, &'static str> {
                 let size = parse_decimal(value).ok_or("extension record has a size that is not a number")?;
                 records.size = Some(size);
             }
-            _ if key.starts_with(b"GNU.sparse.") => records.is_sparse = true,
+            // What is no number is not said: an owner decides nothing about how the archive is read.
+            b"uid" => records.user_id = parse_decimal(value),
+            b"gid" => records.group_id = parse_decimal(value),
+            _ if key.starts_with(b"GNU.sparse.") => {
+                records.is_sparse = true;
+                if key == b"GNU.sparse.realsize" || key == b"GNU.sparse.size" {
+                    records.sparse_size = parse_decimal(value);
+                }
+            }
             _ => {}
         }
         bytes = rest;
@@ -82,6 +94,14 @@ mod tests {
         // A value with an empty line in it must not hide the path behind it.
         check(b"10 x.y=\n\n\n10 path=a\n", Ok(named(b"a")));
         check(b"11 size=12\n", Ok(PaxRecords { size: Some(12), ..PaxRecords::default() }));
+        check(
+            b"12 uid=1000\n8 gid=5\n",
+            Ok(PaxRecords { user_id: Some(1000), group_id: Some(5), ..PaxRecords::default() }),
+        );
+        check(
+            b"26 GNU.sparse.realsize=99\n",
+            Ok(PaxRecords { is_sparse: true, sparse_size: Some(99), ..PaxRecords::default() }),
+        );
         check(
             b"22 GNU.sparse.major=1\n21 GNU.sparse.name=f\n",
             Ok(PaxRecords { is_sparse: true, sparse_name: Some(b"f".to_vec()), ..PaxRecords::default() }),

@@ -291,12 +291,18 @@ impl<'a> Unpacked<'a> {
     }
 
     /// Passes over exactly `length` bytes.
-    pub(crate) fn skip(&mut self, mut length: u64) -> Result<(), LayerError> {
+    pub(crate) fn skip(&mut self, length: u64) -> Result<(), LayerError> {
+        self.visit(length, &mut |_| {})
+    }
+
+    /// Passes over exactly `length` bytes and shows them piece by piece.
+    pub(crate) fn visit(&mut self, mut length: u64, visit: &mut dyn FnMut(&[u8])) -> Result<(), LayerError> {
         while length > 0 {
             if self.start == self.end && !self.fill()? {
                 return Err(self.truncated());
             }
             let count = usize::try_from(length).unwrap_or(usize::MAX).min(self.end - self.start);
+            visit(&self.buffer[self.start..self.start + count]);
             self.start += count;
             length -= count as u64;
         }

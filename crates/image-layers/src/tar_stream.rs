@@ -32,6 +32,12 @@ pub(crate) struct Member {
     pub(crate) kind: MemberKind,
     /// Bytes of the body in the archive.
     pub(crate) size: u64,
+    /// Bytes of the file, with its holes.
+    pub(crate) file_size: u64,
+    /// As written; an archive may set any bit.
+    pub(crate) mode: u32,
+    pub(crate) user_id: u64,
+    pub(crate) group_id: u64,
 }
 
 /// Reads members from unpacked bytes.
@@ -91,6 +97,11 @@ impl<'a> TarStream<'a> {
     /// Passes over the current body.
     pub(crate) fn skip_body(&mut self, size: u64) -> Result<(), LayerError> {
         self.unpacked.skip(size)
+    }
+
+    /// Passes over the current body and shows it piece by piece.
+    pub(crate) fn visit_body(&mut self, size: u64, visit: &mut dyn FnMut(&[u8])) -> Result<(), LayerError> {
+        self.unpacked.visit(size, visit)
     }
 
     /// Reads the current body.
@@ -161,7 +172,16 @@ impl<'a> TarStream<'a> {
         };
         let blocks = size.checked_next_multiple_of(BLOCK_BYTES as u64);
         self.padding = blocks.ok_or_else(|| self.bad("size of a member is too large"))? - size;
-        Ok(Member { path, link, kind, size })
+        let old_sparse_size = || header.as_gnu().and_then(|gnu| gnu.real_size().ok());
+        let file_size = match kind {
+            MemberKind::SparseFile => records.sparse_size.or_else(old_sparse_size).unwrap_or(size),
+            _ => size,
+        };
+        // Fields without a number count as zero, as runtimes read them.
+        let mode = header.mode().unwrap_or_default();
+        let user_id = records.user_id.unwrap_or_else(|| header.uid().unwrap_or_default());
+        let group_id = records.group_id.unwrap_or_else(|| header.gid().unwrap_or_default());
+        Ok(Member { path, link, kind, size, file_size, mode, user_id, group_id })
     }
 
     /// The map of an old GNU sparse file goes on in further blocks in front of the body.

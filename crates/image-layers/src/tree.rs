@@ -7,6 +7,7 @@ use model::Digest;
 use crate::Layer;
 use crate::item::{BODY_NONE, BODY_SPARSE, BODY_TOO_LARGE, Item, Kind};
 use crate::path::{self, is_beneath};
+use crate::record::{Attributes, ContentId, IMPLIED_FOLDER, Recording};
 use crate::squash::join;
 
 /// As many links as Linux follows in one look-up.
@@ -20,6 +21,8 @@ pub struct ImageTree {
     pub(crate) texts: Vec<String>,
     pub(crate) bodies: Vec<Box<[u8]>>,
     pub(crate) layers: Vec<LayerDigests>,
+    /// By layer; empty ones when nothing was recorded.
+    pub(crate) recordings: Vec<Recording>,
 }
 
 pub(crate) struct LayerDigests {
@@ -106,7 +109,7 @@ impl<'a> Entry<'a> {
         }
     }
 
-    /// Bytes of the file; of a sparse one, the bytes that are stored.
+    /// Bytes of the file; of a sparse one with its holes, as far as its archive says.
     pub fn size(&self) -> u64 {
         self.item.size
     }
@@ -124,6 +127,24 @@ impl<'a> Entry<'a> {
     /// Target of a symbolic link, as written.
     pub fn link_target(&self) -> Option<&'a str> {
         (self.item.kind == Kind::Symlink).then(|| self.tree.text_of(self.item))
+    }
+
+    /// Owner, permissions and checksum; `None` when its layer was read without recording them.
+    pub fn attributes(&self) -> Option<Attributes> {
+        let recording = self.tree.recordings.get(self.item.text_layer as usize)?;
+        let recorded = recording.get(self.item.origin)?;
+        Some(if self.item.kind == Kind::ImpliedFolder { IMPLIED_FOLDER } else { recorded })
+    }
+
+    /// Which content it has.
+    pub fn content_id(&self) -> ContentId {
+        ContentId { layer_index: self.item.text_layer, member: self.item.origin }
+    }
+
+    /// Where the body of a regular file can be read again.
+    pub fn missing_body(&self) -> Option<MissingBody> {
+        let is_missing = self.item.kind == Kind::File && self.item.body == BODY_NONE;
+        is_missing.then(|| self.tree.missing_body(self.item))
     }
 
     /// Content of a file; whatever else it is, nothing was kept.

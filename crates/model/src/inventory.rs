@@ -15,6 +15,8 @@ pub enum DiagnosticCode {
     FileTooLarge,
     /// A package database names packages that are not in the inventory, because a limit was reached.
     PackagesLeftOut,
+    /// A file was not searched, or not all of it, because a limit was reached.
+    ContentNotSearched,
     /// A link leads nowhere, in a circle or out of the image.
     BrokenLink,
     /// A package has no version, so it cannot be matched.
@@ -38,6 +40,7 @@ impl DiagnosticCode {
             Self::UnknownDistro => "unknown-distro",
             Self::FileTooLarge => "file-too-large",
             Self::PackagesLeftOut => "packages-left-out",
+            Self::ContentNotSearched => "content-not-searched",
             Self::BrokenLink => "broken-link",
             Self::MissingVersion => "missing-version",
             Self::UnparsableVersion => "unparsable-version",
@@ -55,6 +58,7 @@ impl DiagnosticCode {
             Self::UnknownDistro,
             Self::FileTooLarge,
             Self::PackagesLeftOut,
+            Self::ContentNotSearched,
             Self::BrokenLink,
             Self::MissingVersion,
             Self::UnparsableVersion,

@@ -90,6 +90,13 @@ pub enum ScanError {
         /// How it failed; never its output.
         reason: String,
     },
+    /// What is to be looked for in files cannot be looked for.
+    #[error("settings of what is looked for in files cannot be used")]
+    BadContentSettings {
+        /// What is wrong.
+        #[source]
+        source: crate::ContentSettingsError,
+    },
     /// The credentials file cannot be understood.
     #[error("credentials file `{path}` is not a Docker configuration file")]
     BadCredentialsFile {
@@ -363,6 +370,7 @@ impl ScanError {
             Self::Io { .. }
             | Self::BadCredentialsFile { .. }
             | Self::BadCredentialsEntry { .. }
+            | Self::BadContentSettings { .. }
             | Self::BadConnectionSetting { .. } => ScanErrorKind::Io,
             Self::Cancelled => ScanErrorKind::Cancelled,
         }
@@ -383,6 +391,7 @@ impl ScanError {
             | Self::ImageNotInArchive { .. }
             | Self::Unauthorized { .. }
             | Self::CredentialHelper { .. }
+            | Self::BadContentSettings { .. }
             | Self::BadCredentialsFile { .. }
             | Self::BadCredentialsEntry { .. }
             | Self::BadAnswer { .. }

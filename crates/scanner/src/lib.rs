@@ -11,6 +11,7 @@
 
 mod archive;
 mod config;
+mod contents;
 mod dockerfile;
 mod error;
 mod load;
@@ -22,6 +23,7 @@ mod progress;
 mod registry;
 mod source;
 
+pub use contents::{ContentLimits, ContentSettings, ContentSettingsError, NamedPattern, PatternError};
 pub use error::{ScanError, ScanErrorKind};
 pub use load::{ResolvedImage, ScannedImage, load, resolve};
 pub use options::{

@@ -4,12 +4,16 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use image_layers::{
-    Compression, ImageLimits, ImageTree, Layer, LayerError, LayerInput, ReadBudget, read_layer, squash,
+    Compression, ImageLimits, ImageTree, Layer, LayerError, LayerInput, MissingBody, ReadBudget, read_layer,
+    record_layer, squash,
 };
-use model::{Digest, DockerfileMode, ImageFacts, ImageReference, Inventory, LayerFacts, Platform};
+use model::{
+    Digest, DockerfileMode, ImageContents, ImageFacts, ImageReference, Inventory, LayerFacts, Platform,
+};
 use package_catalog::CatalogLimits;
 use tokio_util::sync::CancellationToken;
 
+use crate::contents::{Collection, KeptBytes, LayerFindings, LayerObserver, Search};
 use crate::dockerfile::guess_dockerfile;
 use crate::error::{ScanError, ScanErrorKind};
 use crate::open::{LayerPlace, OpenedImage, Origin, open_registry, open_source};
@@ -43,6 +47,8 @@ pub struct ScannedImage {
     pub facts: ImageFacts,
     /// The packages.
     pub inventory: Inventory,
+    /// What the files say; `None` when the options do not ask for it.
+    pub contents: Option<ImageContents>,
 }
 
 /// Finds out what a reference means: manifest and configuration, no layers.
@@ -52,7 +58,7 @@ pub async fn resolve(reference: &ImageReference, options: &ScanOptions) -> Resul
     bounded(options, async {
         let (opened, _) = open_registry(reference, options).await?;
         let OpenedImage { digest, parent_digest, image_id, .. } = opened.clone();
-        let facts = to_facts(opened);
+        let facts = to_facts(opened, &[]);
         Ok(ResolvedImage { digest, parent_digest, image_id, platform: facts.platform.clone(), facts })
     })
     .await
@@ -96,19 +102,45 @@ async fn load_unbounded(source: &ImageSource, options: &ScanOptions) -> Result<S
     report(options, Stage::ReadingLayers);
     let budget = ReadBudget::new();
     let wanted: Wanted = Arc::new(package_catalog::is_wanted);
-    let layers: Vec<Layer> = futures_util::stream::iter(opened.layers.iter().enumerate())
+    let contents = match &options.contents {
+        Some(settings) => {
+            let search = Search::new(settings).map_err(|source| ScanError::BadContentSettings { source })?;
+            Some((settings.clone(), Arc::new(search)))
+        }
+        None => None,
+    };
+    let kept_bytes = KeptBytes::default();
+    let observer = || {
+        contents.as_ref().map(|(_, search)| LayerObserver::new(Arc::clone(search), Arc::clone(&kept_bytes)))
+    };
+    let read: Vec<(Layer, LayerFindings)> = futures_util::stream::iter(opened.layers.iter().enumerate())
         .map(|(index, place)| {
-            reading.read_layer(index, place, Arc::clone(&wanted), options.limits.clone(), budget.clone())
+            let budget = budget.clone();
+            reading.read_layer(index, place, Arc::clone(&wanted), observer(), options.limits.clone(), budget)
         })
         .buffered(LAYERS_AT_ONCE)
         .try_collect()
         .await?;
+    let (layers, findings): (Vec<Layer>, Vec<LayerFindings>) = read.into_iter().unzip();
+    let unpacked_bytes: Vec<u64> = layers.iter().map(Layer::unpacked_bytes).collect();
     let tree = on_thread(move || squash(layers)).await?;
-    let tree = reading.fill_linked(tree, &opened.layers, &budget).await?;
+    let mut missing = tree.missing(package_catalog::wanted_paths(), &package_catalog::is_wanted);
+    if let Some((settings, search)) = &contents {
+        missing.extend(Collection::new(settings, search, &tree).missing());
+        missing.sort();
+        missing.dedup();
+    }
+    let tree = reading.fill_linked(tree, &missing, &opened.layers, &budget).await?;
 
     report(options, Stage::Cataloging);
-    let inventory = on_thread(move || package_catalog::catalog(&tree, &CatalogLimits::default())).await?;
-    Ok(ScannedImage { facts: to_facts(opened), inventory })
+    let (inventory, contents) = on_thread(move || {
+        let inventory = package_catalog::catalog(&tree, &CatalogLimits::default());
+        let contents =
+            contents.map(|(settings, search)| Collection::new(&settings, &search, &tree).collect(&findings));
+        (inventory, contents)
+    })
+    .await?;
+    Ok(ScannedImage { facts: to_facts(opened, &unpacked_bytes), inventory, contents })
 }
 
 fn report(options: &ScanOptions, stage: Stage) {
@@ -137,9 +169,10 @@ impl Reading<'_> {
         index: usize,
         place: &LayerPlace,
         wanted: Wanted,
+        observer: Option<LayerObserver>,
         limits: ImageLimits,
         budget: ReadBudget,
-    ) -> Result<Layer, ScanError> {
+    ) -> Result<(Layer, LayerFindings), ScanError> {
         if place.size > limits.layer_bytes_max {
             return Err(ScanError::TooLarge {
                 what: format!("layer {} (`{}`)", index + 1, place.name()),
@@ -154,6 +187,7 @@ impl Reading<'_> {
                 diff_id: place.diff_id.clone(),
                 compression: place.compression,
                 wanted,
+                observer,
                 limits,
                 budget,
             };
@@ -179,8 +213,8 @@ impl Reading<'_> {
                 (Ok(()), start(LayerReader::Archive(reader)).await)
             }
         };
-        let layer = match (transferred, read?) {
-            (Ok(()), Ok(layer)) => layer,
+        let (layer, findings) = match (transferred, read?) {
+            (Ok(()), Ok(read)) => read,
             // The reader saw only that the transfer stopped; the transfer knows why.
             (Err(error), Ok(_) | Err(LayerError::Source { .. })) => return Err(error),
             (_, Err(source)) => {
@@ -198,17 +232,17 @@ impl Reading<'_> {
         if let Some(progress) = &self.options.progress {
             progress.layer_done(index);
         }
-        Ok(layer)
+        Ok((layer, findings))
     }
 
     /// Reads once more the layers with files that only a link makes wanted.
     async fn fill_linked(
         &self,
         mut tree: ImageTree,
+        missing: &[MissingBody],
         places: &[LayerPlace],
         budget: &ReadBudget,
     ) -> Result<ImageTree, ScanError> {
-        let missing = tree.missing(package_catalog::wanted_paths(), &package_catalog::is_wanted);
         if missing.is_empty() {
             return Ok(tree);
         }
@@ -227,7 +261,8 @@ impl Reading<'_> {
             // Sorted by layer, then path: the list can be searched.
             let wanted: Wanted =
                 Arc::new(move |path| paths.binary_search_by(|known| known.as_str().cmp(path)).is_ok());
-            let layer = self.read_layer(index, place, wanted, limits.clone(), budget.clone()).await?;
+            let (layer, _) =
+                self.read_layer(index, place, wanted, None, limits.clone(), budget.clone()).await?;
             tree.fill(index, layer);
         }
         Ok(tree)
@@ -246,19 +281,27 @@ struct LayerTask {
     diff_id: Digest,
     compression: Option<Compression>,
     wanted: Wanted,
+    /// Who looks at the files; nobody, when nobody asked.
+    observer: Option<LayerObserver>,
     limits: ImageLimits,
     budget: ReadBudget,
 }
 
 impl LayerTask {
-    fn run(self, mut reader: LayerReader) -> Result<Layer, LayerError> {
+    fn run(self, mut reader: LayerReader) -> Result<(Layer, LayerFindings), LayerError> {
         let reader: &mut dyn std::io::Read = match &mut reader {
             LayerReader::Registry(reader) => reader,
             LayerReader::Archive(reader) => reader,
         };
-        let Self { digest, diff_id, compression, wanted, limits, budget } = self;
+        let Self { digest, diff_id, compression, wanted, observer, limits, budget } = self;
         let input = LayerInput { digest, diff_id: Some(diff_id), compression, reader };
-        read_layer(input, &*wanted, &limits, &budget)
+        match observer {
+            None => Ok((read_layer(input, &*wanted, &limits, &budget)?, LayerFindings::default())),
+            Some(mut observer) => {
+                let layer = record_layer(input, &*wanted, &mut observer, &limits, &budget)?;
+                Ok((layer, observer.finish()))
+            }
+        }
     }
 }
 
@@ -276,17 +319,19 @@ pub(crate) fn kind_of_layer_error(error: &LayerError) -> ScanErrorKind {
     }
 }
 
-fn to_facts(opened: OpenedImage) -> ImageFacts {
+/// `unpacked_bytes` by layer, as far as layers were read.
+fn to_facts(opened: OpenedImage, unpacked_bytes: &[u64]) -> ImageFacts {
     let OpenedImage { digest, parent_digest, image_id, manifest, config, config_bytes, layers } = opened;
     let dockerfile = guess_dockerfile(&config);
     let size_bytes = layers.iter().fold(config_bytes, |sum, layer| sum.saturating_add(layer.size));
     let layers = layers
         .into_iter()
-        .map(|layer| LayerFacts {
+        .enumerate()
+        .map(|(index, layer)| LayerFacts {
             digest: layer.digest,
             diff_id: layer.diff_id,
             size_bytes: layer.size,
-            unpacked_bytes: 0,
+            unpacked_bytes: unpacked_bytes.get(index).copied().unwrap_or_default(),
         })
         .collect();
     let has_health_check = config.has_health_check();

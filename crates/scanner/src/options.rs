@@ -10,6 +10,7 @@ use image_layers::ImageLimits;
 use model::Platform;
 use tokio_util::sync::CancellationToken;
 
+use crate::contents::ContentSettings;
 use crate::progress::Progress;
 pub use crate::registry::Connections;
 
@@ -20,6 +21,8 @@ pub struct ScanOptions {
     pub limits: ImageLimits,
     /// Which image of an index is taken.
     pub platform: Platform,
+    /// What is looked for in files; `None`: attributes and contents of files are not looked at, which is faster.
+    pub contents: Option<ContentSettings>,
     /// How registries are spoken to.
     pub registry: RegistryOptions,
     /// Who is told how it goes on.
@@ -36,6 +39,7 @@ impl Default for ScanOptions {
         Self {
             limits: ImageLimits::default(),
             platform: Platform { os: "linux".to_owned(), architecture: "amd64".to_owned(), variant: None },
+            contents: None,
             registry: RegistryOptions::default(),
             progress: None,
             cancellation: CancellationToken::new(),
@@ -49,6 +53,7 @@ impl fmt::Debug for ScanOptions {
         formatter
             .debug_struct("ScanOptions")
             .field("platform", &self.platform)
+            .field("contents", &self.contents)
             .field("registry", &self.registry)
             .field("time_max", &self.time_max)
             .finish_non_exhaustive()

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod archives;
 #[cfg(test)]
+mod contents;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod registry;

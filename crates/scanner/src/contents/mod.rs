@@ -1,0 +1,17 @@
+//! What the files of an image say: attributes, the few contents that a setting names, and what patterns find in them.
+//!
+//! While a layer streams, [`observer`] searches each content once and keeps only numbers of patterns. After the layers are
+//! laid over each other, [`collect`] takes what is left in the image.
+
+mod collect;
+mod observer;
+mod paths;
+mod pattern;
+mod search;
+mod settings;
+
+pub(crate) use collect::Collection;
+pub(crate) use observer::{KeptBytes, LayerFindings, LayerObserver};
+pub use pattern::{NamedPattern, PatternError};
+pub(crate) use search::Search;
+pub use settings::{ContentLimits, ContentSettings, ContentSettingsError};
