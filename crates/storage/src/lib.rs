@@ -16,7 +16,7 @@ pub use location::{Location, PostgresSettings};
 pub use query::{Executor, Query, Value, query, query_built};
 pub use queue::{
     Backoff, EnqueueOutcome, Job, JobCounts, Lease, LeaseScope, NewJob, QueueError, ReleasedJob, claim,
-    complete, count_jobs, enqueue, fail, has_due, heartbeat, hurry, put_back, release_leases,
+    complete, count_jobs, enqueue, fail, forget, has_due, heartbeat, hurry, put_back, release_leases,
 };
 pub use row::{FromColumn, FromRow, Row};
 pub use time::{from_micros, to_micros};

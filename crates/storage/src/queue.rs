@@ -332,6 +332,17 @@ pub async fn release_leases(
         .map_err(failed("read released work"))
 }
 
+/// Wants work no longer. Whoever works on it loses the lease.
+pub async fn forget(tx: &mut WriteTransaction, kind: &str, dedupe_key: &str) -> Result<(), QueueError> {
+    query("DELETE FROM jobs WHERE kind = $1 AND dedupe_key = $2")
+        .bind(kind)
+        .bind(dedupe_key)
+        .execute(tx)
+        .await
+        .map_err(failed("forget work"))?;
+    Ok(())
+}
+
 /// How many jobs of a kind there are.
 pub async fn count_jobs(on: impl Executor<'_>, kind: &str) -> Result<JobCounts, QueueError> {
     let rows: Vec<(String, i64)> = query("SELECT state, count(*) FROM jobs WHERE kind = $1 GROUP BY state")

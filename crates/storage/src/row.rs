@@ -2,7 +2,9 @@
 
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Column as _, ColumnIndex, Row as _, TypeInfo as _};
+use sqlx::{Column as _, ColumnIndex, Row as _, TypeInfo as _, ValueRef as _};
+
+use crate::Value;
 
 /// One row of a result.
 #[derive(Debug)]
@@ -45,12 +47,41 @@ impl Row {
         }
     }
 
-    /// The names of the columns, in order.
-    pub fn column_names(&self) -> Vec<&str> {
-        match &self.0 {
-            Inner::Sqlite(row) => row.columns().iter().map(|column| column.name()).collect(),
-            Inner::Postgres(row) => row.columns().iter().map(|column| column.name()).collect(),
-        }
+    /// Every column that holds something, with its name: what a copy of the row needs, whichever kind of database it goes to.
+    ///
+    /// Errors: a column of a type that this project does not use.
+    pub fn named_values(&self) -> Result<Vec<(String, Value)>, sqlx::Error> {
+        let named = match &self.0 {
+            Inner::Sqlite(row) => row
+                .columns()
+                .iter()
+                .map(|column| {
+                    // SQLite tells the type of the value, not of the column.
+                    let raw = row.try_get_raw(column.ordinal())?;
+                    let kind = raw.type_info().name().to_owned();
+                    Ok((column.name().to_owned(), self.value_at(column.ordinal(), &kind)?))
+                })
+                .collect::<Result<Vec<_>, sqlx::Error>>()?,
+            Inner::Postgres(row) => row
+                .columns()
+                .iter()
+                .map(|column| {
+                    let kind = column.type_info().name();
+                    Ok((column.name().to_owned(), self.value_at(column.ordinal(), kind)?))
+                })
+                .collect::<Result<Vec<_>, sqlx::Error>>()?,
+        };
+        Ok(named.into_iter().filter_map(|(name, value)| Some((name, value?))).collect())
+    }
+
+    fn value_at(&self, position: usize, kind: &str) -> Result<Option<Value>, sqlx::Error> {
+        Ok(match kind {
+            "NULL" => None,
+            "INTEGER" | "INT8" => self.get_at::<Option<i64>>(position)?.map(Value::from),
+            "TEXT" => self.get_at::<Option<String>>(position)?.map(Value::from),
+            "BLOB" | "BYTEA" => self.get_at::<Option<Vec<u8>>>(position)?.map(Value::from),
+            other => return Err(sqlx::Error::Decode(format!("a column has the type {other}").into())),
+        })
     }
 }
 
