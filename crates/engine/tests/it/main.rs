@@ -4,6 +4,7 @@
 mod check;
 mod exchanges;
 mod images;
+mod old_files;
 mod policies;
 mod restart;
 mod support;
