@@ -1,11 +1,11 @@
 //! What can be typed: commands, flags and their help.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::admission::arguments::AdmissionArguments;
+use crate::config::flags::{OfServe, SettingFlags};
 
 /// May this image run here? Lazaret lists what an image holds, knows which of it is vulnerable, and keeps what a
 /// policy refuses out of your clusters.
@@ -33,6 +33,9 @@ pub(crate) enum Command {
     Db(DbCommand),
     /// Run the control plane and the engine on this machine
     Serve(Box<ServeArguments>),
+    /// Check a configuration, or print one
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Run the admission webhook of a cluster, or install it
     Admission(Box<AdmissionArguments>),
     /// Print a completion script for a shell
@@ -52,8 +55,7 @@ pub(crate) enum OutputFormat {
 }
 
 /// How logs are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LogFormat {
     /// One readable line each
     Text,
@@ -196,57 +198,32 @@ pub(crate) struct FeedArgument {
 
 #[derive(Debug, Default, Args)]
 #[command(
-    after_help = "Every setting may stand in the configuration file under the flag's name (`data-dir = \"…\"`), in a\n\
-    LAZARET_… variable, or be given as a flag; the later of these wins.\n\
-    LAZARET_ADMIN_PASSWORD sets the password of the first user, `admin`, when the data folder is new."
+    after_help = "Every setting may stand in the configuration file, in a LAZARET_… variable, or be given as a flag;\n\
+    the later of these wins. `lazaret config print` shows all of them, `lazaret config check` what is wrong."
 )]
 pub(crate) struct ServeArguments {
-    /// Configuration file, TOML
-    #[arg(long, value_name = "FILE", env = "LAZARET_CONFIG")]
-    pub(crate) config: Option<PathBuf>,
-
-    /// Folder for everything that is stored [default: ~/.local/share/lazaret]
-    #[arg(long, value_name = "DIR", env = "LAZARET_DATA_DIR")]
-    pub(crate) data_dir: Option<PathBuf>,
-
-    /// Address of the control plane [default: 127.0.0.1:9090]; port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS", env = "LAZARET_LISTEN")]
-    pub(crate) listen: Option<SocketAddr>,
-
-    /// Address of the engine API [default: 127.0.0.1:8228]; port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS", env = "LAZARET_ENGINE_LISTEN")]
-    pub(crate) engine_listen: Option<SocketAddr>,
-
-    /// Vulnerability database [default: vulnerability.db in the data folder]; a replaced file is taken over
-    #[arg(long, value_name = "FILE", env = "LAZARET_DB")]
-    pub(crate) db: Option<PathBuf>,
-
-    /// Certificate chain of both listeners, PEM; without one they speak plain HTTP
-    #[arg(long, value_name = "FILE", env = "LAZARET_TLS_CERTIFICATE")]
-    pub(crate) tls_certificate: Option<PathBuf>,
-
-    /// Private key of the certificate, PEM
-    #[arg(long, value_name = "FILE", env = "LAZARET_TLS_KEY")]
-    pub(crate) tls_key: Option<PathBuf>,
-
-    /// Speak plain HTTP also on addresses that other machines reach
-    #[arg(long, env = "LAZARET_ALLOW_PLAIN_HTTP", num_args = 0..=1, default_missing_value = "true")]
-    pub(crate) allow_plain_http: Option<bool>,
-
-    /// How many images are analysed at the same time [default: 2]
-    #[arg(long, value_name = "COUNT", env = "LAZARET_WORKERS")]
-    pub(crate) workers: Option<usize>,
-
-    /// Which log lines are written, as `info` or `info,engine=debug` [default: info]
-    #[arg(long, value_name = "FILTER", env = "LAZARET_LOG")]
-    pub(crate) log: Option<String>,
-
-    /// How log lines are written [default: text]
-    #[arg(long, value_enum, env = "LAZARET_LOG_FORMAT")]
-    pub(crate) log_format: Option<LogFormat>,
-
     #[command(flatten)]
-    pub(crate) images: ImageArguments,
+    pub(crate) settings: SettingFlags<OfServe>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Say what is wrong with a configuration, and start nothing
+    Check {
+        /// Configuration file, TOML; without one the variables are checked
+        #[arg(value_name = "FILE", env = "LAZARET_CONFIG")]
+        file: Option<PathBuf>,
+    },
+    /// Print a configuration file with every setting explained
+    Print {
+        /// Print the values that hold and where each comes from instead; secrets are hidden
+        #[arg(long)]
+        effective: bool,
+
+        /// Configuration file whose values are printed
+        #[arg(long, value_name = "FILE", env = "LAZARET_CONFIG", requires = "effective")]
+        config: Option<PathBuf>,
+    },
 }
 
 fn parse_severity(text: &str) -> Result<model::Severity, String> {

@@ -4,11 +4,13 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
 use crate::arguments::LogFormat;
+use crate::config::server::LoggingConfig;
 
 /// Starts logging for the servers. The filter has the syntax `info,scanner=debug`.
 ///
 /// Errors: the filter cannot be read, or logging was started before.
-pub(crate) fn start(filter: &str, format: LogFormat) -> anyhow::Result<()> {
+pub(crate) fn start(config: &LoggingConfig) -> anyhow::Result<()> {
+    let LoggingConfig { filter, format } = config;
     let filter = EnvFilter::try_new(filter)
         .map_err(|error| anyhow::anyhow!("log filter `{filter}` is not understood: {error}"))?;
     let builder = tracing_subscriber::fmt()

@@ -3,6 +3,7 @@
 pub(crate) mod admission;
 mod bundle;
 mod completions;
+mod config;
 mod data_folder;
 mod database;
 pub(crate) mod image;
@@ -20,6 +21,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Scan(arguments) => scan::run(&arguments),
         Command::Sbom(arguments) => sbom::run(&arguments),
         Command::Db(command) => database::run(command),
+        Command::Config(command) => config::run(command),
         Command::Serve(arguments) => serve::run(*arguments),
         Command::Admission(arguments) => admission::run(*arguments),
         Command::Completions { shell } => completions::run(shell),

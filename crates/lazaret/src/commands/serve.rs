@@ -13,14 +13,15 @@ use axum_server::Handle;
 use axum_server::accept::Accept;
 use axum_server::tls_rustls::RustlsConfig;
 use control_plane::{ProgramFacts, Readiness};
-use engine::{DatabaseState, Engine, EngineSettings, FirstStart};
+use engine::{DatabaseState, Engine, FirstStart};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio_util::sync::CancellationToken;
 
-use super::{data_folder, image, shutdown};
+use super::{data_folder, shutdown};
 use crate::arguments::ServeArguments;
-use crate::config::{self, ServeConfig, TlsFiles};
+use crate::config;
+use crate::config::server::{ServerConfig, TlsFiles};
 use crate::exit::Exit;
 use crate::{logging, terminal};
 
@@ -33,16 +34,19 @@ const READY_TIME: Duration = Duration::from_secs(5);
 
 /// Runs until SIGTERM or Ctrl-C.
 pub(super) fn run(arguments: ServeArguments) -> anyhow::Result<Exit> {
-    let config = ServeConfig::load(arguments)?;
-    logging::start(&config.log, config.log_format)?;
+    let config = ServerConfig::load(arguments.settings)?;
+    logging::start(&config.logging)?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
     super::runtime()?.block_on(serve(config))
 }
 
-async fn serve(config: ServeConfig) -> anyhow::Result<Exit> {
-    let _lock = data_folder::lock(&config.data_dir)?;
+async fn serve(config: ServerConfig) -> anyhow::Result<Exit> {
+    let _lock = data_folder::lock(&config.engine.data_dir)?;
     let control_plane = Listener::bind(config.listen, config.tls.as_ref()).await?;
     let engine_api = Listener::bind(config.engine_listen, config.tls.as_ref()).await?;
-    let (engine, first_start) = Engine::open(engine_settings(&config)).await?;
+    let (engine, first_start) = Engine::open(config.engine.clone()).await?;
     let engine = Arc::new(engine);
 
     let stop = CancellationToken::new();
@@ -81,14 +85,6 @@ fn readiness(engine: Arc<Engine>) -> Readiness {
             }
         })
     })
-}
-
-fn engine_settings(config: &ServeConfig) -> EngineSettings {
-    let mut settings = EngineSettings::new(config.data_dir.clone(), config.database.clone(), config::now);
-    settings.admin_password = config.admin_password.clone();
-    settings.workers = config.workers;
-    settings.scan.registry = image::registry_options(&config.images);
-    settings
 }
 
 /// An address that is taken, not yet answering.
@@ -185,7 +181,7 @@ fn bound_connections(builder: &mut Builder<TokioExecutor>) {
 }
 
 fn greeting(
-    config: &ServeConfig,
+    config: &ServerConfig,
     control_plane: &Listener,
     engine_api: &Listener,
     first_start: &FirstStart,
@@ -204,14 +200,14 @@ fn greeting(
         config::VERSION,
         control_plane.url(),
         engine_api.url(),
-        config.data_dir.display(),
+        config.engine.data_dir.display(),
         database.describe(),
     );
     text.push_str("\nNext:\n");
     if !matches!(database, DatabaseState::Loaded { .. }) {
         text.push_str(&format!(
             "  lazaret db build --feed KIND=PATH -o {}   (`lazaret db build --help` lists kinds)\n",
-            config.database.display()
+            config.engine.database_path.display()
         ));
     }
     text.push_str(&format!(

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::arguments::{ImageArguments, LogFormat};
+use crate::config::flags::{OfAdmission, SettingFlags};
 
 /// Without a command the webhook itself runs; its certificates, its index and its audits are its own business.
 #[derive(Debug, Args)]
@@ -96,13 +96,9 @@ pub(crate) struct RunArguments {
     #[command(flatten)]
     pub(crate) engine: EngineArguments,
 
-    /// Folder of the engine in this process [default: ~/.local/share/lazaret]; not used with --engine-url
-    #[arg(long, value_name = "DIR", env = "LAZARET_DATA_DIR")]
-    pub(crate) data_dir: Option<PathBuf>,
-
-    /// Vulnerability database of the engine in this process [default: vulnerability.db in the data folder]
-    #[arg(long, value_name = "FILE", env = "LAZARET_DB")]
-    pub(crate) db: Option<PathBuf>,
+    /// Those about storage, images and registries are for the engine in this process: not used with --engine-url.
+    #[command(flatten)]
+    pub(crate) settings: SettingFlags<OfAdmission>,
 
     /// Bundle that the engine in this process makes active: a file, or the name of a predefined one
     #[arg(long, value_name = "BUNDLE", env = "LAZARET_POLICY")]
@@ -143,17 +139,6 @@ pub(crate) struct RunArguments {
     /// How long the audit of a refused Pod without a parent lives, in seconds
     #[arg(long, value_name = "SECONDS", env = "LAZARET_AUDIT_TTL", default_value = "86400")]
     pub(crate) audit_ttl: u64,
-
-    /// Which log lines are written, as `info` or `info,admission=debug`
-    #[arg(long, value_name = "FILTER", env = "LAZARET_LOG", default_value = "info")]
-    pub(crate) log: String,
-
-    /// How log lines are written
-    #[arg(long, value_enum, env = "LAZARET_LOG_FORMAT", default_value = "text")]
-    pub(crate) log_format: LogFormat,
-
-    #[command(flatten)]
-    pub(crate) images: ImageArguments,
 }
 
 /// Only showing, or doing.

@@ -16,18 +16,20 @@ use tokio_util::sync::CancellationToken;
 use super::arguments::{RunArguments, UndecidedArgument};
 use super::engine_access;
 use super::own_engine::OwnEngine;
-use crate::commands::{bundle, data_folder, image, shutdown};
-use crate::config::{self, ImageConfig};
+use crate::commands::{bundle, data_folder, shutdown};
+use crate::config;
+use crate::config::server::ServerConfig;
 use crate::exit::Exit;
 use crate::{logging, terminal};
 
 /// Runs until SIGTERM or Ctrl-C.
-pub(super) async fn run(arguments: RunArguments) -> anyhow::Result<Exit> {
-    logging::start(&arguments.log, arguments.log_format)?;
+pub(super) async fn run(mut arguments: RunArguments) -> anyhow::Result<Exit> {
+    let config = ServerConfig::load(std::mem::take(&mut arguments.settings))?;
+    logging::start(&config.logging)?;
     let _lock = arguments.state_dir.as_deref().map(data_folder::lock_state).transpose()?;
     let client = super::connect(&arguments.cluster).await?;
     let stop = CancellationToken::new();
-    let (source, own_engine) = source(&arguments, &stop).await?;
+    let (source, own_engine) = source(&arguments, config, &stop).await?;
     let admission = Admission::bind(settings(&arguments)?, source, client).await?;
     terminal::print(&format!(
         "Lazaret {} admission\nwebhook    https://{}/imagecheck\nhealth     http://{}\n",
@@ -55,6 +57,7 @@ struct OwnEngineTask {
 
 async fn source(
     arguments: &RunArguments,
+    config: ServerConfig,
     stop: &CancellationToken,
 ) -> anyhow::Result<(Arc<dyn VerdictSource>, Option<OwnEngineTask>)> {
     if let Some(address) = engine_access::find_address(&arguments.engine) {
@@ -62,7 +65,7 @@ async fn source(
         let source = engine_access::client_source(&address, &password)?;
         return Ok((Arc::new(source), None));
     }
-    let (engine, lock) = open_engine(arguments).await?;
+    let (engine, lock) = open_engine(config.engine).await?;
     let engine = Arc::new(engine);
     if let Some(policy) = &arguments.policy {
         let bundle = bundle::load(policy)?;
@@ -77,16 +80,8 @@ async fn source(
     Ok((source, Some(OwnEngineTask { engine, workers, _lock: lock })))
 }
 
-async fn open_engine(arguments: &RunArguments) -> anyhow::Result<(Engine, std::fs::File)> {
-    let Some(data_dir) = arguments.data_dir.clone().or_else(config::data_dir_default) else {
-        bail!(
-            "there is no home folder to store data in: give --data-dir, or --engine-url for an engine elsewhere"
-        );
-    };
-    let lock = data_folder::lock(&data_dir)?;
-    let database = arguments.db.clone().unwrap_or_else(|| data_dir.join(config::DATABASE_FILE));
-    let mut settings = EngineSettings::new(data_dir, database, config::now);
-    settings.scan.registry = image::registry_options(&ImageConfig::load(arguments.images.clone()));
+async fn open_engine(settings: EngineSettings) -> anyhow::Result<(Engine, std::fs::File)> {
+    let lock = data_folder::lock(&settings.data_dir)?;
     let (engine, _) = Engine::open(settings).await?;
     terminal::print(&format!("vulnerability data: {}\n", engine.database_state().describe()))?;
     Ok((engine, lock))

@@ -1,0 +1,205 @@
+//! The checked settings of the servers.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+use engine::EngineSettings;
+
+use super::flags::SettingFlags;
+use super::layers::{Inputs, Values, load_file};
+use super::setting::Value;
+use super::{DATABASE_FILE, ImageConfig, data_dir_default, docker_config_default, now};
+use crate::arguments::LogFormat;
+
+const CONFIG_BYTES_MAX: u64 = 1 << 20;
+const PASSWORD_CHARS_MIN: usize = 6;
+
+/// Certificate and key of a listener.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TlsFiles {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LoggingConfig {
+    pub(crate) filter: String,
+    pub(crate) format: LogFormat,
+}
+
+/// Checked settings of a server.
+#[derive(Debug)]
+pub(crate) struct ServerConfig {
+    pub(crate) listen: SocketAddr,
+    pub(crate) engine_listen: SocketAddr,
+    pub(crate) tls: Option<TlsFiles>,
+    pub(crate) logging: LoggingConfig,
+    pub(crate) engine: EngineSettings,
+    /// What is probably a slip; told when logging runs.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// What depends on the machine rather than on what was written.
+#[derive(Debug, Default)]
+pub(crate) struct Surroundings {
+    pub(crate) data_dir: Option<PathBuf>,
+    pub(crate) docker_config: Option<PathBuf>,
+}
+
+impl Surroundings {
+    /// Those of this process.
+    pub(crate) fn here() -> Self {
+        Self { data_dir: data_dir_default(), docker_config: docker_config_default() }
+    }
+}
+
+impl ServerConfig {
+    /// Puts file, environment and flags together.
+    ///
+    /// Errors: all problems at once, each naming the place and what to do.
+    pub(crate) fn load<C>(flags: SettingFlags<C>) -> anyhow::Result<Self> {
+        let values = load_values(flags.config.as_deref(), flags.given)?;
+        Self::new(values, Surroundings::here())
+    }
+
+    /// Checks what the values say together.
+    ///
+    /// Errors: all problems at once, those of the values first.
+    pub(crate) fn new(mut values: Values, surroundings: Surroundings) -> anyhow::Result<Self> {
+        let mut problems = std::mem::take(&mut values.problems);
+        let tls = tls_files(&values, &mut problems);
+        let config = Self {
+            listen: values.address("listeners.control-plane").unwrap_or(UNSET),
+            engine_listen: values.address("listeners.engine").unwrap_or(UNSET),
+            logging: logging(&values, &mut problems),
+            engine: engine_settings(&values, surroundings, &mut problems),
+            warnings: std::mem::take(&mut values.warnings),
+            tls,
+        };
+        config.check_listeners(&values, &mut problems);
+        if !problems.is_empty() {
+            bail!("{}", problems.join("\nerror: "));
+        }
+        Ok(config)
+    }
+
+    fn check_listeners(&self, values: &Values, problems: &mut Vec<String>) {
+        let (control_plane, engine) = ("listeners.control-plane", "listeners.engine");
+        for (key, address) in [(control_plane, self.listen), (engine, self.engine_listen)] {
+            let place = values.place(key);
+            if self.tls.is_none()
+                && !values.is_on("listeners.allow-plain-http")
+                && !address.ip().is_loopback()
+            {
+                problems.push(format!(
+                    "{place}: {address} is reached by other machines, so it needs --tls-certificate and --tls-key \
+                     (or --allow-plain-http, when something in front of it speaks TLS)"
+                ));
+            }
+        }
+        if self.listen == self.engine_listen && self.listen.port() != 0 {
+            problems.push(format!(
+                "{} and {} are both {}: give them different ports",
+                values.place(control_plane),
+                values.place(engine),
+                self.listen
+            ));
+        }
+    }
+}
+
+const UNSET: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+
+/// All layers, before anything is checked together.
+///
+/// Errors: the file cannot be read at all.
+pub(crate) fn load_values(
+    file: Option<&Path>,
+    flags: Vec<(String, String, String)>,
+) -> anyhow::Result<Values> {
+    let file = file.map(|path| load_file(path, CONFIG_BYTES_MAX)).transpose()?;
+    Ok(Values::collect(&Inputs { file, environment: super::variables(), flags }))
+}
+
+fn tls_files(values: &Values, problems: &mut Vec<String>) -> Option<TlsFiles> {
+    let (certificate, key) = ("listeners.tls-certificate", "listeners.tls-key");
+    for name in [certificate, key] {
+        check_file(values, name, values.path(name), problems);
+    }
+    match (values.path(certificate), values.path(key)) {
+        (Some(certificate), Some(key)) => return Some(TlsFiles { certificate, key }),
+        (None, None) => {}
+        (Some(_), None) => problems.push(format!("{} needs --tls-key", values.place(certificate))),
+        (None, Some(_)) => problems.push(format!("{} needs --tls-certificate", values.place(key))),
+    }
+    None
+}
+
+fn check_file(values: &Values, key: &'static str, path: Option<PathBuf>, problems: &mut Vec<String>) {
+    if let Some(path) = path.filter(|path| !path.is_file()) {
+        problems.push(format!("{}: there is no file `{}`", values.place(key), path.display()));
+    }
+}
+
+fn logging(values: &Values, problems: &mut Vec<String>) -> LoggingConfig {
+    let filter = values.text("logging.filter").unwrap_or_default();
+    if let Err(error) = tracing_subscriber::EnvFilter::try_new(&filter) {
+        problems.push(format!(
+            "{}: `{filter}` is no filter, as info or info,engine=debug: {error}",
+            values.place("logging.filter")
+        ));
+    }
+    let is_json = values.text("logging.format").as_deref() == Some("json");
+    LoggingConfig { filter, format: if is_json { LogFormat::Json } else { LogFormat::Text } }
+}
+
+fn engine_settings(
+    values: &Values,
+    surroundings: Surroundings,
+    problems: &mut Vec<String>,
+) -> EngineSettings {
+    let data_dir = values.path("data.folder").or(surroundings.data_dir);
+    if data_dir.is_none() {
+        problems.push("there is no home folder to store data in: give --data-dir".to_owned());
+    }
+    let data_dir = data_dir.unwrap_or_default();
+    let database = values.path("data.vulnerability-database").unwrap_or_else(|| data_dir.join(DATABASE_FILE));
+    let mut settings = EngineSettings::new(data_dir, database, now);
+    settings.admin_password = values.text("data.admin-password");
+    if settings.admin_password.as_ref().is_some_and(|text| text.chars().count() < PASSWORD_CHARS_MIN) {
+        problems.push(format!(
+            "{} has fewer than {PASSWORD_CHARS_MIN} characters",
+            match values.find("data.admin-password") {
+                Some((Value::Text(_), source)) => source.to_string(),
+                _ => "the first user's password".to_owned(),
+            }
+        ));
+    }
+    settings.workers = usize::try_from(values.number("analysis.workers")).unwrap_or(1);
+    settings.lease = values.duration("analysis.lease");
+    scan(values, &mut settings);
+    let images = ImageConfig {
+        insecure_registries: super::hosts(values.words("registries.insecure")),
+        ca_certificates: values.words("registries.ca-certificates").into_iter().map(PathBuf::from).collect(),
+        docker_config: values.path("registries.docker-config").or(surroundings.docker_config),
+    };
+    for path in &images.ca_certificates {
+        check_file(values, "registries.ca-certificates", Some(path.clone()), problems);
+    }
+    settings.scan.registry = images.registry_options();
+    settings
+}
+
+fn scan(values: &Values, settings: &mut EngineSettings) {
+    settings.scan.time_max = values.duration("analysis.time-max");
+    let limits = &mut settings.scan.limits;
+    limits.layer_bytes_max = values.number("limits.layer-bytes");
+    limits.unpacked_bytes_max = values.number("limits.unpacked-bytes");
+    limits.entries_max = values.number("limits.entries");
+    limits.index_bytes_max = values.number("limits.index-bytes");
+    limits.file_bytes_max = values.number("limits.file-bytes");
+    limits.kept_bytes_max = values.number("limits.kept-bytes");
+    limits.ratio_max = values.number("limits.ratio");
+}

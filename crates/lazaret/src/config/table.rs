@@ -1,0 +1,203 @@
+//! All settings, in the order in which they are printed.
+
+use super::setting::{Commands, Kind, Setting};
+
+const DAY: u64 = 86_400;
+
+/// A setting without a flag of its own.
+const fn row(key: &'static str, kind: Kind, default: &'static str, help: &'static str) -> Setting {
+    Setting { key, kind, default, unset: "none", flag: None, variable: None, commands: Commands::Serve, help }
+}
+
+impl Setting {
+    const fn flag(mut self, commands: Commands, flag: &'static str, variable: &'static str) -> Self {
+        self.commands = commands;
+        self.flag = Some(flag);
+        self.variable = Some(variable);
+        self
+    }
+
+    const fn unset(mut self, unset: &'static str) -> Self {
+        self.unset = unset;
+        self
+    }
+
+    const fn variable_name(mut self, variable: &'static str) -> Self {
+        self.variable = Some(variable);
+        self
+    }
+}
+
+/// What a section is about, in the order of the file.
+pub(crate) const SECTIONS: &[(&str, &str)] = &[
+    ("data", "Where things are kept"),
+    ("listeners", "Who is answered where"),
+    ("analysis", "How images are read"),
+    ("limits", "What one image may cost; an image that goes over a limit is refused with the limit's name"),
+    ("registries", "Where images come from"),
+    ("logging", "What is written to standard error"),
+];
+
+/// Every setting.
+pub(crate) const SETTINGS: &[Setting] = &[
+    row("data.folder", Kind::Path, "", "Folder for everything that is stored")
+        .flag(Commands::All, "data-dir", "LAZARET_DATA_DIR")
+        .unset("~/.local/share/lazaret"),
+    row(
+        "data.vulnerability-database",
+        Kind::Path,
+        "",
+        "Vulnerability database; a replaced file is taken over while the program runs",
+    )
+    .flag(Commands::All, "db", "LAZARET_DB")
+    .unset("vulnerability.db in the data folder"),
+    row(
+        "data.admin-password",
+        Kind::Secret,
+        "",
+        "Password of the first user, admin, when the data folder is new; at least 6 characters",
+    )
+    .variable_name("LAZARET_ADMIN_PASSWORD")
+    .unset("drawn at random and printed once"),
+    row(
+        "listeners.control-plane",
+        Kind::Address,
+        "127.0.0.1:9090",
+        "Address of the control plane; port 0 takes a free one, which is printed",
+    )
+    .flag(Commands::Serve, "listen", "LAZARET_LISTEN"),
+    row("listeners.engine", Kind::Address, "127.0.0.1:8228", "Address of the engine API").flag(
+        Commands::Serve,
+        "engine-listen",
+        "LAZARET_ENGINE_LISTEN",
+    ),
+    row(
+        "listeners.tls-certificate",
+        Kind::Path,
+        "",
+        "Certificate chain of the control plane and the engine API, PEM",
+    )
+    .flag(Commands::Serve, "tls-certificate", "LAZARET_TLS_CERTIFICATE")
+    .unset("plain HTTP"),
+    row("listeners.tls-key", Kind::Path, "", "Private key of the certificate, PEM").flag(
+        Commands::Serve,
+        "tls-key",
+        "LAZARET_TLS_KEY",
+    ),
+    row(
+        "listeners.allow-plain-http",
+        Kind::Switch,
+        "false",
+        "Speak plain HTTP also on addresses that other machines reach",
+    )
+    .flag(Commands::Serve, "allow-plain-http", "LAZARET_ALLOW_PLAIN_HTTP"),
+    row("analysis.workers", Kind::Count(1, 64), "2", "How many images are analysed at the same time").flag(
+        Commands::Workers,
+        "workers",
+        "LAZARET_WORKERS",
+    ),
+    row(
+        "analysis.lease",
+        Kind::Duration(3, DAY),
+        "1m",
+        "How long a worker may be silent before its image is given to another one",
+    ),
+    row("analysis.time-max", Kind::Duration(1, DAY), "30m", "Longest time for one attempt at an image"),
+    row("limits.layer-bytes", Kind::Bytes, "16GiB", "Bytes of one layer as it is transported"),
+    row("limits.unpacked-bytes", Kind::Bytes, "64GiB", "Bytes of all layers together after decompression"),
+    row("limits.entries", Kind::Count(1, 100_000_000), "2000000", "Entries of all layers together"),
+    row("limits.index-bytes", Kind::Bytes, "256MiB", "Bytes of all paths and link targets together"),
+    row(
+        "limits.file-bytes",
+        Kind::Bytes,
+        "128MiB",
+        "Bytes of one file that is read; a larger one is noted as such",
+    ),
+    row("limits.kept-bytes", Kind::Bytes, "256MiB", "Bytes of all files that are read"),
+    row(
+        "limits.ratio",
+        Kind::Count(2, 1_000_000),
+        "500",
+        "How many times larger than its compressed form a layer may become",
+    ),
+    row(
+        "registries.insecure",
+        Kind::Words,
+        "",
+        "Registries that are spoken to without verified TLS, host[:port]",
+    )
+    .flag(Commands::All, "insecure-registry", "LAZARET_INSECURE_REGISTRY"),
+    row(
+        "registries.ca-certificates",
+        Kind::Words,
+        "",
+        "Files with more certificate authorities that registries are trusted by, PEM",
+    )
+    .flag(Commands::All, "ca-certificate", "LAZARET_CA_CERTIFICATE"),
+    row("registries.docker-config", Kind::Path, "", "Docker's configuration file with registry credentials")
+        .flag(Commands::All, "docker-config", "LAZARET_DOCKER_CONFIG")
+        .unset("~/.docker/config.json if it is there"),
+    row("logging.filter", Kind::Text, "info", "Which lines are written, as info or info,engine=debug").flag(
+        Commands::All,
+        "log",
+        "LAZARET_LOG",
+    ),
+    row("logging.format", Kind::OneOf(&["text", "json"]), "text", "How lines are written").flag(
+        Commands::All,
+        "log-format",
+        "LAZARET_LOG_FORMAT",
+    ),
+];
+
+/// The setting of this key.
+pub(crate) fn find(key: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.key == key)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::config::setting::Written;
+
+    #[test]
+    fn the_table_agrees_with_itself() {
+        let sections: Vec<&str> = SECTIONS.iter().map(|(name, _)| *name).collect();
+        let mut seen = Vec::new();
+        for setting in SETTINGS {
+            assert!(sections.contains(&setting.section()), "{} has no section", setting.key);
+            if seen.last() != Some(&setting.section()) {
+                seen.push(setting.section());
+            }
+            let is_whole =
+                |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
+            assert!(setting.name().chars().all(is_whole), "{}", setting.key);
+            assert!(!setting.help.ends_with('.') && !setting.help.contains('|'), "{}", setting.key);
+            if !setting.default.is_empty() {
+                let read = setting.kind.read(&Written::Bare(setting.default.to_owned()));
+                assert!(read.is_ok(), "{}: {read:?}", setting.key);
+            }
+            let needs_default = matches!(
+                setting.kind,
+                Kind::Count(..) | Kind::Duration(..) | Kind::Bytes | Kind::Switch | Kind::OneOf(_)
+            );
+            assert!(!needs_default || !setting.default.is_empty(), "{} needs a default", setting.key);
+        }
+        assert_eq!(seen, sections, "sections stand together, in their order");
+    }
+
+    #[test]
+    fn names_are_used_once_and_not_by_a_cluster() {
+        for names in [
+            SETTINGS.iter().map(|setting| setting.key.to_owned()).collect::<Vec<_>>(),
+            SETTINGS.iter().map(Setting::variable).collect(),
+            SETTINGS.iter().filter_map(|setting| setting.flag).map(str::to_owned).collect(),
+        ] {
+            assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "{names:?}");
+        }
+        for setting in SETTINGS {
+            assert!(!crate::config::layers::is_of_a_cluster(&setting.variable()), "{}", setting.key);
+        }
+    }
+}
