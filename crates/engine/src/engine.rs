@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use model::PolicyException;
 use policy::Bundle;
 use storage::{Database, JobCounts, Location, Migrations};
 use tokio::sync::{Notify, watch};
@@ -19,6 +20,8 @@ use crate::{
 
 /// Name of the database file in the data folder.
 const STORAGE_FILE: &str = "engine.db";
+/// Lists of exceptions that are kept, one for each account.
+const EXCEPTION_LISTS_MAX: u64 = 64;
 /// Compiled bundles that are kept.
 const BUNDLES_MAX: u64 = 64;
 
@@ -29,6 +32,8 @@ pub struct Engine {
     pub(crate) holder: Arc<DatabaseHolder>,
     pub(crate) bundles: moka::sync::Cache<String, Arc<Bundle>>,
     pub(crate) caches: EvaluationCaches,
+    /// Exceptions of accounts, by revision.
+    pub(crate) exceptions: moka::sync::Cache<String, Arc<[PolicyException]>>,
     /// Wakes an idle worker.
     pub(crate) work_arrived: Notify,
     /// Wakes who waits for the time of a duty.
@@ -115,6 +120,7 @@ impl Engine {
             authenticator: Authenticator::new().map_err(EngineError::Passwords)?,
             bundles: moka::sync::Cache::new(BUNDLES_MAX),
             caches: EvaluationCaches::new(),
+            exceptions: moka::sync::Cache::new(EXCEPTION_LISTS_MAX),
             work_arrived: Notify::new(),
             duty_hurried: Notify::new(),
             analyses_changed: watch::Sender::new(0),

@@ -2,8 +2,8 @@
 //!
 //! Three caches, each keyed by everything its value depends on, so nothing is ever invalidated by hand:
 //! the unpacked analysis (digest, time of the analysis), the match report (that and the database in use), and the
-//! decision (that, the name asked about, the bundle's revision and the five minutes it is in, because rules may look
-//! at the clock, to the day).
+//! decision (that, the name asked about, the revisions of the bundle and of the account's exceptions, and the five minutes
+//! it is in, because rules may look at the clock, to the day).
 
 use std::sync::Arc;
 
@@ -14,6 +14,7 @@ use policy::{Bundle, EvaluationInput};
 use storage::{from_micros, to_micros};
 
 use crate::analysis::{self, Analysis};
+use crate::exceptions::AccountExceptions;
 use crate::vulnerability_database::Snapshot;
 use crate::{
     AnalysisStatus, Engine, ImageFilter, ImageRecord, ParsePullStringError, PolicyRecord, PullString,
@@ -54,6 +55,8 @@ pub struct Evaluation {
     pub decision: Arc<Decision>,
     /// The findings it rests on.
     pub report: Arc<MatchReport>,
+    /// Revision of the bundle, and of the account's exceptions where there are some.
+    pub policy_revision: String,
     /// Revision of the vulnerability data, or `none`.
     pub database_revision: String,
     /// When it was computed.
@@ -132,6 +135,14 @@ struct DecisionKey {
     slot: i64,
 }
 
+/// What an account judges by.
+struct Rules {
+    /// Of the bundle and the exceptions.
+    policy_revision: String,
+    bundle: Arc<Bundle>,
+    exceptions: AccountExceptions,
+}
+
 #[derive(Clone)]
 struct Decided {
     decision: Arc<Decision>,
@@ -186,7 +197,10 @@ impl Engine {
             .map_err(|error| StorageError::new("read the stored policy bundle", error))?;
         let data = self.vulnerability_data().await;
         let asked_at = self.now();
-        let decided = self.decide(&image, reference, &policy, bundle, &data).await?;
+        let exceptions = self.account_exceptions(&question.account, asked_at).await?;
+        let rules = Rules { policy_revision: judging_revision(&policy, &exceptions), bundle, exceptions };
+        let policy_revision = rules.policy_revision.clone();
+        let decided = self.decide(&image, reference, rules, &data).await?;
         if question.is_stored {
             let verdict = (policy.id.as_str(), decided.decision.final_action);
             self.store_evaluation(&question.account, &image.digest, &key, verdict, asked_at).await?;
@@ -197,6 +211,7 @@ impl Engine {
             policy,
             decision: decided.decision,
             report: decided.report,
+            policy_revision,
             database_revision: data.revision(),
             evaluated_at: decided.evaluated_at,
             asked_at,
@@ -265,16 +280,16 @@ impl Engine {
         &self,
         image: &ImageRecord,
         reference: ImageReference,
-        policy: &PolicyRecord,
-        bundle: Arc<Bundle>,
+        rules: Rules,
         data: &Snapshot,
     ) -> Result<Decided, EvaluateError> {
         let now = self.now();
+        let Rules { policy_revision, bundle, exceptions } = rules;
         let key = DecisionKey {
             analysis: analysis_key(image),
             dockerfile: image.dockerfile.clone(),
             reference: reference.clone(),
-            policy_revision: policy.revision.clone(),
+            policy_revision,
             database_generation: data.generation,
             slot: now.as_second().div_euclid(DECISION_SECONDS),
         };
@@ -285,7 +300,10 @@ impl Engine {
             let facts = with_supplied_dockerfile(&unpacked.facts, image.dockerfile.as_deref());
             let (inventory, judged) = (unpacked.inventory, report.clone());
             let decision = tokio::task::spawn_blocking(move || {
-                let input = EvaluationInput::new(&reference, &facts, &inventory, &judged, now);
+                let input = EvaluationInput {
+                    exceptions: &exceptions.exceptions,
+                    ..EvaluationInput::new(&reference, &facts, &inventory, &judged, now)
+                };
                 policy::judge(&bundle, &input)
             })
             .await
@@ -383,6 +401,14 @@ impl Engine {
         .await
         .map_err(StorageError::at("store an evaluation"))?;
         tx.commit().await.map_err(StorageError::at("commit"))
+    }
+}
+
+/// Which state of the bundle and of the exceptions judges.
+pub(crate) fn judging_revision(policy: &PolicyRecord, exceptions: &AccountExceptions) -> String {
+    match exceptions.revision.as_str() {
+        "" => policy.revision.clone(),
+        revision => format!("{}+{revision}", policy.revision),
     }
 }
 

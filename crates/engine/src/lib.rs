@@ -13,6 +13,7 @@ mod duties;
 mod engine;
 mod evaluation;
 mod events;
+mod exceptions;
 pub mod http;
 mod images;
 mod policies;
@@ -24,6 +25,7 @@ mod vulnerability_database;
 pub use accounts::{ADMIN, Account, AuthenticateError, BootstrapError, HashPasswordError, User};
 pub use engine::{Engine, EngineError, EngineStatus};
 pub use evaluation::{EvaluateError, Evaluation, EvaluationQuestion, ImageReport, PastEvaluation};
+pub use exceptions::{ExceptionError, ExceptionRecord};
 pub use images::{
     AddImage, AddImageError, AnalysisStatus, AnalysisSummary, ImageFilter, ImageRecord, ParsePullStringError,
     Pull, PullString, TagRecord,

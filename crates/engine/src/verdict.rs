@@ -14,6 +14,7 @@ use serde_json::Map;
 use tokio::time::Instant;
 
 use crate::accounts::ADMIN;
+use crate::evaluation::judging_revision;
 use crate::images::want_analysis;
 use crate::storage_error::chain;
 use crate::{
@@ -74,7 +75,7 @@ pub struct VerdictState {
     pub bundle: Arc<Bundle>,
     /// Its id.
     pub policy_id: String,
-    /// Its revision.
+    /// Its revision, and that of the administrator's exceptions where there are some.
     pub policy_revision: String,
     /// Revision of the vulnerability data, or `none`.
     pub database_revision: String,
@@ -88,7 +89,9 @@ impl Engine {
             .compiled(&policy)
             .map_err(|error| StorageError::new("read the stored policy bundle", error))?;
         let database_revision = self.vulnerability_data().await.revision();
-        Ok(VerdictState { bundle, policy_id: policy.id, policy_revision: policy.revision, database_revision })
+        let exceptions = self.account_exceptions(ADMIN, self.now()).await?;
+        let policy_revision = judging_revision(&policy, &exceptions);
+        Ok(VerdictState { bundle, policy_id: policy.id, policy_revision, database_revision })
     }
 
     /// Judges an image by the administrator's active bundle, analyzing it first if need be.
@@ -257,7 +260,7 @@ fn to_verdict(evaluation: Evaluation, resolved_at: Timestamp) -> Verdict {
         digest: evaluation.image.digest.clone(),
         resolved_at,
         policy_id: evaluation.policy.id.clone(),
-        policy_revision: evaluation.policy.revision.clone(),
+        policy_revision: evaluation.policy_revision.clone(),
         database_revision: evaluation.database_revision.clone(),
         evaluated_at: evaluation.evaluated_at,
     }

@@ -15,6 +15,7 @@ mod budget;
 mod bundle;
 mod compile;
 mod cvss;
+mod exception_document;
 mod expiry;
 mod gates;
 mod image_rule;
@@ -32,6 +33,7 @@ mod whitelist;
 
 pub use budget::WORK_MAX;
 pub use bundle::{Bundle, BundleError};
+pub use exception_document::{EXCEPTIONS_MAX, parse_exception, parse_exceptions, scope_document};
 pub use gates::specification;
 pub use judge::{EvaluationInput, judge, judge_without_image};
 pub use predefined::{PredefinedBundle, default_bundle, predefined_bundles};

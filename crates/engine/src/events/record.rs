@@ -36,6 +36,8 @@ pub(crate) enum Service {
     Catalog,
     /// Analysis.
     Analyzer,
+    /// Vulnerabilities and what policies say about them.
+    PolicyEngine,
 }
 
 impl Service {
@@ -44,6 +46,7 @@ impl Service {
         match self {
             Self::Catalog => "catalog",
             Self::Analyzer => "analyzer",
+            Self::PolicyEngine => "policy_engine",
         }
     }
 }

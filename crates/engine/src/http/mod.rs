@@ -8,6 +8,7 @@ mod answer;
 mod call;
 mod check;
 mod content;
+mod exceptions;
 mod images;
 mod images_body;
 mod policies;
@@ -49,6 +50,8 @@ pub fn router(engine: Arc<Engine>) -> Router {
         .route("/images/{digest}/vuln/{type}", get(vulnerabilities::list))
         .route("/images/{digest}/content", get(content::types))
         .route("/images/{digest}/content/{type}", get(content::list))
+        .route("/exceptions", get(exceptions::list).post(exceptions::add))
+        .route("/exceptions/{id}", get(exceptions::get).put(exceptions::update).delete(exceptions::delete))
         .route("/policies", get(policies::list).post(policies::add))
         .route("/policies/{id}", get(policies::get).put(policies::update).delete(policies::delete))
         .route("/status", get(system::status))

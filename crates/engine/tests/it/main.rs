@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod check;
+mod exceptions;
 mod exchanges;
 mod images;
 mod old_files;

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends where its own fixture is wrong")]
 
 mod bundles;
+mod exception_documents;
 mod exceptions;
 mod fixture;
 mod gate_dockerfile;
