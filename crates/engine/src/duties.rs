@@ -101,7 +101,7 @@ impl Engine {
             return Ok(None);
         }
         let mut tx = self.storage.begin().await.map_err(StorageError::at("begin"))?;
-        crate::analysis::release_expired(&mut tx, now).await?;
+        crate::analysis::release_expired(self, &mut tx, now).await?;
         let new = new_job(&kind, duty.name);
         storage::enqueue(&mut tx, &new, now, now).await.map_err(StorageError::at("want a duty"))?;
         let job = storage::claim(&mut tx, &kind, &self.settings.host_id, later(now, LEASE), now)

@@ -16,22 +16,30 @@ mod events;
 mod exceptions;
 pub mod http;
 mod images;
+mod notifications;
 mod policies;
 mod settings;
 mod storage_error;
+mod subscriptions;
 mod verdict;
 mod vulnerability_database;
 
 pub use accounts::{ADMIN, Account, AuthenticateError, BootstrapError, HashPasswordError, User};
 pub use engine::{Engine, EngineError, EngineStatus};
 pub use evaluation::{EvaluateError, Evaluation, EvaluationQuestion, ImageReport, PastEvaluation};
+pub use events::{EventFilter, EventPage, EventRecord};
 pub use exceptions::{ExceptionError, ExceptionRecord};
 pub use images::{
     AddImage, AddImageError, AnalysisStatus, AnalysisSummary, ImageFilter, ImageRecord, ParsePullStringError,
     Pull, PullString, TagRecord,
 };
+pub use notifications::{EventLevel, NotificationKind, Webhook, WebhookSettings, WebhookTarget};
 pub use policies::{PolicyError, PolicyRecord};
 pub use settings::{EngineSettings, FirstStart, Intervals};
 pub use storage_error::StorageError;
+pub use subscriptions::{
+    NewSubscription, Subscription, SubscriptionChange, SubscriptionError, SubscriptionFilter,
+    SubscriptionKind,
+};
 pub use verdict::{VerdictError, VerdictState};
 pub use vulnerability_database::DatabaseState;

@@ -7,6 +7,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use scanner::ScanOptions;
 
+use crate::notifications::WebhookSettings;
+
 /// The settings of one engine.
 #[derive(Clone)]
 pub struct EngineSettings {
@@ -26,6 +28,10 @@ pub struct EngineSettings {
     pub lease: Duration,
     /// Name of this process for people: in events and in the list of services.
     pub host_id: String,
+    /// Address under which clients reach this process, for people: in events.
+    pub base_url: String,
+    /// Who is told about events and subscriptions.
+    pub webhooks: WebhookSettings,
     /// How long events are kept.
     pub events_kept: Duration,
     /// Pauses between two turns of what comes back.
@@ -53,6 +59,8 @@ pub struct Intervals {
     pub archive_transition: Duration,
     /// Deleting old events.
     pub event_expiry: Duration,
+    /// Looking for notifications to deliver.
+    pub notification_delivery: Duration,
 }
 
 impl Default for Intervals {
@@ -67,6 +75,7 @@ impl Default for Intervals {
             vulnerability_update: 4 * hour,
             archive_transition: hour,
             event_expiry: hour,
+            notification_delivery: Duration::from_secs(1),
         }
     }
 }
@@ -83,6 +92,8 @@ impl EngineSettings {
             workers: 2,
             lease: Duration::from_secs(60),
             host_id: "lazaret".to_owned(),
+            base_url: "http://localhost:8228".to_owned(),
+            webhooks: WebhookSettings::default(),
             events_kept: Duration::from_secs(90 * 24 * 3600),
             intervals: Intervals::default(),
             clock,
@@ -101,6 +112,7 @@ impl fmt::Debug for EngineSettings {
             .field("workers", &self.workers)
             .field("lease", &self.lease)
             .field("host_id", &self.host_id)
+            .field("webhooks", &self.webhooks)
             .field("intervals", &self.intervals)
             .finish_non_exhaustive()
     }

@@ -147,6 +147,7 @@ impl Engine {
             created_at: None,
             force: false,
             priority: PRIORITY,
+            autosubscribe: false,
         };
         let time_left = deadline.saturating_duration_since(Instant::now());
         let options = ScanOptions { time_max: time_left, ..self.settings.scan.clone() };

@@ -5,7 +5,57 @@ use serde_json::{Map, Value, json};
 use storage::WriteTransaction;
 
 use crate::events::{Level, NewEvent, Resource, Service, record};
-use crate::{Engine, StorageError};
+use crate::notifications::{Notification, NotificationKind, is_wanted, notify};
+use crate::{AnalysisStatus, Engine, StorageError};
+
+/// Tells who subscribed to the analysis of a tag that it goes on; call it before the change.
+pub(super) async fn tell_status(
+    engine: &Engine,
+    tx: &mut WriteTransaction,
+    digest: &str,
+    next: AnalysisStatus,
+    now: Timestamp,
+) -> Result<(), StorageError> {
+    if !is_wanted(engine, NotificationKind::AnalysisUpdate) {
+        return Ok(());
+    }
+    let tags: Vec<(String, String, String, String, String, String)> = storage::query(
+        "SELECT i.account, t.registry, t.repository, t.tag, i.annotations, i.analysis_status FROM images i \
+         JOIN image_tags t ON t.account = i.account AND t.digest = i.digest \
+         WHERE i.digest = $1 AND t.tag <> '' AND i.analysis_status NOT IN ($2, 'analyzed') \
+         ORDER BY i.account, t.registry, t.repository, t.tag",
+    )
+    .bind(digest)
+    .bind(next.name())
+    .fetch_all_as(&mut *tx)
+    .await
+    .map_err(StorageError::at("look who has an image"))?;
+    for (account, registry, repository, tag, annotations, before) in tags {
+        let annotations: Map<String, Value> = serde_json::from_str(&annotations).unwrap_or_default();
+        let notification = Notification {
+            account: &account,
+            kind: NotificationKind::AnalysisUpdate,
+            subscription_key: &format!("{registry}/{repository}:{tag}"),
+            payload: status_change(digest, &before, next.name(), &annotations),
+        };
+        notify(engine, tx, &notification, now).await?;
+    }
+    Ok(())
+}
+
+/// What is told about a change, in events and to webhooks.
+pub(crate) fn status_change(
+    digest: &str,
+    before: &str,
+    next: &str,
+    annotations: &Map<String, Value>,
+) -> Map<String, Value> {
+    let mut told = Map::new();
+    told.insert("annotations".to_owned(), Value::Object(annotations.clone()));
+    told.insert("last_eval".to_owned(), status(digest, before, annotations));
+    told.insert("curr_eval".to_owned(), status(digest, next, annotations));
+    told
+}
 
 /// Records an event for every tag, in every account, that names the image.
 ///
@@ -34,17 +84,16 @@ pub(super) async fn tell_end(
         };
         let annotations: Map<String, Value> = serde_json::from_str(&annotations).unwrap_or_default();
         let (kind, level, message, details) = match failure {
-            None => (
-                "user.image.analysis.completed",
-                Level::Info,
-                "Image analysis available",
-                json!({
-                    "annotations": annotations,
-                    "subscription_type": "analysis_update",
-                    "last_eval": status(digest, "analyzing", &annotations),
-                    "curr_eval": status(digest, "analyzed", &annotations),
-                }),
-            ),
+            None => {
+                let mut details = status_change(digest, "analyzing", "analyzed", &annotations);
+                details.insert("subscription_type".to_owned(), json!("analysis_update"));
+                (
+                    "user.image.analysis.completed",
+                    Level::Info,
+                    "Image analysis available",
+                    Value::Object(details),
+                )
+            }
             Some(reason) => (
                 "user.image.analysis.failed",
                 Level::Error,
@@ -66,6 +115,9 @@ pub(super) async fn tell_end(
     Ok(())
 }
 
+/// The digest has both names: what is sent has always had one, what is published the other.
 fn status(digest: &str, status: &str, annotations: &Map<String, Value>) -> Value {
-    json!({"imageDigest": digest, "analysis_status": status, "annotations": annotations})
+    json!({
+        "imageDigest": digest, "image_digest": digest, "analysis_status": status, "annotations": annotations,
+    })
 }

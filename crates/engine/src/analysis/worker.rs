@@ -9,11 +9,11 @@ use scanner::{CancellationToken, ImageSource, ScanError, ScanErrorKind};
 use serde::{Deserialize, Serialize};
 use storage::{Backoff, Job, LeaseScope, WriteTransaction, to_micros};
 
-use super::told::tell_end;
+use super::told::{tell_end, tell_status};
 use super::{Analysis, FORM, encode};
 use crate::images::want_analysis;
 use crate::storage_error::chain;
-use crate::{Engine, StorageError};
+use crate::{AnalysisStatus, Engine, StorageError};
 
 /// Name of the work in the queue; its key is the digest.
 pub(crate) const JOB_KIND: &str = "analyze_image";
@@ -103,12 +103,12 @@ impl Engine {
             return Ok(None);
         }
         let mut tx = self.storage.begin().await.map_err(StorageError::at("begin"))?;
-        release(&mut tx, LeaseScope::Expired, now).await?;
+        release(Some(self), &mut tx, LeaseScope::Expired, now).await?;
         let job = storage::claim(&mut tx, JOB_KIND, worker, self.lease_end(now), now)
             .await
             .map_err(StorageError::at("claim work"))?;
         if let Some(job) = &job {
-            set_status(&mut tx, &job.dedupe_key, "analyzing", None, now).await?;
+            set_status(Some(self), &mut tx, &job.dedupe_key, AnalysisStatus::Analyzing, None, now).await?;
         }
         tx.commit().await.map_err(StorageError::at("commit"))?;
         Ok(job)
@@ -195,6 +195,7 @@ impl Engine {
             return Ok(());
         }
         row.store(&mut tx, &job.dedupe_key, &content, now).await?;
+        tell_status(self, &mut tx, &job.dedupe_key, AnalysisStatus::Analyzed, now).await?;
         storage::query(
             "UPDATE images SET analysis_status = 'analyzed', analysis_error = NULL, analyzed_us = $2, updated_us = $2 \
              WHERE digest = $1",
@@ -237,8 +238,8 @@ impl Engine {
             .await
             .map_err(StorageError::at("record a failed attempt"))?
         {
-            let status = if is_over { "analysis_failed" } else { "not_analyzed" };
-            set_status(&mut tx, &job.dedupe_key, status, Some(reason), now).await?;
+            let status = if is_over { AnalysisStatus::AnalysisFailed } else { AnalysisStatus::NotAnalyzed };
+            set_status(Some(self), &mut tx, &job.dedupe_key, status, Some(reason), now).await?;
             if is_over {
                 tell_end(self, &mut tx, &job.dedupe_key, Some(reason), now).await?;
             }
@@ -249,7 +250,8 @@ impl Engine {
     async fn give_back(&self, job: &Job) -> Result<(), StorageError> {
         let mut tx = self.storage.begin().await.map_err(StorageError::at("begin"))?;
         if storage::put_back(&mut tx, job.lease).await.map_err(StorageError::at("give work back"))? {
-            set_status(&mut tx, &job.dedupe_key, "not_analyzed", None, self.now()).await?;
+            let (status, now) = (AnalysisStatus::NotAnalyzed, self.now());
+            set_status(Some(self), &mut tx, &job.dedupe_key, status, None, now).await?;
         }
         tx.commit().await.map_err(StorageError::at("commit"))
     }
@@ -336,18 +338,22 @@ impl AnalysisRow {
 
 /// Moves the images of a digest that are not done; a reason is kept until an analysis succeeds.
 async fn set_status(
+    engine: Option<&Engine>,
     tx: &mut WriteTransaction,
     digest: &str,
-    status: &'static str,
+    status: AnalysisStatus,
     reason: Option<&str>,
     now: Timestamp,
 ) -> Result<(), StorageError> {
+    if let Some(engine) = engine {
+        tell_status(engine, tx, digest, status, now).await?;
+    }
     storage::query(
         "UPDATE images SET analysis_status = $2, analysis_error = coalesce($3, analysis_error), updated_us = $4 \
          WHERE digest = $1 AND analysis_status <> 'analyzed'",
     )
     .bind(digest)
-    .bind(status)
+    .bind(status.name())
     .bind(reason)
     .bind(to_micros(now))
     .execute(tx)
@@ -357,17 +363,31 @@ async fn set_status(
 }
 
 /// Takes away the leases whose time is over, of whatever kind of work.
-pub(crate) async fn release_expired(tx: &mut WriteTransaction, now: Timestamp) -> Result<(), StorageError> {
-    release(tx, LeaseScope::Expired, now).await
+pub(crate) async fn release_expired(
+    engine: &Engine,
+    tx: &mut WriteTransaction,
+    now: Timestamp,
+) -> Result<(), StorageError> {
+    release(Some(engine), tx, LeaseScope::Expired, now).await
 }
 
-/// Takes leases away and shows it in the images.
-async fn release(tx: &mut WriteTransaction, scope: LeaseScope, now: Timestamp) -> Result<(), StorageError> {
+/// Takes leases away and shows it in the images; an engine that is open also tells it.
+async fn release(
+    engine: Option<&Engine>,
+    tx: &mut WriteTransaction,
+    scope: LeaseScope,
+    now: Timestamp,
+) -> Result<(), StorageError> {
+    const REASON: &str = "the worker disappeared";
     let released =
-        storage::release_leases(tx, scope, now).await.map_err(StorageError::at("release leases"))?;
+        storage::release_leases(&mut *tx, scope, now).await.map_err(StorageError::at("release leases"))?;
     for job in released.iter().filter(|job| job.kind == JOB_KIND) {
-        let status = if job.is_given_up { "analysis_failed" } else { "not_analyzed" };
-        set_status(tx, &job.dedupe_key, status, Some("the worker disappeared"), now).await?;
+        let status =
+            if job.is_given_up { AnalysisStatus::AnalysisFailed } else { AnalysisStatus::NotAnalyzed };
+        set_status(engine, tx, &job.dedupe_key, status, Some(REASON), now).await?;
+        if let Some(engine) = engine.filter(|_| job.is_given_up) {
+            tell_end(engine, tx, &job.dedupe_key, Some(REASON), now).await?;
+        }
     }
     Ok(())
 }
@@ -376,7 +396,8 @@ async fn release(tx: &mut WriteTransaction, scope: LeaseScope, now: Timestamp) -
 /// analysis has a job. On an embedded database no other process works, so no lease is waited for.
 pub(crate) async fn reconcile(database: &storage::Database, now: Timestamp) -> Result<(), StorageError> {
     let mut tx = database.begin().await.map_err(StorageError::at("begin"))?;
-    release(&mut tx, if database.is_shared() { LeaseScope::Expired } else { LeaseScope::All }, now).await?;
+    release(None, &mut tx, if database.is_shared() { LeaseScope::Expired } else { LeaseScope::All }, now)
+        .await?;
     let waiting: Vec<(String, String, String)> = storage::query(
         "SELECT i.digest, max(t.registry), max(t.repository) FROM images i \
          JOIN image_tags t ON t.account = i.account AND t.digest = i.digest \

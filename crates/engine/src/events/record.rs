@@ -1,9 +1,11 @@
 //! Recording one event.
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 use storage::{WriteTransaction, to_micros};
 
+use super::{EventRecord, precise_time};
+use crate::notifications::{EventLevel, Notification, NotificationKind, notify};
 use crate::{Engine, StorageError};
 
 /// Longer details are left out: rows should stay small, and the log has the rest.
@@ -92,30 +94,72 @@ pub(crate) async fn record(
     event: &NewEvent<'_>,
     now: Timestamp,
 ) -> Result<(), StorageError> {
-    let NewEvent { account, kind, level, message, details, resource, service } = event;
-    let details = details.to_string();
-    let details =
-        if details.len() > DETAILS_BYTES_MAX { "{\"is_left_out\":true}".to_owned() } else { details };
+    let details = if event.details.to_string().len() > DETAILS_BYTES_MAX {
+        json!({"is_left_out": true})
+    } else {
+        event.details.clone()
+    };
+    let record = EventRecord {
+        id: uuid::Uuid::new_v4().simple().to_string(),
+        account: event.account.to_owned(),
+        kind: event.kind.to_owned(),
+        level: event.level.name().to_owned(),
+        message: event.message.chars().take(MESSAGE_CHARS_MAX).collect(),
+        details,
+        resource_kind: event.resource.kind.to_owned(),
+        resource_id: event.resource.id.clone(),
+        service: event.service.name().to_owned(),
+        host: engine.settings.host_id.clone(),
+        request_id: None,
+        created_at: now,
+    };
     storage::query(
         "INSERT INTO events (id, account, type, level, message, details, resource_type, resource_id, service, host, \
                              created_us) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
     )
-    .bind(uuid::Uuid::new_v4().simple().to_string())
-    .bind(*account)
-    .bind(*kind)
-    .bind(level.name())
-    .bind(message.chars().take(MESSAGE_CHARS_MAX).collect::<String>())
-    .bind(details)
-    .bind(resource.kind)
-    .bind(resource.id.clone())
-    .bind(service.name())
-    .bind(&engine.settings.host_id)
+    .bind(&record.id)
+    .bind(&record.account)
+    .bind(&record.kind)
+    .bind(&record.level)
+    .bind(&record.message)
+    .bind(record.details.to_string())
+    .bind(&record.resource_kind)
+    .bind(&record.resource_id)
+    .bind(&record.service)
+    .bind(&record.host)
     .bind(to_micros(now))
-    .execute(tx)
+    .execute(&mut *tx)
     .await
     .map_err(StorageError::at("record an event"))?;
-    Ok(())
+    tell_webhooks(engine, tx, event.level, &record).await
+}
+
+/// Sends the event to webhooks too, if events of its level are wanted there.
+async fn tell_webhooks(
+    engine: &Engine,
+    tx: &mut WriteTransaction,
+    level: Level,
+    record: &EventRecord,
+) -> Result<(), StorageError> {
+    let level = match level {
+        Level::Info => EventLevel::Info,
+        Level::Error => EventLevel::Error,
+    };
+    if !engine.settings.webhooks.event_levels.contains(&level) {
+        return Ok(());
+    }
+    let mut payload = Map::new();
+    payload.insert("generated_uuid".to_owned(), json!(record.id));
+    payload.insert("created_at".to_owned(), json!(precise_time(record.created_at)));
+    payload.insert("event".to_owned(), engine.event_json(record));
+    let notification = Notification {
+        account: &record.account,
+        kind: NotificationKind::EventLog,
+        subscription_key: "",
+        payload,
+    };
+    notify(engine, tx, &notification, record.created_at).await
 }
 
 /// Deletes events that are older than the settings keep them.

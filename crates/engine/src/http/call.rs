@@ -192,6 +192,14 @@ impl Query {
         }
     }
 
+    /// A whole number.
+    pub(super) fn integer(&self, name: &str) -> Result<Option<i64>, ApiError> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        text.parse().map(Some).map_err(|_| {
+            ApiError::bad_request(format!("Wrong type, expected 'integer' for query parameter '{name}'"))
+        })
+    }
+
     /// One of some words.
     pub(super) fn word(&self, name: &str, allowed: &[&str]) -> Result<Option<&str>, ApiError> {
         match self.text(name) {

@@ -207,9 +207,9 @@ async fn get_one(engine: &Engine, call: &Call, filter: Result<ImageFilter, ApiEr
 /// `POST /images`.
 pub(super) async fn add(State(engine): State<Arc<Engine>>, call: Call) -> Answer {
     let force = call.query.boolean("force", false)?;
-    // Accepted for the clients that send it; there are no subscriptions yet.
-    let _autosubscribe = call.query.boolean("autosubscribe", false)?;
-    let request = read_add_request(&call.account, call.object()?, force)?;
+    let autosubscribe = call.query.boolean("autosubscribe", false)?;
+    let mut request = read_add_request(&call.account, call.object()?, force)?;
+    request.autosubscribe = autosubscribe;
     match engine.add_image(&request).await {
         Ok(record) => ok(&[to_wire(record, true)]),
         Err(error) => Err(to_api_error(error)),

@@ -62,6 +62,7 @@ pub(super) fn read_add_request(account: &str, body: &Object, force: bool) -> Res
         created_at: created_at.transpose()?,
         force,
         priority: 0,
+        autosubscribe: false,
     })
 }
 

@@ -8,11 +8,14 @@ mod answer;
 mod call;
 mod check;
 mod content;
+mod event_types;
+mod events;
 mod exceptions;
 mod images;
 mod images_body;
 mod policies;
 mod root;
+mod subscriptions;
 mod system;
 mod transport;
 mod vulnerabilities;
@@ -54,6 +57,14 @@ pub fn router(engine: Arc<Engine>) -> Router {
         .route("/exceptions/{id}", get(exceptions::get).put(exceptions::update).delete(exceptions::delete))
         .route("/policies", get(policies::list).post(policies::add))
         .route("/policies/{id}", get(policies::get).put(policies::update).delete(policies::delete))
+        .route("/events", get(events::list).delete(events::delete_many))
+        .route("/events/{id}", get(events::get).delete(events::delete))
+        .route("/event_types", get(event_types::list))
+        .route("/subscriptions", get(subscriptions::list).post(subscriptions::add))
+        .route(
+            "/subscriptions/{id}",
+            get(subscriptions::get).put(subscriptions::update).delete(subscriptions::delete),
+        )
         .route("/status", get(system::status))
         .route("/system", get(system::services))
         .route("/system/feeds", get(system::feeds))

@@ -8,6 +8,7 @@ use storage::{NewJob, QueueError, WriteTransaction, to_micros};
 
 use super::{AnalysisStatus, ImageFilter, ImageRecord};
 use crate::analysis::{AnalysisJob, JOB_KIND};
+use crate::subscriptions::subscribe_tag;
 use crate::{Engine, StorageError};
 
 /// After so many failed attempts an analysis is given up.
@@ -32,6 +33,8 @@ pub struct AddImage {
     pub force: bool,
     /// Higher is analyzed first.
     pub priority: i64,
+    /// Watch the tag from now on.
+    pub autosubscribe: bool,
 }
 
 /// What is asked from the registry.
@@ -105,6 +108,11 @@ impl Engine {
         let mut tx = self.storage.begin().await.map_err(AddImageError::storage("begin"))?;
         let is_wanted = store_image(&mut tx, request, &resolved, now).await?;
         store_tag(&mut tx, request, &resolved.digest, now).await?;
+        if let Some(full_tag) = request.reference.full_tag() {
+            subscribe_tag(&mut tx, &request.account, &full_tag, request.autosubscribe, now)
+                .await
+                .map_err(AddImageError::Storage)?;
+        }
         if is_wanted {
             want_analysis(&mut tx, &request.reference, &resolved.digest, request.priority, now)
                 .await

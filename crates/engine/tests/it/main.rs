@@ -2,12 +2,14 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod check;
+mod events;
 mod exceptions;
 mod exchanges;
 mod images;
 mod old_files;
 mod policies;
 mod restart;
+mod subscriptions;
 mod support;
 mod system;
 mod transport;
