@@ -32,11 +32,18 @@ pub(crate) struct Duty {
 }
 
 /// All duties.
-static DUTIES: &[Duty] = &[Duty {
-    name: "event_expiry",
-    interval: |settings| Some(settings.intervals.event_expiry),
-    run: |engine| Box::pin(crate::events::expire(engine)),
-}];
+static DUTIES: &[Duty] = &[
+    Duty {
+        name: "account_deletion",
+        interval: |settings| Some(settings.intervals.account_deletion),
+        run: |engine| Box::pin(crate::accounts::delete_accounts(engine)),
+    },
+    Duty {
+        name: "event_expiry",
+        interval: |settings| Some(settings.intervals.event_expiry),
+        run: |engine| Box::pin(crate::events::expire(engine)),
+    },
+];
 
 impl Engine {
     /// Does the duties until `shutdown` completes. What is being done then is cut off and done again later.

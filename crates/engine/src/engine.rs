@@ -14,7 +14,7 @@ use crate::evaluation::EvaluationCaches;
 use crate::policies::install_first_policies;
 use crate::vulnerability_database::{DatabaseHolder, Snapshot};
 use crate::{
-    Account, AuthenticateError, BootstrapError, DatabaseState, EngineSettings, FirstStart, HashPasswordError,
+    AuthenticateError, BootstrapError, DatabaseState, EngineSettings, FirstStart, HashPasswordError,
     PolicyError, StorageError,
 };
 
@@ -176,11 +176,6 @@ impl Engine {
     /// The user of this name, if the password is his.
     pub async fn authenticate(&self, username: &str, password: &str) -> Result<User, AuthenticateError> {
         self.authenticator.authenticate(&self.storage, username, password).await
-    }
-
-    /// The account of this name.
-    pub async fn find_account(&self, name: &str) -> Result<Option<Account>, StorageError> {
-        accounts::find_account(&self.storage, name).await
     }
 }
 

@@ -24,7 +24,10 @@ mod subscriptions;
 mod verdict;
 mod vulnerability_database;
 
-pub use accounts::{ADMIN, Account, AuthenticateError, BootstrapError, HashPasswordError, User};
+pub use accounts::{
+    ADMIN, Account, AccountError, AccountState, AuthenticateError, BootstrapError, HashPasswordError,
+    SERVICE_ACCOUNT, User,
+};
 pub use engine::{Engine, EngineError, EngineStatus};
 pub use evaluation::{EvaluateError, Evaluation, EvaluationQuestion, ImageReport, PastEvaluation};
 pub use events::{EventFilter, EventPage, EventRecord};

@@ -329,7 +329,6 @@ pub(crate) async fn install_first_policies(
     account: &str,
     now: Timestamp,
 ) -> Result<(), PolicyError> {
-    let default = policy::default_bundle();
     let mut tx = database.begin().await.map_err(PolicyError::storage("begin"))?;
     let has_any: bool = storage::query("SELECT EXISTS (SELECT 1 FROM policies WHERE account = $1)")
         .bind(account)
@@ -339,14 +338,33 @@ pub(crate) async fn install_first_policies(
     if has_any {
         return Ok(());
     }
-    let all = std::iter::once((default, SOURCE_BOOTSTRAP, true))
+    install(&mut tx, account, SOURCE_BOOTSTRAP, now).await?;
+    tx.commit().await.map_err(PolicyError::storage("commit"))
+}
+
+/// The same for an account that is made in this transaction.
+pub(crate) async fn install_policies_of_new_account(
+    tx: &mut WriteTransaction,
+    account: &str,
+    now: Timestamp,
+) -> Result<(), PolicyError> {
+    install(tx, account, SOURCE_LOCAL, now).await
+}
+
+async fn install(
+    tx: &mut WriteTransaction,
+    account: &str,
+    default_source: &str,
+    now: Timestamp,
+) -> Result<(), PolicyError> {
+    let all = std::iter::once((policy::default_bundle(), default_source, true))
         .chain(policy::predefined_bundles().iter().map(|bundle| (bundle, SOURCE_LOCAL, false)));
     for (bundle, source, activate) in all {
         let document: Value =
             serde_json::from_str(bundle.json).map_err(PolicyError::storage("read a shipped bundle"))?;
         let record =
             NewRecord { account, id: bundle.id, name: bundle.name, document: &document, source, activate };
-        store(&mut tx, &record, now).await?;
+        store(tx, &record, now).await?;
     }
-    tx.commit().await.map_err(PolicyError::storage("commit"))
+    Ok(())
 }

@@ -1,4 +1,4 @@
-//! `/account` and `/user`: who am I?
+//! `/account`: in which account am I?
 
 use std::sync::Arc;
 
@@ -12,17 +12,17 @@ use super::call::Call;
 use crate::{Account, Engine, User};
 
 #[derive(Serialize)]
-struct AccountWire {
+pub(super) struct AccountWire {
     name: String,
     r#type: String,
-    state: String,
+    state: &'static str,
     email: Option<String>,
     created_at: String,
     last_updated: String,
 }
 
 #[derive(Serialize)]
-struct UserWire {
+pub(super) struct UserWire {
     username: String,
     r#type: &'static str,
     source: Option<String>,
@@ -35,7 +35,7 @@ impl From<Account> for AccountWire {
         Self {
             name,
             r#type: kind,
-            state,
+            state: state.name(),
             email,
             created_at: time(created_at),
             last_updated: time(updated_at),
@@ -44,7 +44,8 @@ impl From<Account> for AccountWire {
 }
 
 impl From<User> for UserWire {
-    fn from(User { username, account: _, created_at, updated_at }: User) -> Self {
+    fn from(user: User) -> Self {
+        let User { username, account: _, password_set_at: _, created_at, updated_at } = user;
         Self {
             username,
             r#type: "native",
@@ -61,9 +62,4 @@ pub(super) async fn account(State(engine): State<Arc<Engine>>, call: Call) -> An
         Some(account) => ok(&AccountWire::from(account)),
         None => Ok((StatusCode::OK, [(header::CONTENT_TYPE, "application/json")]).into_response()),
     }
-}
-
-/// Who asks, whatever the account.
-pub(super) async fn user(call: Call) -> Answer {
-    ok(&UserWire::from(call.user))
 }

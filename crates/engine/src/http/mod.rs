@@ -4,6 +4,7 @@
 //! and body), calls one method of the engine and puts the answer into its own wire type.
 
 mod account;
+mod accounts;
 mod answer;
 mod call;
 mod check;
@@ -11,13 +12,16 @@ mod content;
 mod event_types;
 mod events;
 mod exceptions;
+mod fields;
 mod images;
 mod images_body;
+mod permission;
 mod policies;
 mod root;
 mod subscriptions;
 mod system;
 mod transport;
+mod user;
 mod vulnerabilities;
 
 use std::sync::Arc;
@@ -25,7 +29,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::error_handling::HandleErrorLayer;
-use axum::routing::get;
+use axum::routing::{get, put};
 use tower::ServiceBuilder;
 
 use crate::Engine;
@@ -43,7 +47,19 @@ pub fn router(engine: Arc<Engine>) -> Router {
         .route("/version", get(root::version))
         .route("/swagger.json", get(root::swagger))
         .route("/account", get(account::account))
-        .route("/user", get(account::user))
+        .route("/user", get(user::user))
+        .route("/user/credentials", get(user::credentials).post(user::add_credential))
+        .route("/accounts", get(accounts::list).post(accounts::add))
+        .route("/accounts/{account}", get(accounts::get).delete(accounts::delete))
+        .route("/accounts/{account}/state", put(accounts::set_state))
+        .route("/accounts/{account}/users", get(accounts::list_users).post(accounts::add_user))
+        .route("/accounts/{account}/users/{username}", get(accounts::get_user).delete(accounts::delete_user))
+        .route(
+            "/accounts/{account}/users/{username}/credentials",
+            get(accounts::list_credentials)
+                .post(accounts::add_credential)
+                .delete(accounts::delete_credential),
+        )
         .route("/images", get(images::list).post(images::add))
         .route("/images/{digest}", get(images::get))
         .route("/images/by_id/{image_id}", get(images::get_by_id))

@@ -1,6 +1,7 @@
 //! The engine behind a real listener, with images from a real registry.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod accounts;
 mod check;
 mod events;
 mod exceptions;
@@ -13,4 +14,5 @@ mod subscriptions;
 mod support;
 mod system;
 mod transport;
+mod users;
 mod verdict;

@@ -152,6 +152,19 @@ pub(crate) async fn answer(request: reqwest::RequestBuilder) -> (StatusCode, Val
     (status, value)
 }
 
+/// Does the duties until a condition holds.
+pub(crate) async fn duties(engine: &TestEngine, is_done: impl AsyncFn() -> bool) {
+    let (stop, stopped) = oneshot::channel::<()>();
+    let duties = tokio::spawn(engine.engine.clone().run_duties(async { drop(stopped.await) }));
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !is_done().await {
+        assert!(Instant::now() < deadline, "the duties did not do it");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    drop(stop);
+    duties.await.unwrap();
+}
+
 pub(crate) fn registry() -> Registry {
     Registry::start(RegistryMode::Open).unwrap()
 }
