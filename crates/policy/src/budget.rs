@@ -39,6 +39,22 @@ pub(crate) enum Failure {
         /// The most that is compared.
         limit: usize,
     },
+    /// Nobody has recorded what the files of the image say.
+    #[error(
+        "gate `{gate}` asks about the files of the image, which were not recorded when it was analyzed: add the image again with `force` to analyze it anew"
+    )]
+    ContentsNotRecorded {
+        /// The gate of the rule.
+        gate: &'static str,
+    },
+    /// Nobody can tell which of two versions is lower.
+    #[error("package `{package}`: {reason}")]
+    VersionsNotComparable {
+        /// Its name, shortened.
+        package: String,
+        /// Which versions, and why not.
+        reason: String,
+    },
     /// A pattern of a stored bundle was never valid.
     #[error("{0}")]
     BrokenPattern(String),
@@ -48,6 +64,12 @@ impl Failure {
     pub(crate) fn to_problem(&self) -> EvaluationProblem {
         match self {
             Self::BrokenPattern(_) => problem::error("ValidationError", self.to_string()),
+            Self::ContentsNotRecorded { .. } => {
+                problem::error("ImageContentsNotRecordedError", self.to_string())
+            }
+            Self::VersionsNotComparable { .. } => {
+                problem::error("VersionsNotComparableError", self.to_string())
+            }
             Self::WorkExceeded | Self::BacktracksTooLong { .. } | Self::SubjectTooLong { .. } => {
                 problem::error("EvaluationLimitError", self.to_string())
             }

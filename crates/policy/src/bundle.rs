@@ -123,6 +123,11 @@ impl Bundle {
         self.compiled.problems()
     }
 
+    /// Whether a rule asks what the files of the image say, so that [`crate::EvaluationInput::contents`] must be loaded.
+    pub fn needs_contents(&self) -> bool {
+        self.compiled.needs_contents()
+    }
+
     pub(crate) fn compiled(&self) -> &Compiled {
         &self.compiled
     }

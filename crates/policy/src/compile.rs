@@ -58,6 +58,11 @@ pub(crate) struct Rule {
 }
 
 impl Compiled {
+    /// Whether a rule that a mapping reaches asks what the files of the image say.
+    pub(crate) fn needs_contents(&self) -> bool {
+        self.policies.iter().flat_map(|policy| &policy.rules).any(|rule| rule.check.needs_contents())
+    }
+
     /// All mistakes, each once, in the order of the mappings that reach them.
     pub(crate) fn problems(&self) -> Vec<EvaluationProblem> {
         let mut seen = Seen::new(self);
@@ -284,11 +289,7 @@ fn compile_rule(raw: &RawRule, regexes: &mut RegexCompiler, policy: &mut Policy)
             return;
         }
         let valid_gates: Vec<&str> = gates::GATES.iter().map(|gate| gate.name).collect();
-        let is_known = gates::NOT_SUPPORTED.iter().any(|name| name.eq_ignore_ascii_case(&raw.gate));
-        policy.problems.push(match is_known {
-            true => problem::gate_not_supported(place, &valid_gates),
-            false => problem::gate_not_found(place, &valid_gates),
-        });
+        policy.problems.push(problem::gate_not_found(place, &valid_gates));
         return;
     };
     let Some(trigger) = gate.find_trigger(&raw.trigger) else {

@@ -220,16 +220,20 @@ impl<'a> Evaluation<'a> {
         let mut output = Output {
             matches: Vec::new(),
             notes: Vec::new(),
+            gaps: Vec::new(),
             budget: &mut self.budget,
             accepted: &mut self.accepted,
         };
         rule.check.run(input, &mut output)?;
-        let Output { matches, notes, .. } = output;
+        let Output { matches, notes, gaps, .. } = output;
         let place = RulePlace { gate: rule.gate, trigger: rule.trigger, rule_id: rule.id.as_deref() };
         self.problems.extend(
             notes
                 .iter()
                 .map(|note| problem::warning("ParameterNotAppliedWarning", format!("{note} {place}"))),
+        );
+        self.problems.extend(
+            gaps.iter().map(|gap| problem::warning("ImageNotFullySeenWarning", format!("{gap} {place}"))),
         );
         Ok(matches)
     }

@@ -13,6 +13,11 @@ use crate::raw::RawParameter;
 /// The six comparisons, in the order in which they are listed.
 pub(crate) const COMPARISONS: &[&str] = &["=", "!=", "<", ">", "<=", ">="];
 
+const INTEGER_PATTERN: &str = r"^\s*[\d]+\s*$";
+
+/// Old names of parameters, which rules may still use.
+const ALIASES: &[(&str, &str)] = &[("usernameblacklist", "user_names"), ("useridblacklist", "user_ids")];
+
 /// A parameter of a trigger.
 #[derive(Debug)]
 pub(crate) struct Parameter {
@@ -42,6 +47,8 @@ pub(crate) enum Validator {
     Float,
     /// `true` or `false`, in any case.
     Boolean,
+    /// A text whose form depends on another parameter; the trigger checks it.
+    Linked,
 }
 
 /// A parameter's value after its validator.
@@ -65,7 +72,7 @@ impl Validator {
     fn read(&self, text: &str, regexes: &mut RegexCompiler) -> Result<ParameterValue, String> {
         let refused = |what: &str| format!("value {} is not {what}", repr(&problem::quote(text)));
         match self {
-            Self::Text => Ok(ParameterValue::Text(text.to_owned())),
+            Self::Text | Self::Linked => Ok(ParameterValue::Text(text.to_owned())),
             Self::Regex => {
                 regexes.compile(text).map(ParameterValue::Regex).map_err(|error| error.to_string())
             }
@@ -129,7 +136,16 @@ impl Validator {
             Self::Integer => (
                 "IntegerString",
                 "A whole number".to_owned(),
-                json!({"type": "string", "pattern": r"^\s*[\d]+\s*$"}),
+                json!({"type": "string", "pattern": INTEGER_PATTERN}),
+            ),
+            Self::Linked => (
+                "LinkedValidator",
+                "Depends on another parameter".to_owned(),
+                json!({"anyOf": [
+                    {"type": "string", "pattern": r"^([0-9]+)([kmgt]b)?$"},
+                    {"type": "string"},
+                    {"type": "string", "pattern": INTEGER_PATTERN},
+                ]}),
             ),
             Self::Float => (
                 "FloatString",
@@ -172,7 +188,7 @@ pub(crate) fn read_parameters(
     let mut values = ParameterValues::default();
     let mut last: BTreeMap<String, &RawParameter> = BTreeMap::new();
     for parameter in given {
-        last.insert(parameter.name.to_lowercase(), parameter);
+        last.insert(canonical_name(parameters, &parameter.name), parameter);
     }
     for parameter in parameters {
         match last.remove(parameter.name) {
@@ -193,19 +209,39 @@ pub(crate) fn read_parameters(
     values
 }
 
+/// The name of a parameter in lower case; an old name becomes the new one where the trigger has that.
+fn canonical_name(parameters: &[Parameter], given: &str) -> String {
+    let name = given.to_lowercase();
+    let renamed = ALIASES.iter().find(|(alias, _)| *alias == name).map(|(_, name)| *name);
+    match renamed.filter(|renamed| parameters.iter().any(|parameter| parameter.name == *renamed)) {
+        Some(renamed) => renamed.to_owned(),
+        None => name,
+    }
+}
+
 impl ParameterValues {
     /// A text; an empty one counts as not given, as the language has it for optional parameters.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.given_text(name).filter(|text| !text.is_empty())
+    }
+
+    /// A text, even an empty one.
+    pub(crate) fn given_text(&self, name: &str) -> Option<&str> {
         match self.0.get(name) {
-            Some(ParameterValue::Text(text)) if !text.is_empty() => Some(text),
+            Some(ParameterValue::Text(text)) => Some(text),
             _ => None,
         }
     }
 
     /// A regular expression; an empty one counts as not given, because it would match every text.
     pub(crate) fn take_regex(&mut self, name: &str) -> Option<PrefixRegex> {
+        self.take_any_regex(name).filter(|regex| !regex.pattern().is_empty())
+    }
+
+    /// A regular expression, even one that matches every text.
+    pub(crate) fn take_any_regex(&mut self, name: &str) -> Option<PrefixRegex> {
         match self.0.remove(name) {
-            Some(ParameterValue::Regex(regex)) if !regex.is_empty() => Some(regex),
+            Some(ParameterValue::Regex(regex)) => Some(regex),
             _ => None,
         }
     }

@@ -130,8 +130,9 @@ fn count_parts(expression: &Expr) -> Option<u64> {
 }
 
 impl PrefixRegex {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.regex.as_str().is_empty()
+    /// The expression as written.
+    pub(crate) fn pattern(&self) -> &str {
+        self.regex.as_str()
     }
 
     pub(crate) fn is_match(&self, subject: &str, budget: &mut Budget) -> Result<bool, Failure> {

@@ -46,16 +46,6 @@ pub(crate) fn gate_not_found(place: RulePlace<'_>, valid_gates: &[&str]) -> Eval
     )
 }
 
-pub(crate) fn gate_not_supported(place: RulePlace<'_>, valid_gates: &[&str]) -> EvaluationProblem {
-    error(
-        "GateNotFoundError",
-        format!(
-            "This gate of the policy language is not supported yet, so the rule could never fire. Valid gates are: {} {place}",
-            valid_gates.join(", ")
-        ),
-    )
-}
-
 pub(crate) fn trigger_not_found(place: RulePlace<'_>, valid_triggers: &[&str]) -> EvaluationProblem {
     error(
         "TriggerNotFoundError",

@@ -21,7 +21,7 @@ const TABLE: &[Row] = &[
     row("package-catalog", &["model", "image-layers"]),
     row("advisory-feeds", &["model", "package-versions"]),
     row("vulnerability-db", &["model", "package-versions"]),
-    row("policy", &["model"]),
+    row("policy", &["model", "package-versions"]),
     row("report-formats", &["model"]),
     row("scanner", &["model", "image-layers", "package-catalog", "vulnerability-db"]),
     row("storage", &[]),

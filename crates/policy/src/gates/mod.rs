@@ -1,16 +1,27 @@
 //! The gates and triggers that can be evaluated, in one table: what a rule may name, and what it then does.
 //!
-//! One file per gate. A gate of the language that is not here yet is known by name ([`NOT_SUPPORTED`]), so that a rule on
-//! it is refused with the true reason and never passes silently.
+//! One file or folder per gate.
 
 mod always;
 mod dockerfile;
 mod dockerfile_lines;
 mod end_of_life;
 mod exploitation;
+mod file_contents;
+mod files;
 mod finding_filter;
+mod licenses;
 mod lookup_quality;
+mod malware;
+mod metadata;
 mod missing_data;
+mod npms;
+mod packages;
+mod passwd_file;
+mod published_packages;
+mod retrieved_files;
+mod ruby_gems;
+mod secret_scans;
 mod signatures;
 mod vulnerabilities;
 mod vulnerable_package;
@@ -60,6 +71,11 @@ pub(crate) struct BadValue {
 
 /// A trigger with its parameters.
 pub(crate) trait Check: Debug + Send + Sync {
+    /// Whether it asks what the files of the image say.
+    fn needs_contents(&self) -> bool {
+        false
+    }
+
     /// Adds what it finds to `output`, in the order of the language.
     fn run(&self, input: &EvaluationInput<'_>, output: &mut Output<'_>) -> Result<(), Failure>;
 }
@@ -80,6 +96,8 @@ pub(crate) struct Output<'a> {
     pub(crate) matches: Vec<Match>,
     /// What a user should know about the answer, though it decides nothing.
     pub(crate) notes: Vec<String>,
+    /// What of the image could not be looked at, so that the answer leaves it out.
+    pub(crate) gaps: Vec<String>,
     pub(crate) budget: &'a mut Budget,
     /// Findings that the account has accepted: for checks that sum up findings. Rows about one finding are seen to later.
     pub(crate) accepted: &'a mut Accepted,
@@ -99,20 +117,21 @@ impl Output<'_> {
 }
 
 /// The gates that can be evaluated, in the order of the specification.
-pub(crate) static GATES: &[Gate] = &[always::GATE, dockerfile::GATE, vulnerabilities::GATE, signatures::GATE];
-
-/// Gates of the language that cannot be evaluated yet.
-pub(crate) static NOT_SUPPORTED: &[&str] = &[
-    "files",
-    "ruby_gems",
-    "metadata",
-    "licenses",
-    "malware",
-    "npms",
-    "packages",
-    "passwd_file",
-    "retrieved_files",
-    "secret_scans",
+pub(crate) static GATES: &[Gate] = &[
+    always::GATE,
+    dockerfile::GATE,
+    files::GATE,
+    ruby_gems::GATE,
+    metadata::GATE,
+    licenses::GATE,
+    malware::GATE,
+    npms::GATE,
+    packages::GATE,
+    passwd_file::GATE,
+    retrieved_files::GATE,
+    secret_scans::GATE,
+    vulnerabilities::GATE,
+    signatures::GATE,
 ];
 
 /// The gate of this name; names ignore case.
@@ -170,7 +189,7 @@ mod tests {
         let specification = specification();
         let gates = specification.as_array().unwrap();
         let names: Vec<&str> = gates.iter().map(|gate| gate["name"].as_str().unwrap()).collect();
-        assert_eq!(&names[..3], ["always", "dockerfile", "vulnerabilities"]);
+        assert_eq!(&names[..3], ["always", "dockerfile", "files"]);
         assert_eq!(names.len(), GATES.len() + 14);
         let members = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
         for gate in gates {
@@ -185,7 +204,8 @@ mod tests {
                 }
             }
         }
-        let severity = &gates[2]["triggers"][0]["parameters"][2];
+        let vulnerabilities = gates.iter().find(|gate| gate["name"] == "vulnerabilities").unwrap();
+        let severity = &vulnerabilities["triggers"][0]["parameters"][2];
         assert_eq!(severity["name"], "severity");
         assert_eq!(severity["validator"]["criteria"]["enum"][5], "critical");
     }

@@ -3,10 +3,11 @@
 use jiff::Timestamp;
 use model::{
     CvssScore, DatabaseIdentity, Decision, Digest, Distro, DistroCoverage, DockerfileMode, Ecosystem,
-    Evidence, FeedKind, Finding, FindingState, FindingTimes, ImageFacts, ImageReference, Inventory,
-    MatchReport, MatchedBy, PackageKind, Platform, PolicyException, Severity, SignatureCheck,
+    Evidence, FeedKind, FileEntry, FileKind, Finding, FindingState, FindingTimes, ImageContents, ImageFacts,
+    ImageReference, Inventory, MatchReport, MatchedBy, Package, PackageFeeds, PackageKind, Platform,
+    PolicyException, Severity, SignatureCheck,
 };
-use policy::{Bundle, EvaluationInput, judge};
+use policy::{Bundle, BundleError, EvaluationInput, judge};
 use serde_json::{Value, json};
 
 pub(crate) const NOW: &str = "2026-06-15T12:00:00Z";
@@ -22,6 +23,8 @@ pub(crate) struct Subject {
     pub(crate) signatures: Option<SignatureCheck>,
     pub(crate) exceptions: Vec<PolicyException>,
     pub(crate) now: Timestamp,
+    pub(crate) contents: Option<ImageContents>,
+    pub(crate) package_feeds: PackageFeeds,
 }
 
 pub(crate) fn digest(letter: char) -> Digest {
@@ -78,6 +81,8 @@ impl Subject {
             signatures: None,
             exceptions: Vec::new(),
             now: timestamp(NOW),
+            contents: None,
+            package_feeds: PackageFeeds::default(),
         }
     }
 
@@ -98,13 +103,62 @@ impl Subject {
         subject
     }
 
+    pub(crate) fn with_contents(contents: ImageContents) -> Self {
+        Self { contents: Some(contents), ..Self::new() }
+    }
+
+    pub(crate) fn with_files(mut files: Vec<FileEntry>) -> Self {
+        files.sort();
+        Self::with_contents(ImageContents { files, ..ImageContents::default() })
+    }
+
+    pub(crate) fn with_packages(packages: Vec<Package>) -> Self {
+        let mut subject = Self::new();
+        subject.inventory.packages = packages;
+        subject
+    }
+
     pub(crate) fn input(&self) -> EvaluationInput<'_> {
         EvaluationInput {
             finding_times: &self.finding_times,
             signatures: self.signatures.as_ref(),
             exceptions: &self.exceptions,
+            contents: self.contents.as_ref(),
+            package_feeds: &self.package_feeds,
             ..EvaluationInput::new(&self.reference, &self.image, &self.inventory, &self.report, self.now)
         }
+    }
+}
+
+/// An empty file, or something else of this kind.
+pub(crate) fn file(kind: FileKind, path: &str, permissions: u32) -> FileEntry {
+    FileEntry {
+        path: path.to_owned(),
+        kind,
+        permissions,
+        user_id: 0,
+        group_id: 0,
+        size_bytes: 0,
+        sha256: (kind == FileKind::File).then_some([0xab; 32]),
+        link_target: None,
+    }
+}
+
+pub(crate) fn package(kind: PackageKind, name: &str, version: &str) -> Package {
+    Package {
+        kind,
+        name: name.to_owned(),
+        version: Some(version.to_owned()),
+        architecture: None,
+        source: None,
+        purl: format!("pkg:{}/{name}@{version}", kind.purl_type()),
+        licenses: Vec::new(),
+        maintainer: None,
+        installed_size_bytes: None,
+        locations: Vec::new(),
+        files: Vec::new(),
+        java: None,
+        is_third_party: None,
     }
 }
 
@@ -200,6 +254,47 @@ pub(crate) fn check_rule(
     assert_eq!(rows, expected, "{gate}/{trigger} {params:?}");
     assert_eq!(decision.is_pass(), expected.is_empty());
     assert!(decision.rows.iter().all(|row| row.gate == gate && row.trigger == trigger));
+}
+
+/// Like [`check_rule`], for triggers whose identifiers are the MD5 of gate, trigger and message.
+pub(crate) fn check_messages(
+    (gate, trigger): (&str, &str),
+    params: &[(&str, &str)],
+    subject: &Subject,
+    messages: &[&str],
+) {
+    let ids: Vec<String> =
+        messages.iter().map(|message| policy::trigger_id(gate, trigger, message)).collect();
+    let expected: Vec<(&str, &str)> = ids.iter().map(String::as_str).zip(messages.iter().copied()).collect();
+    check_rule((gate, trigger), params, subject, &expected);
+}
+
+/// A stored bundle with one rule must refuse the image with this problem, and nothing else.
+pub(crate) fn check_refused(
+    (gate, trigger): (&str, &str),
+    params: &[(&str, &str)],
+    subject: &Subject,
+    (problem_type, details): (&str, &str),
+) {
+    let decision = judge_document(&document(vec![rule("WARN", gate, trigger, params)]), subject);
+    assert!(!decision.is_pass() && decision.rows.is_empty(), "{gate}/{trigger} {params:?}");
+    let [problem] = decision.problems.as_slice() else {
+        panic!("{:?}", decision.problems);
+    };
+    assert_eq!(problem.problem_type, problem_type);
+    assert!(problem.details.contains(details), "{problem:?}");
+}
+
+/// The upload must be refused with one problem about the value of a parameter.
+pub(crate) fn check_bad_value((gate, trigger): (&str, &str), params: &[(&str, &str)], details: &str) {
+    match Bundle::parse(&document(vec![rule("STOP", gate, trigger, params)])) {
+        Err(BundleError::Invalid(problems)) => {
+            assert_eq!(problems.len(), 1, "{problems:?}");
+            assert_eq!(problems[0].problem_type, "ParameterValueInvalidError");
+            assert!(problems[0].details.contains(details), "{problems:?}");
+        }
+        other => panic!("{gate}/{trigger} {params:?}: {other:?}"),
+    }
 }
 
 /// Trigger ids of the rows.

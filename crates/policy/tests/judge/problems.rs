@@ -53,21 +53,13 @@ fn check_rule(gate: &str, trigger: &str, params: &[(&str, &str)], types: &[&str]
 fn gates_and_triggers_are_checked() {
     check_rule("always", "always", &[], &[], "");
     check_rule("nosuch", "always", &[], &["GateNotFoundError"], "(gate=nosuch,trigger=always,rule_id=r)");
-    for gate in [
-        "files",
-        "ruby_gems",
-        "metadata",
-        "licenses",
-        "malware",
-        "npms",
-        "packages",
-        "passwd_file",
-        "retrieved_files",
-        "secret_scans",
-    ] {
-        check_rule(gate, "any", &[], &["GateNotFoundError"], "not supported yet");
-    }
-    check_rule("Files", "any", &[], &["GateNotFoundError"], "not supported yet");
+    check_rule(
+        "nosuch2",
+        "always",
+        &[],
+        &["GateNotFoundError"],
+        "always, dockerfile, files, ruby_gems, metadata, licenses, malware, npms, packages, passwd_file, retrieved_files, secret_scans, vulnerabilities",
+    );
     check_rule("always", "nosuch", &[], &["TriggerNotFoundError"], "Valid triggers are: always");
     check_rule(
         "always",

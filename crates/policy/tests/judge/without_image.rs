@@ -120,7 +120,7 @@ fn every_mapping_that_could_be_selected_must_refuse() {
 
 #[test]
 fn bundles_with_mistakes_decide_nothing_early() {
-    check(&document(vec![always("STOP"), rule("STOP", "files", "suid_or_guid_set", &[])]), None);
+    check(&document(vec![always("STOP"), rule("STOP", "nosuch", "any", &[])]), None);
     let mut bundle = document(vec![always("STOP")]);
     bundle["version"] = json!("9");
     check(&bundle, None);
