@@ -7,6 +7,7 @@ mod cluster;
 mod command;
 mod debian;
 mod environment;
+pub mod exchanges;
 mod file_server;
 mod image;
 mod kubernetes_tools;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use policy::BundleError;
+use policy::{Bundle, BundleError};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -103,6 +103,10 @@ pub(super) async fn update(State(engine): State<Arc<Engine>>, Path(id): Path<Str
         }
     };
     let active = if in_query { Some(true) } else { in_body };
+    // What the schema says of the body comes before everything that the engine knows.
+    if let Some(Err(error @ BundleError::Schema { .. })) = body.get("policybundle").map(Bundle::parse) {
+        return Err(to_api_error(PolicyError::BadBundle(error), "policybundle"));
+    }
     // The order of the answers is the API's: what is not there, what cannot be, what is malformed.
     let current = engine.find_policy(&call.account, &id).await?;
     let current = current.ok_or_else(|| to_api_error(PolicyError::NotFound(id.clone()), ""))?;

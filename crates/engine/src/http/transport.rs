@@ -32,6 +32,14 @@ pub(super) async fn guard(request: Request, next: Next) -> Response {
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
+    // The router's list knows neither blanks nor the question itself.
+    let methods = response.headers().get(header::ALLOW).and_then(|value| value.to_str().ok());
+    if let Some(methods) = methods.map(|methods| format!("{},OPTIONS", methods.trim_end_matches(','))) {
+        let list = methods.split(',').map(str::trim).collect::<Vec<_>>().join(", ");
+        if let Ok(value) = HeaderValue::from_str(&list) {
+            response.headers_mut().insert(header::ALLOW, value);
+        }
+    }
     response
 }
 
