@@ -56,6 +56,9 @@ pub enum EngineError {
         #[source]
         source: std::io::Error,
     },
+    /// What is to be looked for in files cannot be looked for.
+    #[error("read the settings of what is looked for in images")]
+    Contents(#[source] scanner::ContentSettingsError),
     /// The database file cannot be opened.
     #[error("open the engine's database")]
     Open(#[source] storage::OpenError),
@@ -93,6 +96,9 @@ impl Engine {
     /// A missing or broken vulnerability database is no error but a state: see [`Engine::database_state`].
     pub async fn open(settings: EngineSettings) -> Result<(Self, FirstStart), EngineError> {
         let now = (settings.clock)();
+        if let Some(contents) = &settings.contents {
+            contents.check().map_err(EngineError::Contents)?;
+        }
         fs_err::create_dir_all(&settings.data_dir)
             .map_err(|source| EngineError::Folder { path: settings.data_dir.clone(), source })?;
         let location =

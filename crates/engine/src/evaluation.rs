@@ -8,12 +8,16 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use model::{Action, Decision, Digest, DockerfileMode, ImageFacts, ImageReference, MatchReport};
+use model::{
+    Action, Decision, Digest, DockerfileMode, ImageContents, ImageFacts, ImageReference, Inventory,
+    MatchReport,
+};
 use moka::future::Cache;
 use policy::{Bundle, EvaluationInput};
 use storage::{from_micros, to_micros};
 
 use crate::analysis::{self, Analysis};
+use crate::contents;
 use crate::exceptions::AccountExceptions;
 use crate::vulnerability_database::Snapshot;
 use crate::{
@@ -24,6 +28,7 @@ use crate::{
 /// How long a decision may be reused.
 const DECISION_SECONDS: i64 = 300;
 const ANALYSES_BYTES_MAX: u64 = 256 * 1024 * 1024;
+const CONTENTS_BYTES_MAX: u64 = 256 * 1024 * 1024;
 const REPORTS_FINDINGS_MAX: u64 = 500_000;
 const DECISIONS_ROWS_MAX: u64 = 500_000;
 
@@ -101,6 +106,11 @@ pub enum EvaluateError {
         /// Why the last attempt failed.
         reason: Option<String>,
     },
+    /// The analysis did not look at files.
+    #[error(
+        "the files of this image are not recorded: it was analyzed without looking at them; add it again with force=true"
+    )]
+    NotRecorded,
     /// There is no bundle of this id.
     #[error("Policy bundle {0} not found in DB")]
     PolicyNotFound(String),
@@ -122,7 +132,7 @@ impl From<StorageError> for EvaluateError {
 }
 
 /// Identifies what is known about an image: the same digest analyzed again is something else.
-type AnalysisKey = (Digest, Option<Timestamp>);
+pub(crate) type AnalysisKey = (Digest, Option<Timestamp>);
 
 /// Everything a decision depends on.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -161,6 +171,7 @@ struct Unpacked {
 /// What was computed lately.
 pub(crate) struct EvaluationCaches {
     analyses: Cache<AnalysisKey, Unpacked>,
+    pub(crate) contents: Cache<AnalysisKey, Option<Arc<ImageContents>>>,
     reports: Cache<(AnalysisKey, u64), Arc<MatchReport>>,
     decisions: Cache<DecisionKey, Decided>,
 }
@@ -172,6 +183,10 @@ impl EvaluationCaches {
             analyses: Cache::builder()
                 .max_capacity(ANALYSES_BYTES_MAX)
                 .weigher(|_, unpacked: &Unpacked| unpacked.weight)
+                .build(),
+            contents: Cache::builder()
+                .max_capacity(CONTENTS_BYTES_MAX)
+                .weigher(|_, contents: &Option<Arc<ImageContents>>| contents::weigh(contents.as_deref()))
                 .build(),
             reports: Cache::builder()
                 .max_capacity(REPORTS_FINDINGS_MAX)
@@ -255,7 +270,7 @@ impl Engine {
         past.map_err(StorageError::at("read past evaluations"))
     }
 
-    async fn find_one_image(
+    pub(crate) async fn find_one_image(
         &self,
         account: &str,
         filter: &ImageFilter,
@@ -298,9 +313,11 @@ impl Engine {
             let unpacked = self.unpack(image).await?;
             let report = self.match_report(image, &unpacked, data).await?;
             let facts = with_supplied_dockerfile(&unpacked.facts, image.dockerfile.as_deref());
+            let contents = if needs_contents(&bundle) { self.contents_of(image).await? } else { None };
             let (inventory, judged) = (unpacked.inventory, report.clone());
             let decision = tokio::task::spawn_blocking(move || {
                 let input = EvaluationInput {
+                    contents: contents.as_deref(),
                     exceptions: &exceptions.exceptions,
                     ..EvaluationInput::new(&reference, &facts, &inventory, &judged, now)
                 };
@@ -333,6 +350,15 @@ impl Engine {
             Ok::<_, EvaluateError>(Arc::new(report))
         });
         matched.await.map_err(|error| EvaluateError::clone(&error))
+    }
+
+    /// Facts, with a Dockerfile that somebody supplied, and inventory of an analyzed image.
+    pub(crate) async fn analysis_of(
+        &self,
+        image: &ImageRecord,
+    ) -> Result<(Arc<ImageFacts>, Arc<Inventory>), EvaluateError> {
+        let unpacked = self.unpack(image).await?;
+        Ok((with_supplied_dockerfile(&unpacked.facts, image.dockerfile.as_deref()), unpacked.inventory))
     }
 
     async fn unpack(&self, image: &ImageRecord) -> Result<Unpacked, EvaluateError> {
@@ -412,11 +438,11 @@ pub(crate) fn judging_revision(policy: &PolicyRecord, exceptions: &AccountExcept
     }
 }
 
-fn analysis_key(image: &ImageRecord) -> AnalysisKey {
+pub(crate) fn analysis_key(image: &ImageRecord) -> AnalysisKey {
     (image.digest.clone(), image.analyzed_at)
 }
 
-fn require_analyzed(image: &ImageRecord) -> Result<(), EvaluateError> {
+pub(crate) fn require_analyzed(image: &ImageRecord) -> Result<(), EvaluateError> {
     match image.status {
         AnalysisStatus::Analyzed => Ok(()),
         status => Err(EvaluateError::NotAnalyzed { status, reason: image.analysis_error.clone() }),
@@ -445,6 +471,11 @@ fn name_asked_about(image: &ImageRecord, tag: &str) -> Result<(ImageReference, S
         // A bare digest or id has no repository that a mapping could match: the image's own stands in.
         PullString::Digest(_) | PullString::ImageId(_) => Ok((own()?, tag.to_owned())),
     }
+}
+
+/// Whether any rule of a bundle looks at files.
+fn needs_contents(_bundle: &Bundle) -> bool {
+    true
 }
 
 /// A Dockerfile that a user supplied wins over the one that was guessed from the history.

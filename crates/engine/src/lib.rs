@@ -9,6 +9,7 @@
 
 mod accounts;
 mod analysis;
+mod contents;
 mod duties;
 mod engine;
 mod evaluation;
@@ -28,6 +29,7 @@ pub use accounts::{
     ADMIN, Account, AccountError, AccountState, AuthenticateError, BootstrapError, HashPasswordError,
     SERVICE_ACCOUNT, User,
 };
+pub use contents::AnalyzedImage;
 pub use engine::{Engine, EngineError, EngineStatus};
 pub use evaluation::{EvaluateError, Evaluation, EvaluationQuestion, ImageReport, PastEvaluation};
 pub use events::{EventFilter, EventPage, EventRecord};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use scanner::ScanOptions;
+use scanner::{ContentSettings, ScanOptions};
 
 use crate::notifications::WebhookSettings;
 
@@ -22,6 +22,8 @@ pub struct EngineSettings {
     pub admin_password: Option<String>,
     /// How images are read.
     pub scan: ScanOptions,
+    /// What is looked for in the files of images; `None`: nothing, so rules about files cannot be judged.
+    pub contents: Option<ContentSettings>,
     /// How many images are analyzed at the same time.
     pub workers: usize,
     /// How long a worker may be silent before its image is given to another one.
@@ -89,6 +91,7 @@ impl EngineSettings {
             database_path,
             admin_password: None,
             scan: ScanOptions::default(),
+            contents: Some(ContentSettings::default()),
             workers: 2,
             lease: Duration::from_secs(60),
             host_id: "lazaret".to_owned(),

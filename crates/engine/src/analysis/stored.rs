@@ -10,6 +10,7 @@ use model::{
     Diagnostic, DiagnosticCode, Digest, Distro, DockerfileMode, HistoryEntry, ImageFacts, Inventory,
     LayerFacts, ParseDigestError, Platform,
 };
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::stored_package::StoredPackage;
@@ -31,8 +32,8 @@ pub(crate) struct Analysis {
 /// Why a stored analysis cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DecodeError {
-    #[error("stored analysis has form {found}, this program knows {FORM}")]
-    UnknownForm { found: i64 },
+    #[error("stored analysis has form {found}, this program knows {known}")]
+    UnknownForm { found: i64, known: i64 },
     #[error("unpack the stored analysis")]
     Unpack(#[source] io::Error),
     #[error("stored analysis unpacks to more than {UNPACKED_BYTES_MAX} bytes")]
@@ -43,20 +44,30 @@ pub(crate) enum DecodeError {
     Digest(#[from] ParseDigestError),
     #[error("stored analysis has unknown {what} `{word}`")]
     UnknownWord { what: &'static str, word: String },
+    #[error("read bytes of the stored contents")]
+    NotBase64,
 }
 
 pub(crate) fn encode(analysis: &Analysis) -> io::Result<Vec<u8>> {
     let Analysis { facts, inventory } = analysis;
-    let stored = StoredAnalysis { facts: facts.into(), inventory: inventory.into() };
+    compress(&StoredAnalysis { facts: facts.into(), inventory: inventory.into() })
+}
+
+pub(super) fn compress<T: Serialize>(stored: &T) -> io::Result<Vec<u8>> {
     let mut encoder = zstd::Encoder::new(Vec::new(), COMPRESSION_LEVEL)?;
-    serde_json::to_writer(&mut encoder, &stored)?;
+    serde_json::to_writer(&mut encoder, stored)?;
     encoder.finish()
 }
 
 pub(crate) fn decode(form: i64, content: &[u8]) -> Result<Analysis, DecodeError> {
     if form != FORM {
-        return Err(DecodeError::UnknownForm { found: form });
+        return Err(DecodeError::UnknownForm { found: form, known: FORM });
     }
+    let stored: StoredAnalysis = decompress(content)?;
+    Ok(Analysis { facts: stored.facts.try_into()?, inventory: stored.inventory.try_into()? })
+}
+
+pub(super) fn decompress<T: DeserializeOwned>(content: &[u8]) -> Result<T, DecodeError> {
     let decoder = zstd::Decoder::new(content).map_err(DecodeError::Unpack)?;
     let mut text = Vec::new();
     let mut bounded = decoder.take(UNPACKED_BYTES_MAX + 1);
@@ -64,8 +75,7 @@ pub(crate) fn decode(form: i64, content: &[u8]) -> Result<Analysis, DecodeError>
     if bounded.limit() == 0 {
         return Err(DecodeError::TooLarge);
     }
-    let stored: StoredAnalysis = serde_json::from_slice(&text).map_err(DecodeError::Parse)?;
-    Ok(Analysis { facts: stored.facts.try_into()?, inventory: stored.inventory.try_into()? })
+    serde_json::from_slice(&text).map_err(DecodeError::Parse)
 }
 
 #[derive(Serialize, Deserialize)]
@@ -163,7 +173,7 @@ struct StoredDistro {
 }
 
 #[derive(Serialize, Deserialize)]
-struct StoredDiagnostic {
+pub(super) struct StoredDiagnostic {
     code: String,
     subject: String,
     #[serde(default)]
@@ -459,7 +469,7 @@ mod tests {
     #[test]
     fn damage_is_an_error() {
         let content = encode(&full()).unwrap();
-        assert!(matches!(decode(FORM + 1, &content), Err(DecodeError::UnknownForm { found: 2 })));
+        assert!(matches!(decode(FORM + 1, &content), Err(DecodeError::UnknownForm { found: 2, .. })));
         for length in 0..content.len() {
             assert!(decode(FORM, &content[..length]).is_err(), "{length}");
         }

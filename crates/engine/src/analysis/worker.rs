@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use model::{Digest, DockerfileMode, ImageReference};
+use model::{Digest, DockerfileMode, ImageContents, ImageReference};
 use scanner::{CancellationToken, ImageSource, ScanError, ScanErrorKind};
 use serde::{Deserialize, Serialize};
 use storage::{Backoff, Job, LeaseScope, WriteTransaction, to_micros};
 
 use super::told::{tell_end, tell_status};
-use super::{Analysis, FORM, encode};
+use super::{Analysis, CONTENTS_FORM, FORM, encode, encode_contents};
 use crate::images::want_analysis;
 use crate::storage_error::chain;
 use crate::{AnalysisStatus, Engine, StorageError};
@@ -37,7 +37,7 @@ impl AnalysisJob {
 
 /// How one attempt ended.
 enum Outcome {
-    Done(Box<Analysis>),
+    Done(Box<(Analysis, Option<ImageContents>)>),
     Failed {
         reason: String,
         retry_after: Option<Duration>,
@@ -117,7 +117,7 @@ impl Engine {
     async fn work(&self, job: &Job, stop: &CancellationToken) -> Result<(), StorageError> {
         tracing::info!(image.digest = job.dedupe_key, analysis.attempt = job.attempt, "analysis begins");
         match self.analyze(job, stop).await {
-            Outcome::Done(analysis) => self.store_success(job, *analysis).await,
+            Outcome::Done(done) => self.store_success(job, done.0, done.1).await,
             Outcome::Failed { reason, retry_after, is_final } => {
                 self.store_failure(job, &reason, retry_after, is_final).await
             }
@@ -140,6 +140,7 @@ impl Engine {
             Err(error) => return failed(format!("read the job's reference: {error}")),
         };
         let mut options = self.settings.scan.clone();
+        options.contents = self.settings.contents.clone();
         options.cancellation = CancellationToken::new();
         // Dropped with this future, whatever way it ends: a load nobody waits for must not go on.
         let _cancelled_at_end = options.cancellation.clone().drop_guard();
@@ -182,10 +183,18 @@ impl Engine {
         now.checked_add(self.settings.lease).unwrap_or(Timestamp::MAX)
     }
 
-    async fn store_success(&self, job: &Job, analysis: Analysis) -> Result<(), StorageError> {
+    async fn store_success(
+        &self,
+        job: &Job,
+        analysis: Analysis,
+        contents: Option<ImageContents>,
+    ) -> Result<(), StorageError> {
         let packages = analysis.inventory.packages.len();
         let row = AnalysisRow::new(&analysis);
-        let content = tokio::task::spawn_blocking(move || encode(&analysis))
+        let encode_both = move || {
+            Ok::<_, std::io::Error>((encode(&analysis)?, contents.as_ref().map(encode_contents).transpose()?))
+        };
+        let (content, contents) = tokio::task::spawn_blocking(encode_both)
             .await
             .map_err(StorageError::at("encode an analysis"))?
             .map_err(StorageError::at("encode an analysis"))?;
@@ -194,7 +203,7 @@ impl Engine {
         if !storage::complete(&mut tx, job.lease).await.map_err(StorageError::at("complete work"))? {
             return Ok(());
         }
-        row.store(&mut tx, &job.dedupe_key, &content, now).await?;
+        row.store(&mut tx, &job.dedupe_key, &content, contents.as_deref(), now).await?;
         tell_status(self, &mut tx, &job.dedupe_key, AnalysisStatus::Analyzed, now).await?;
         storage::query(
             "UPDATE images SET analysis_status = 'analyzed', analysis_error = NULL, analyzed_us = $2, updated_us = $2 \
@@ -211,6 +220,7 @@ impl Engine {
             image.digest = job.dedupe_key,
             analysis.packages = packages,
             analysis.bytes = content.len(),
+            analysis.contents_bytes = contents.map_or(0, |contents| contents.len()),
             "analysis stored"
         );
         Ok(())
@@ -260,7 +270,8 @@ impl Engine {
 fn judge_load(digest: &str, loaded: Result<scanner::ScannedImage, ScanError>) -> Outcome {
     match loaded {
         Ok(scanned) if scanned.facts.digest.to_string() == digest => {
-            Outcome::Done(Box::new(Analysis { facts: scanned.facts, inventory: scanned.inventory }))
+            let analysis = Analysis { facts: scanned.facts, inventory: scanned.inventory };
+            Outcome::Done(Box::new((analysis, scanned.contents)))
         }
         Ok(scanned) => Outcome::Failed {
             reason: format!("the registry answered with image `{}`", scanned.facts.digest),
@@ -283,12 +294,15 @@ struct AnalysisRow {
     dockerfile_mode: &'static str,
     guessed_dockerfile: Option<String>,
     size_bytes: i64,
+    unpacked_bytes: i64,
     layer_count: i64,
 }
 
 impl AnalysisRow {
     fn new(analysis: &Analysis) -> Self {
         let distro = analysis.inventory.distro.as_ref();
+        let layers = analysis.facts.layers.iter();
+        let unpacked_bytes = layers.fold(0_u64, |sum, layer| sum.saturating_add(layer.unpacked_bytes));
         Self {
             architecture: analysis.facts.platform.architecture.clone(),
             distro: distro.map(|distro| distro.id.clone()),
@@ -297,6 +311,7 @@ impl AnalysisRow {
             guessed_dockerfile: (analysis.facts.dockerfile_mode == DockerfileMode::Guessed)
                 .then(|| analysis.facts.dockerfile.clone()),
             size_bytes: i64::try_from(analysis.facts.size_bytes).unwrap_or(i64::MAX),
+            unpacked_bytes: i64::try_from(unpacked_bytes).unwrap_or(i64::MAX),
             layer_count: i64::try_from(analysis.facts.layers.len()).unwrap_or(i64::MAX),
         }
     }
@@ -306,17 +321,21 @@ impl AnalysisRow {
         tx: &mut WriteTransaction,
         digest: &str,
         content: &[u8],
+        contents: Option<&[u8]>,
         now: Timestamp,
     ) -> Result<(), StorageError> {
         storage::query(
             "INSERT INTO analyses (digest, form, content, architecture, distro, distro_version, dockerfile_mode, \
-                                   guessed_dockerfile, size_bytes, layer_count, created_us) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
+                                   guessed_dockerfile, size_bytes, layer_count, created_us, contents, \
+                                   contents_form, unpacked_bytes) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) \
              ON CONFLICT (digest) DO UPDATE SET form = excluded.form, content = excluded.content, \
                architecture = excluded.architecture, distro = excluded.distro, \
                distro_version = excluded.distro_version, dockerfile_mode = excluded.dockerfile_mode, \
                guessed_dockerfile = excluded.guessed_dockerfile, \
-               size_bytes = excluded.size_bytes, layer_count = excluded.layer_count, created_us = excluded.created_us",
+               size_bytes = excluded.size_bytes, layer_count = excluded.layer_count, created_us = excluded.created_us, \
+               contents = excluded.contents, contents_form = excluded.contents_form, \
+               unpacked_bytes = excluded.unpacked_bytes",
         )
         .bind(digest)
         .bind(FORM)
@@ -329,6 +348,9 @@ impl AnalysisRow {
         .bind(self.size_bytes)
         .bind(self.layer_count)
         .bind(to_micros(now))
+        .bind(contents)
+        .bind(contents.map(|_| CONTENTS_FORM))
+        .bind(self.unpacked_bytes)
         .execute(tx)
         .await
         .map_err(StorageError::at("store an analysis"))?;

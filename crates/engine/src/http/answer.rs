@@ -17,6 +17,14 @@ pub(super) fn ok<T: Serialize>(value: &T) -> Answer {
     Ok(json_response(StatusCode::OK, "application/json", value))
 }
 
+/// Status 200 with a value whose fields are declared in the order of their names: for answers so large that a second form of
+/// them in memory, in which they could be sorted, would be too much.
+pub(super) fn ok_large<T: Serialize>(value: &T) -> Answer {
+    let mut text = serde_json::to_vec_pretty(value).map_err(|error| ApiError::Internal(error.to_string()))?;
+    text.push(b'\n');
+    Ok((StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], text).into_response())
+}
+
 /// JSON as clients have always seen it: two blanks of indent, keys sorted, a line feed at the end.
 pub(super) fn json_response(status: StatusCode, content_type: &'static str, mut value: Value) -> Response {
     value.sort_all_objects();
@@ -121,6 +129,7 @@ impl From<EvaluateError> for ApiError {
     fn from(error: EvaluateError) -> Self {
         match &error {
             EvaluateError::ImageNotFound
+            | EvaluateError::NotRecorded
             | EvaluateError::PolicyNotFound(_)
             | EvaluateError::NoActivePolicy(_) => Self::not_found(error.to_string()),
             EvaluateError::NotAnalyzed { reason, .. } => {

@@ -6,6 +6,7 @@
 mod account;
 mod accounts;
 mod answer;
+mod artifacts;
 mod call;
 mod check;
 mod content;
@@ -15,9 +16,11 @@ mod exceptions;
 mod fields;
 mod images;
 mod images_body;
+mod metadata;
 mod permission;
 mod policies;
 mod root;
+mod sboms;
 mod subscriptions;
 mod system;
 mod transport;
@@ -71,6 +74,14 @@ pub fn router(engine: Arc<Engine>) -> Router {
         .route("/images/{digest}/content/{type}", get(content::list))
         .route("/exceptions", get(exceptions::list).post(exceptions::add))
         .route("/exceptions/{id}", get(exceptions::get).put(exceptions::update).delete(exceptions::delete))
+        .route("/images/by_id/{image_id}/content", get(content::types))
+        .route("/images/by_id/{image_id}/content/{type}", get(content::list_by_id))
+        .route("/images/by_id/{image_id}/vuln", get(vulnerabilities::types))
+        .route("/images/by_id/{image_id}/vuln/{type}", get(vulnerabilities::list_by_id))
+        .route("/images/{digest}/metadata", get(metadata::types))
+        .route("/images/{digest}/metadata/{type}", get(metadata::get))
+        .route("/images/{digest}/artifacts/{type}", get(artifacts::get))
+        .route("/images/{digest}/sboms/native", get(sboms::native))
         .route("/policies", get(policies::list).post(policies::add))
         .route("/policies/{id}", get(policies::get).put(policies::update).delete(policies::delete))
         .route("/events", get(events::list).delete(events::delete_many))

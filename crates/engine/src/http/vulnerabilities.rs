@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use super::answer::{Answer, ApiError, ok};
 use super::call::Call;
-use super::images::digest_filter;
-use crate::Engine;
+use super::images::{digest_filter, image_id_filter};
+use crate::{Engine, ImageFilter};
 
 const TYPES: [&str; 3] = ["os", "non-os", "all"];
 /// Stands for a score that is not known.
@@ -48,12 +48,25 @@ pub(super) async fn list(
     Path((digest, kind)): Path<(String, String)>,
     call: Call,
 ) -> Answer {
+    list_one(&engine, &call, digest_filter(&digest), &kind).await
+}
+
+/// `GET /images/by_id/{image_id}/vuln/{type}`.
+pub(super) async fn list_by_id(
+    State(engine): State<Arc<Engine>>,
+    Path((image_id, kind)): Path<(String, String)>,
+    call: Call,
+) -> Answer {
+    list_one(&engine, &call, image_id_filter(&image_id), &kind).await
+}
+
+async fn list_one(engine: &Engine, call: &Call, filter: Result<ImageFilter, ApiError>, kind: &str) -> Answer {
     let vendor_only = call.query.boolean("vendor_only", true)?;
     let _force_refresh = call.query.boolean("force_refresh", false)?;
-    if !TYPES.contains(&kind.as_str()) {
+    if !TYPES.contains(&kind) {
         return Err(ApiError::not_found(format!("content type ({kind}) not available")));
     }
-    let image_report = engine.report(&call.account, &digest_filter(&digest)?).await?;
+    let image_report = engine.report(&call.account, &filter?).await?;
     let report = &image_report.report;
     let vulnerabilities: Vec<VulnerabilityWire> = report
         .findings

@@ -91,7 +91,7 @@ pub struct AnalysisSummary {
     pub dockerfile_mode: String,
     /// The Dockerfile that was guessed from the history.
     pub guessed_dockerfile: Option<String>,
-    /// Compressed size.
+    /// Bytes of all layers as they are unpacked; the compressed size of images that were analyzed before that was counted.
     pub size_bytes: i64,
     /// Number of layers.
     pub layer_count: i64,

@@ -40,7 +40,8 @@ impl ImageFilter {
 
 const SELECT: &str = "SELECT i.account, i.digest, i.parent_digest, i.image_id, i.analysis_status, i.analysis_error, \
     i.annotations, i.dockerfile, i.created_us, i.updated_us, i.analyzed_us, a.architecture, a.distro, \
-    a.distro_version, a.dockerfile_mode, a.guessed_dockerfile, a.size_bytes, a.layer_count \
+    a.distro_version, a.dockerfile_mode, a.guessed_dockerfile, coalesce(a.unpacked_bytes, a.size_bytes) AS size_bytes, \
+    a.layer_count \
     FROM images i LEFT JOIN analyses a ON a.digest = i.digest";
 const TAG_JOIN: &str = "JOIN image_tags t ON t.account = i.account AND t.digest = i.digest \
     AND t.registry = $2 AND t.repository = $3";

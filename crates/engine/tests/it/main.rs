@@ -3,6 +3,7 @@
 
 mod accounts;
 mod check;
+mod content;
 mod events;
 mod exceptions;
 mod exchanges;
