@@ -43,6 +43,23 @@ static DUTIES: &[Duty] = &[
         interval: |settings| Some(settings.intervals.event_expiry),
         run: |engine| Box::pin(crate::events::expire(engine)),
     },
+    Duty {
+        name: "notification_delivery",
+        interval: |settings| {
+            (!settings.webhooks.targets.is_empty()).then_some(settings.intervals.notification_delivery)
+        },
+        run: |engine| Box::pin(crate::notifications::deliver(engine)),
+    },
+    Duty {
+        name: "policy_evaluation",
+        interval: |settings| Some(settings.intervals.policy_evaluation),
+        run: |engine| Box::pin(crate::watches::watch_policies(engine)),
+    },
+    Duty {
+        name: "vulnerability_update",
+        interval: |settings| Some(settings.intervals.vulnerability_update),
+        run: |engine| Box::pin(crate::watches::watch_vulnerabilities(engine)),
+    },
 ];
 
 impl Engine {
@@ -65,7 +82,6 @@ impl Engine {
     }
 
     /// Lets a duty be done at once, in whichever process does it.
-    #[expect(dead_code, reason = "the feed update is hurried by its endpoint, which follows")]
     pub(crate) async fn hurry_duty(&self, name: &'static str) -> Result<(), StorageError> {
         let mut tx = self.storage.begin().await.map_err(StorageError::at("begin"))?;
         storage::hurry(&mut tx, &job_kind(name), name, self.now())

@@ -24,6 +24,7 @@ mod storage_error;
 mod subscriptions;
 mod verdict;
 mod vulnerability_database;
+mod watches;
 
 pub use accounts::{
     ADMIN, Account, AccountError, AccountState, AuthenticateError, BootstrapError, HashPasswordError,
@@ -38,7 +39,9 @@ pub use images::{
     AddImage, AddImageError, AnalysisStatus, AnalysisSummary, ImageFilter, ImageRecord, ParsePullStringError,
     Pull, PullString, TagRecord,
 };
-pub use notifications::{EventLevel, NotificationKind, Webhook, WebhookSettings, WebhookTarget};
+pub use notifications::{
+    EventLevel, NotificationKind, Webhook, WebhookError, WebhookSettings, WebhookTarget, WebhookTrialError,
+};
 pub use policies::{PolicyError, PolicyRecord};
 pub use settings::{EngineSettings, FirstStart, Intervals};
 pub use storage_error::StorageError;

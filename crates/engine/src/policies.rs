@@ -157,6 +157,9 @@ impl Engine {
             self.tell_change(&mut tx, &stored, before.as_deref(), &current.revision).await?;
         }
         tx.commit().await.map_err(PolicyError::storage("commit"))?;
+        if stored.is_active {
+            self.hurry_duty("policy_evaluation").await.map_err(PolicyError::Storage)?;
+        }
         Ok(stored)
     }
 

@@ -223,7 +223,7 @@ impl Engine {
             analysis.contents_bytes = contents.map_or(0, |contents| contents.len()),
             "analysis stored"
         );
-        Ok(())
+        crate::watches::begin_watching(self, &job.dedupe_key).await
     }
 
     async fn store_failure(

@@ -94,6 +94,11 @@ fn status(is_pass: bool) -> &'static str {
 
 /// The long answer, with the bundle in it twice, as clients know it.
 fn detail(evaluation: &Evaluation) -> Value {
+    json!({"policy": evaluation.policy.document, "result": evaluation_result(evaluation)})
+}
+
+/// A verdict with everything about it, as clients and webhooks know it.
+pub(crate) fn evaluation_result(evaluation: &Evaluation) -> Value {
     let decision = &evaluation.decision;
     let document = &evaluation.policy.document;
     let image_id = evaluation.image.image_id.hex();
@@ -104,32 +109,29 @@ fn detail(evaluation: &Evaluation) -> Value {
         decision.rows.iter().map(|row| row_cells(image_id, &evaluation.key, row)).collect();
     let computed = evaluation.evaluated_at.as_second();
     json!({
-        "policy": document,
+        "user_id": evaluation.image.account,
+        "image_id": image_id,
+        "image_digest": evaluation.image.digest.to_string(),
+        "tag": evaluation.key,
+        "bundle": document,
+        "matched_mapping_rule": rule("mappings", decision.matched_mapping),
+        "matched_whitelisted_images_rule": rule("whitelisted_images", decision.matched_whitelisted_image),
+        "matched_blacklisted_images_rule": rule("blacklisted_images", decision.matched_blacklisted_image),
+        "created_at": computed,
+        "last_modified": computed,
+        "final_action": decision.final_action.name(),
+        "final_action_reason": decision.reason.name(),
+        "status": status(decision.is_pass()),
+        "evaluation_problems": decision.problems.iter().map(problem).collect::<Vec<_>>(),
         "result": {
-            "user_id": evaluation.image.account,
-            "image_id": image_id,
-            "image_digest": evaluation.image.digest.to_string(),
-            "tag": evaluation.key,
-            "bundle": document,
-            "matched_mapping_rule": rule("mappings", decision.matched_mapping),
-            "matched_whitelisted_images_rule": rule("whitelisted_images", decision.matched_whitelisted_image),
-            "matched_blacklisted_images_rule": rule("blacklisted_images", decision.matched_blacklisted_image),
-            "created_at": computed,
-            "last_modified": computed,
-            "final_action": decision.final_action.name(),
-            "final_action_reason": decision.reason.name(),
-            "status": status(decision.is_pass()),
-            "evaluation_problems": decision.problems.iter().map(problem).collect::<Vec<_>>(),
-            "result": {
-                image_id: {"result": {
-                    "header": ["Image_Id", "Repo_Tag", "Trigger_Id", "Gate", "Trigger", "Check_Output",
-                               "Gate_Action", "Whitelisted", "Policy_Id"],
-                    "row_count": rows.len(),
-                    "rows": rows,
-                    "final_action": decision.policy_action.name(),
-                }},
-                "policy_data": [], "whitelist_data": [], "policy_name": "", "whitelist_names": [],
-            },
+            image_id: {"result": {
+                "header": ["Image_Id", "Repo_Tag", "Trigger_Id", "Gate", "Trigger", "Check_Output",
+                           "Gate_Action", "Whitelisted", "Policy_Id"],
+                "row_count": rows.len(),
+                "rows": rows,
+                "final_action": decision.policy_action.name(),
+            }},
+            "policy_data": [], "whitelist_data": [], "policy_name": "", "whitelist_names": [],
         },
     })
 }

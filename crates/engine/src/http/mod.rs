@@ -23,16 +23,20 @@ mod root;
 mod sboms;
 mod subscriptions;
 mod system;
+mod system_webhooks;
 mod transport;
 mod user;
 mod vulnerabilities;
+
+pub(crate) use check::evaluation_result;
+pub(crate) use vulnerabilities::package_type;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::error_handling::HandleErrorLayer;
-use axum::routing::{get, put};
+use axum::routing::{get, post, put};
 use tower::ServiceBuilder;
 
 use crate::Engine;
@@ -94,6 +98,7 @@ pub fn router(engine: Arc<Engine>) -> Router {
         )
         .route("/status", get(system::status))
         .route("/system", get(system::services))
+        .route("/system/webhooks/{type}/test", post(system_webhooks::test))
         .route("/system/feeds", get(system::feeds))
         .route("/system/policy_spec", get(system::policy_specification))
         .fallback(transport::not_found)

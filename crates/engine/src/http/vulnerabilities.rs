@@ -148,7 +148,7 @@ fn scores(finding: &Finding, scores: &[&CvssScore]) -> Vec<Value> {
 }
 
 /// The name of a kind of package in this API.
-pub(super) fn package_type(kind: PackageKind) -> &'static str {
+pub(crate) fn package_type(kind: PackageKind) -> &'static str {
     match kind {
         PackageKind::Apk => "APKG",
         PackageKind::Deb => "dpkg",

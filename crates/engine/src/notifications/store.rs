@@ -8,7 +8,7 @@ use super::NotificationKind;
 use crate::{Engine, StorageError};
 
 /// Longer payloads lose their parts: a receiver that reads them whole must not be hurt.
-const PAYLOAD_BYTES_MAX: usize = 16 * 1024 * 1024;
+const PAYLOAD_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Something that a webhook may want to know.
 #[derive(Debug, Clone, PartialEq)]

@@ -196,7 +196,9 @@ impl Engine {
         .map_err(StorageError::at("store a subscription"))?;
         let Some(row) = row else { return Err(SubscriptionError::Exists) };
         tx.commit().await.map_err(StorageError::at("commit"))?;
-        Ok(read_subscription(&row)?)
+        let subscription = read_subscription(&row)?;
+        self.begin_subscription(&subscription).await?;
+        Ok(subscription)
     }
 
     /// Changes a subscription. Its key and kind are what it is, and stay.
@@ -223,7 +225,22 @@ impl Engine {
         .map_err(StorageError::at("change a subscription"))?;
         let row = row.ok_or_else(|| SubscriptionError::NotFound(id.to_owned()))?;
         tx.commit().await.map_err(StorageError::at("commit"))?;
-        Ok(read_subscription(&row)?)
+        let subscription = read_subscription(&row)?;
+        self.begin_subscription(&subscription).await?;
+        Ok(subscription)
+    }
+
+    /// Lets the watcher of a subscription that is switched on look at once: what it finds is what later results are compared
+    /// with.
+    async fn begin_subscription(&self, subscription: &Subscription) -> Result<(), StorageError> {
+        if !subscription.is_active {
+            return Ok(());
+        }
+        match subscription.kind {
+            SubscriptionKind::PolicyEvaluation => self.hurry_duty("policy_evaluation").await,
+            SubscriptionKind::VulnerabilityUpdate => self.hurry_duty("vulnerability_update").await,
+            _ => Ok(()),
+        }
     }
 
     /// Deletes a subscription; one that is not there is deleted already.
