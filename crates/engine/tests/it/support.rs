@@ -90,6 +90,15 @@ impl TestEngine {
         this
     }
 
+    /// Also does the duties, at the intervals of the settings.
+    pub(crate) fn with_duties(mut self) -> Self {
+        let (stop, stopped) = oneshot::channel::<()>();
+        self.stop.push(stop);
+        let duties = self.engine.clone().run_duties(async { drop(stopped.await) });
+        self.tasks.push(tokio::spawn(duties));
+        self
+    }
+
     /// Ends listener, workers and engine in order.
     pub(crate) async fn close(self) {
         drop(self.stop);
@@ -186,6 +195,11 @@ pub(crate) const FIXED: &str = "3.0.11-1";
 
 /// Writes a database in which `openssl` of Debian 12 is vulnerable before [`FIXED`].
 pub(crate) fn write_database(path: &Path) {
+    write_database_fixed(path, FIXED);
+}
+
+/// The same, fixed in this version.
+pub(crate) fn write_database_fixed(path: &Path, fixed: &str) {
     let advisory = Advisory {
         id: "CVE-2099-0001".to_owned(),
         aliases: Vec::new(),
@@ -200,7 +214,7 @@ pub(crate) fn write_database(path: &Path) {
             ecosystem: Ecosystem { family: "debian".to_owned(), release: Some("12".to_owned()) },
             package: "openssl".to_owned(),
             state: AffectedState::Affected,
-            intervals: vec![VersionInterval { introduced: None, end: RangeEnd::Fixed(FIXED.to_owned()) }],
+            intervals: vec![VersionInterval { introduced: None, end: RangeEnd::Fixed(fixed.to_owned()) }],
             versions: Vec::new(),
             severities: vec![SeverityRating {
                 source: "debian".to_owned(),
