@@ -45,6 +45,28 @@ struct ProblemJson<'a> {
     message: &'a str,
 }
 
+/// The numbers of the program, in the text form of OpenMetrics.
+pub type MetricsText = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = String> + Send>> + Send + Sync>;
+
+/// The routes of the listener for monitoring: numbers, alive, ready.
+pub fn monitoring_router(metrics: MetricsText, readiness: Readiness) -> Router {
+    Router::new()
+        .route("/metrics", get(metrics_text).with_state(metrics))
+        .route("/healthz", get(health))
+        .route("/readyz", get(|State(readiness): State<Readiness>| async move { is_ready(&readiness).await }))
+        .fallback(unknown_to_monitoring)
+        .with_state(readiness)
+}
+
+async fn metrics_text(State(metrics): State<MetricsText>) -> Response {
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, kind)], metrics().await).into_response()
+}
+
+async fn unknown_to_monitoring() -> Response {
+    (StatusCode::NOT_FOUND, "there is only /metrics, /healthz and /readyz here\n").into_response()
+}
+
 /// The routes of this listener.
 pub fn router(facts: ProgramFacts, readiness: Readiness) -> Router {
     Router::new()
@@ -78,7 +100,11 @@ async fn health() -> &'static str {
 }
 
 async fn ready(State(shared): State<Shared>) -> Response {
-    match (shared.readiness)().await {
+    is_ready(&shared.readiness).await
+}
+
+async fn is_ready(readiness: &Readiness) -> Response {
+    match readiness().await {
         Ok(()) => "ok\n".into_response(),
         Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")).into_response(),
     }
@@ -126,6 +152,26 @@ mod tests {
         let (status, text) = ask("/readyz", broken()).await;
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
         assert!(text.contains("locked"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn monitoring_has_numbers_health_and_readiness() {
+        let metrics: MetricsText = Arc::new(|| Box::pin(std::future::ready("x 1\n# EOF\n".to_owned())));
+        let readiness: Readiness = Arc::new(|| Box::pin(std::future::ready(Err("no tables".to_owned()))));
+        let router = monitoring_router(metrics, readiness);
+        for (path, status, part) in [
+            ("/metrics", StatusCode::OK, "x 1\n# EOF\n"),
+            ("/healthz", StatusCode::OK, "ok"),
+            ("/readyz", StatusCode::SERVICE_UNAVAILABLE, "no tables"),
+            ("/v1/images", StatusCode::NOT_FOUND, "/metrics"),
+        ] {
+            let request = Request::get(path).body(Body::empty()).unwrap();
+            let response = router.clone().oneshot(request).await.unwrap();
+            assert_eq!(response.status(), status, "{path}");
+            let body = to_bytes(response.into_body(), 1 << 16).await.unwrap();
+            let text = String::from_utf8(body.to_vec()).unwrap();
+            assert!(text.contains(part), "{path}: {text}");
+        }
     }
 
     #[tokio::test]

@@ -155,6 +155,7 @@ impl Engine {
                 },
             }
         };
+        self.settings.metrics.duty(duty.name, ended.is_ok());
         let pause = match &ended {
             Ok(()) => interval,
             Err(error) => {

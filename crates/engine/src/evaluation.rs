@@ -6,6 +6,7 @@
 //! it is in, because rules may look at the clock, to the day).
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
 use model::{
@@ -309,7 +310,9 @@ impl Engine {
             slot: now.as_second().div_euclid(DECISION_SECONDS),
         };
         // One computation however many ask at the same time.
+        let is_hit = AtomicBool::new(true);
         let computed = self.caches.decisions.try_get_with(key, async {
+            is_hit.store(false, Ordering::Relaxed);
             let unpacked = self.unpack(image).await?;
             let report = self.match_report(image, &unpacked, data).await?;
             let facts = with_supplied_dockerfile(&unpacked.facts, image.dockerfile.as_deref());
@@ -327,7 +330,9 @@ impl Engine {
             .map_err(StorageError::at("judge the image"))?;
             Ok::<_, EvaluateError>(Decided { decision: Arc::new(decision), report, evaluated_at: now })
         });
-        computed.await.map_err(|error| EvaluateError::clone(&error))
+        let computed = computed.await;
+        self.settings.metrics.verdict(is_hit.load(Ordering::Relaxed));
+        computed.map_err(|error| EvaluateError::clone(&error))
     }
 
     async fn match_report(

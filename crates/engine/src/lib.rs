@@ -17,6 +17,7 @@ mod events;
 mod exceptions;
 pub mod http;
 mod images;
+pub mod metrics;
 mod notifications;
 mod policies;
 mod settings;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use scanner::{ContentSettings, ScanOptions};
 
+use crate::metrics::Metrics;
 use crate::notifications::WebhookSettings;
 
 /// The settings of one engine.
@@ -38,6 +39,8 @@ pub struct EngineSettings {
     pub events_kept: Duration,
     /// Pauses between two turns of what comes back.
     pub intervals: Intervals,
+    /// Where everything is counted.
+    pub metrics: Metrics,
     /// The clock of the world.
     pub clock: fn() -> Timestamp,
 }
@@ -99,6 +102,7 @@ impl EngineSettings {
             webhooks: WebhookSettings::default(),
             events_kept: Duration::from_secs(90 * 24 * 3600),
             intervals: Intervals::default(),
+            metrics: Metrics::new(),
             clock,
         }
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::admission::arguments::AdmissionArguments;
-use crate::config::flags::{OfServe, SettingFlags};
+use crate::config::flags::{OfServe, OfWork, SettingFlags};
 
 /// May this image run here? Lazaret lists what an image holds, knows which of it is vulnerable, and keeps what a
 /// policy refuses out of your clusters.
@@ -33,6 +33,8 @@ pub(crate) enum Command {
     Db(DbCommand),
     /// Run the control plane and the engine on this machine
     Serve(Box<ServeArguments>),
+    /// Analyse images for a `serve` elsewhere that shares its PostgreSQL
+    Work(Box<WorkArguments>),
     /// Check a configuration, or print one
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -204,6 +206,15 @@ pub(crate) struct FeedArgument {
 pub(crate) struct ServeArguments {
     #[command(flatten)]
     pub(crate) settings: SettingFlags<OfServe>,
+}
+
+#[derive(Debug, Default, Args)]
+#[command(after_help = "Example:\n  \
+    LAZARET_STORAGE_URL=postgres://lazaret:…@db.example.org/lazaret lazaret work --workers 4 --metrics-listen 0.0.0.0:9091\n\n\
+    It takes the configuration file of `serve`; what only `serve` needs is not used.")]
+pub(crate) struct WorkArguments {
+    #[command(flatten)]
+    pub(crate) settings: SettingFlags<OfWork>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -138,6 +138,12 @@ pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// What the machine is called.
+fn machine_name() -> Option<String> {
+    let text = load_text(Path::new("/proc/sys/kernel/hostname"), 1024).ok()?;
+    Some(text.trim().to_owned()).filter(|name| !name.is_empty())
+}
+
 /// All variables of ours that are set and not empty.
 fn variables() -> BTreeMap<String, String> {
     std::env::vars_os()

@@ -5,6 +5,7 @@ mod commands;
 mod config;
 mod exit;
 mod logging;
+mod process_metrics;
 mod progress;
 mod terminal;
 

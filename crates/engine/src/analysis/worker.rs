@@ -1,7 +1,7 @@
 //! The workers: claim an image, read it, store what was found.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use model::{Digest, DockerfileMode, ImageContents, ImageReference};
@@ -47,6 +47,19 @@ enum Outcome {
     Lost,
     /// The engine is closing.
     Stopped,
+}
+
+impl Outcome {
+    /// Its name for monitoring.
+    fn name(&self, job: &Job) -> &'static str {
+        match self {
+            Self::Done(_) => "completed",
+            Self::Failed { is_final, .. } if *is_final || job.is_last_attempt() => "failed",
+            Self::Failed { .. } => "retried",
+            Self::Lost => "lost",
+            Self::Stopped => "returned",
+        }
+    }
 }
 
 impl Engine {
@@ -116,7 +129,10 @@ impl Engine {
 
     async fn work(&self, job: &Job, stop: &CancellationToken) -> Result<(), StorageError> {
         tracing::info!(image.digest = job.dedupe_key, analysis.attempt = job.attempt, "analysis begins");
-        match self.analyze(job, stop).await {
+        let began = Instant::now();
+        let outcome = self.analyze(job, stop).await;
+        self.settings.metrics.analysis(outcome.name(job), began.elapsed());
+        match outcome {
             Outcome::Done(done) => self.store_success(job, done.0, done.1).await,
             Outcome::Failed { reason, retry_after, is_final } => {
                 self.store_failure(job, &reason, retry_after, is_final).await

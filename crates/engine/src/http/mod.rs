@@ -48,6 +48,7 @@ const REQUEST_TIME_MAX: Duration = Duration::from_secs(120);
 
 /// The API of an engine.
 pub fn router(engine: Arc<Engine>) -> Router {
+    let metrics = engine.settings.metrics.clone();
     let routes = Router::new()
         .route("/", get(root::version_prefix))
         .route("/health", get(root::health))
@@ -101,6 +102,7 @@ pub fn router(engine: Arc<Engine>) -> Router {
         .route("/system/webhooks/{type}/test", post(system_webhooks::test))
         .route("/system/feeds", get(system::feeds))
         .route("/system/policy_spec", get(system::policy_specification))
+        .route_layer(axum::middleware::from_fn(transport::note_route))
         .fallback(transport::not_found)
         .method_not_allowed_fallback(transport::method_not_allowed)
         .with_state(engine);
@@ -111,5 +113,7 @@ pub fn router(engine: Arc<Engine>) -> Router {
         .timeout(REQUEST_TIME_MAX)
         .map_request(transport::normalize_path)
         .service(routes);
-    Router::new().fallback_service(bounded).layer(axum::middleware::from_fn(transport::guard))
+    Router::new()
+        .fallback_service(bounded)
+        .layer(axum::middleware::from_fn_with_state(metrics, transport::guard))
 }

@@ -1,36 +1,73 @@
 //! What happens to every request: its path is put into one form, and whatever breaks ends in an answer.
 
 use std::panic::AssertUnwindSafe;
+use std::time::Instant;
 
-use axum::extract::Request;
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt as _;
+use tracing::Instrument as _;
 
 use super::answer::{ApiError, InternalFault, internal_error};
+use crate::metrics::Metrics;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const NOT_FOUND: &str = "The requested URL was not found on the server. \
     If you entered the URL manually please check your spelling and try again.";
 
-/// Gives the request an id, and turns a panic or an inner fault into an answer that names only this id.
-pub(super) async fn guard(request: Request, next: Next) -> Response {
+/// The pattern that a path matched, for monitoring.
+#[derive(Clone)]
+struct Route(String);
+
+/// Remembers in the answer which route it came from.
+pub(super) async fn note_route(matched: MatchedPath, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    response.extensions_mut().insert(Route(matched.as_str().to_owned()));
+    response
+}
+
+/// Gives the request an id that is on every line of the log, counts it, and turns a panic or an inner fault into an answer
+/// that names only this id.
+pub(super) async fn guard(State(metrics): State<Metrics>, request: Request, next: Next) -> Response {
     let id = uuid::Uuid::new_v4().to_string();
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let (method, began) = (request.method().clone(), Instant::now());
+    // Whatever the filter lets through, it says which request it is about.
+    let span = tracing::error_span!(
+        "request",
+        request.id = id,
+        request.method = %method,
+        request.path = request.uri().path(),
+        response.status = tracing::field::Empty,
+    );
+    let answered = answer(request, next, &id).instrument(span.clone());
+    let mut response = answered.await;
+    let route = response.extensions_mut().remove::<Route>();
+    let route = route.as_ref().map_or("none", |Route(route)| route.as_str());
+    let took = began.elapsed();
+    span.record("response.status", response.status().as_u16());
+    span.in_scope(|| {
+        tracing::debug!(request.route = route, request.duration_ms = took.as_millis(), "answered")
+    });
+    metrics.request(route, method.as_str(), response.status().as_u16(), took);
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    response
+}
+
+async fn answer(request: Request, next: Next, id: &str) -> Response {
     let mut response = match AssertUnwindSafe(next.run(request)).catch_unwind().await {
         Ok(response) => response,
         Err(_) => {
-            tracing::error!(request.id = id, request.method = %method, request.path = path, "a handler panicked");
-            internal_error(&id)
+            tracing::error!("a handler panicked");
+            internal_error(id)
         }
     };
     if let Some(InternalFault(text)) = response.extensions_mut().remove::<InternalFault>() {
-        tracing::error!(request.id = id, request.method = %method, request.path = path, error = text, "request failed");
-        response = internal_error(&id);
-    }
-    if let Ok(value) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert(REQUEST_ID, value);
+        tracing::error!(error = text, "request failed");
+        response = internal_error(id);
     }
     // The router's list knows neither blanks nor the question itself.
     let methods = response.headers().get(header::ALLOW).and_then(|value| value.to_str().ok());

@@ -25,7 +25,9 @@ async fn every_earlier_file_is_brought_forward() {
         write_database(&database_path(folder.path()));
         // Twice: the second start finds everything done.
         for start in 1..=2 {
-            let engine = TestEngine::start(settings(folder.path(), None), false).await;
+            let mut settings = settings(folder.path(), None);
+            settings.storage = None;
+            let engine = TestEngine::start(settings, false).await;
             check_contents(&engine, &format!("{name}, start {start}")).await;
             engine.close().await;
         }

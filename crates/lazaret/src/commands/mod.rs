@@ -7,10 +7,13 @@ mod config;
 mod data_folder;
 mod database;
 pub(crate) mod image;
+mod listener;
+mod running;
 mod sbom;
 mod scan;
 mod serve;
 mod shutdown;
+mod work;
 
 use crate::arguments::{Arguments, Command};
 use crate::exit::Exit;
@@ -21,6 +24,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Scan(arguments) => scan::run(&arguments),
         Command::Sbom(arguments) => sbom::run(&arguments),
         Command::Db(command) => database::run(command),
+        Command::Work(arguments) => work::run(*arguments),
         Command::Config(command) => config::run(command),
         Command::Serve(arguments) => serve::run(*arguments),
         Command::Admission(arguments) => admission::run(*arguments),

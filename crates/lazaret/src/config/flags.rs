@@ -21,12 +21,19 @@ pub(crate) trait OfCommand {
 /// `lazaret serve`.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct OfServe;
+/// `lazaret work`.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct OfWork;
 /// `lazaret admission`.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct OfAdmission;
 
 impl OfCommand for OfServe {
     const COMMANDS: Commands = Commands::Serve;
+}
+
+impl OfCommand for OfWork {
+    const COMMANDS: Commands = Commands::Workers;
 }
 
 impl OfCommand for OfAdmission {

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
-use engine::EngineSettings;
+use engine::{EngineSettings, Intervals};
+use storage::{Location, PostgresSettings};
 
 use super::flags::SettingFlags;
 use super::layers::{Inputs, Values, load_file};
@@ -34,6 +35,8 @@ pub(crate) struct LoggingConfig {
 pub(crate) struct ServerConfig {
     pub(crate) listen: SocketAddr,
     pub(crate) engine_listen: SocketAddr,
+    /// Where monitoring asks, if it may.
+    pub(crate) metrics_listen: Option<SocketAddr>,
     pub(crate) tls: Option<TlsFiles>,
     pub(crate) logging: LoggingConfig,
     pub(crate) engine: EngineSettings,
@@ -46,12 +49,17 @@ pub(crate) struct ServerConfig {
 pub(crate) struct Surroundings {
     pub(crate) data_dir: Option<PathBuf>,
     pub(crate) docker_config: Option<PathBuf>,
+    pub(crate) machine: Option<String>,
 }
 
 impl Surroundings {
     /// Those of this process.
     pub(crate) fn here() -> Self {
-        Self { data_dir: data_dir_default(), docker_config: docker_config_default() }
+        Self {
+            data_dir: data_dir_default(),
+            docker_config: docker_config_default(),
+            machine: super::machine_name(),
+        }
     }
 }
 
@@ -59,9 +67,9 @@ impl ServerConfig {
     /// Puts file, environment and flags together.
     ///
     /// Errors: all problems at once, each naming the place and what to do.
-    pub(crate) fn load<C>(flags: SettingFlags<C>) -> anyhow::Result<Self> {
+    pub(crate) fn load<C>(flags: SettingFlags<C>, surroundings: Surroundings) -> anyhow::Result<Self> {
         let values = load_values(flags.config.as_deref(), flags.given)?;
-        Self::new(values, Surroundings::here())
+        Self::new(values, surroundings)
     }
 
     /// Checks what the values say together.
@@ -73,6 +81,7 @@ impl ServerConfig {
         let config = Self {
             listen: values.address("listeners.control-plane").unwrap_or(UNSET),
             engine_listen: values.address("listeners.engine").unwrap_or(UNSET),
+            metrics_listen: values.address("listeners.metrics"),
             logging: logging(&values, &mut problems),
             engine: engine_settings(&values, surroundings, &mut problems),
             warnings: std::mem::take(&mut values.warnings),
@@ -83,6 +92,14 @@ impl ServerConfig {
             bail!("{}", problems.join("\nerror: "));
         }
         Ok(config)
+    }
+
+    /// Where the tables are, for people.
+    pub(crate) fn storage_text(&self) -> String {
+        match &self.engine.storage {
+            Some(location) => location.describe(),
+            None => "SQLite in the data folder".to_owned(),
+        }
     }
 
     fn check_listeners(&self, values: &Values, problems: &mut Vec<String>) {
@@ -177,8 +194,20 @@ fn engine_settings(
             }
         ));
     }
+    settings.storage = storage(values, problems);
     settings.workers = usize::try_from(values.number("analysis.workers")).unwrap_or(1);
+    if settings.workers == 0 && settings.storage.is_none() {
+        problems.push(format!(
+            "{} is 0, so nothing would be analysed: only with PostgreSQL (storage.url) can `lazaret work` do it",
+            values.place("analysis.workers")
+        ));
+    }
     settings.lease = values.duration("analysis.lease");
+    settings.intervals = intervals(values);
+    settings.events_kept = values.duration("duties.events-kept");
+    if let Some(name) = values.text("process.name").or(surroundings.machine) {
+        settings.host_id = name;
+    }
     scan(values, &mut settings);
     let images = ImageConfig {
         insecure_registries: super::hosts(values.words("registries.insecure")),
@@ -190,6 +219,32 @@ fn engine_settings(
     }
     settings.scan.registry = images.registry_options();
     settings
+}
+
+fn storage(values: &Values, problems: &mut Vec<String>) -> Option<Location> {
+    let url = values.text("storage.url")?;
+    if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+        problems.push(format!(
+            "{}: an address of PostgreSQL begins with postgres:// (without one, tables are in a SQLite file)",
+            values.place("storage.url")
+        ));
+    }
+    let connections_max = u32::try_from(values.number("storage.connections")).unwrap_or(u32::MAX);
+    Some(Location::Postgres(PostgresSettings { url, connections_max }))
+}
+
+fn intervals(values: &Values) -> Intervals {
+    Intervals {
+        image_deletion: values.duration("duties.image-deletion"),
+        account_deletion: values.duration("duties.account-deletion"),
+        tag_watch: values.duration("duties.tag-watch"),
+        repository_watch: values.duration("duties.repository-watch"),
+        policy_evaluation: values.duration("duties.policy-evaluation"),
+        vulnerability_update: values.duration("duties.vulnerability-update"),
+        archive_transition: values.duration("duties.archive-transition"),
+        event_expiry: values.duration("duties.event-expiry"),
+        notification_delivery: values.duration("duties.notification-delivery"),
+    }
 }
 
 fn scan(values: &Values, settings: &mut EngineSettings) {

@@ -31,10 +31,13 @@ impl Setting {
 /// What a section is about, in the order of the file.
 pub(crate) const SECTIONS: &[(&str, &str)] = &[
     ("data", "Where things are kept"),
+    ("storage", "Where accounts, images, policies and jobs are kept"),
     ("listeners", "Who is answered where"),
     ("analysis", "How images are read"),
     ("limits", "What one image may cost; an image that goes over a limit is refused with the limit's name"),
     ("registries", "Where images come from"),
+    ("duties", "What comes back, done once however many processes share a database"),
+    ("process", "What this process is called"),
     ("logging", "What is written to standard error"),
 ];
 
@@ -60,6 +63,14 @@ pub(crate) const SETTINGS: &[Setting] = &[
     .variable_name("LAZARET_ADMIN_PASSWORD")
     .unset("drawn at random and printed once"),
     row(
+        "storage.url",
+        Kind::Secret,
+        "",
+        "PostgreSQL that several processes share, postgres://USER:PASSWORD@HOST:5432/DATABASE?sslmode=verify-full",
+    )
+    .unset("a SQLite file in the data folder, for one process"),
+    row("storage.connections", Kind::Count(2, 1000), "16", "Connections of this process to PostgreSQL"),
+    row(
         "listeners.control-plane",
         Kind::Address,
         "127.0.0.1:9090",
@@ -71,6 +82,13 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "engine-listen",
         "LAZARET_ENGINE_LISTEN",
     ),
+    row(
+        "listeners.metrics",
+        Kind::Address,
+        "",
+        "Address of /metrics, /healthz and /readyz for monitoring: plain HTTP, no password, nothing secret",
+    )
+    .flag(Commands::Workers, "metrics-listen", "LAZARET_METRICS_LISTEN"),
     row(
         "listeners.tls-certificate",
         Kind::Path,
@@ -91,7 +109,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "Speak plain HTTP also on addresses that other machines reach",
     )
     .flag(Commands::Serve, "allow-plain-http", "LAZARET_ALLOW_PLAIN_HTTP"),
-    row("analysis.workers", Kind::Count(1, 64), "2", "How many images are analysed at the same time").flag(
+    row("analysis.workers", Kind::Count(0, 64), "2", "How many images are analysed at the same time; 0 leaves all to `lazaret work`").flag(
         Commands::Workers,
         "workers",
         "LAZARET_WORKERS",
@@ -137,6 +155,18 @@ pub(crate) const SETTINGS: &[Setting] = &[
     row("registries.docker-config", Kind::Path, "", "Docker's configuration file with registry credentials")
         .flag(Commands::All, "docker-config", "LAZARET_DOCKER_CONFIG")
         .unset("~/.docker/config.json if it is there"),
+    row("duties.image-deletion", Kind::Duration(1, 30 * DAY), "1m", "Pause between two turns of removing images that were deleted"),
+    row("duties.account-deletion", Kind::Duration(1, 30 * DAY), "1m", "Pause between two turns of removing accounts that were deleted"),
+    row("duties.tag-watch", Kind::Duration(1, 30 * DAY), "1h", "Pause between two questions whether a watched tag has moved"),
+    row("duties.repository-watch", Kind::Duration(1, 30 * DAY), "1m", "Pause between two questions for new tags of watched repositories"),
+    row("duties.policy-evaluation", Kind::Duration(1, 30 * DAY), "1h", "Pause between two evaluations of images whose verdict somebody watches"),
+    row("duties.vulnerability-update", Kind::Duration(1, 30 * DAY), "4h", "Pause between two looks at images whose vulnerabilities somebody watches"),
+    row("duties.archive-transition", Kind::Duration(1, 30 * DAY), "1h", "Pause between two turns of moving analyses into the archive by rule"),
+    row("duties.event-expiry", Kind::Duration(1, 30 * DAY), "1h", "Pause between two turns of deleting old events"),
+    row("duties.notification-delivery", Kind::Duration(1, 3600), "1s", "Pause between two looks for notifications to deliver"),
+    row("duties.events-kept", Kind::Duration(60, 3650 * DAY), "90d", "How long events are kept"),
+    row("process.name", Kind::Text, "", "Name of this process in events and in the list of services")
+        .unset("the machine's name"),
     row("logging.filter", Kind::Text, "info", "Which lines are written, as info or info,engine=debug").flag(
         Commands::All,
         "log",

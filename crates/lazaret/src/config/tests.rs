@@ -25,7 +25,7 @@ fn inputs(file: &str, environment: &[(&str, &str)], flags: &[(&str, &str)]) -> I
 }
 
 fn load(inputs: &Inputs) -> anyhow::Result<ServerConfig> {
-    let surroundings = Surroundings { data_dir: Some("/home/a/data".into()), docker_config: None };
+    let surroundings = Surroundings { data_dir: Some("/home/a/data".into()), ..Surroundings::default() };
     ServerConfig::new(Values::collect(inputs), surroundings)
 }
 
@@ -53,6 +53,10 @@ fn defaults_stay_on_this_machine_and_are_the_engines_own() {
     assert_eq!(config.engine.database_path, own.database_path);
     assert_eq!(config.engine.workers, own.workers);
     assert_eq!(config.engine.lease, own.lease);
+    assert_eq!(config.engine.intervals, own.intervals);
+    assert_eq!(config.engine.events_kept, own.events_kept);
+    assert_eq!(config.engine.storage, own.storage);
+    assert_eq!(config.engine.host_id, own.host_id);
     assert_eq!(config.engine.scan.time_max, own.scan.time_max);
     assert_eq!(config.engine.scan.limits, own.scan.limits);
 }
@@ -97,7 +101,7 @@ fn an_address_that_others_reach_needs_a_certificate_or_consent() {
 #[test]
 fn all_problems_are_told_at_once_each_with_its_place() {
     let file = "[listener]\nengine = 'x'\n[listeners]\nengine = 'x'\nmetrix = 1\ndata-dir = '/x'\n\
-                [analysis]\nworkers = 0\n[nothing-like-it]\n";
+                [analysis]\nworkers = 65\n[nothing-like-it]\n";
     let environment = [("LAZARET_ANALYSIS_LEASE", "soon"), ("LAZARET_ADMIN_PASSWORD", "12345")];
     let flags = [("listeners.tls-key", "/dev/null/k"), ("analysis.worker", "1"), ("logging.filter", "a=b=c")];
     let text = load(&inputs(file, &environment, &flags)).unwrap_err().to_string();
@@ -105,7 +109,7 @@ fn all_problems_are_told_at_once_each_with_its_place() {
         "lazaret.toml:1: there is no section `listener`; did you mean `listeners`?",
         "lazaret.toml:4: listeners.engine: `x` is not an address as 127.0.0.1:9090",
         "lazaret.toml:6: there is no setting `listeners.data-dir`; did you mean `data.folder`?",
-        "lazaret.toml:8: analysis.workers: `0` is not a whole number between 1 and 64",
+        "lazaret.toml:8: analysis.workers: `65` is not a whole number between 0 and 64",
         "lazaret.toml:9: there is no section `nothing-like-it`; `lazaret config print` shows all",
         "LAZARET_ANALYSIS_LEASE: `soon` is not a time",
         "LAZARET_ADMIN_PASSWORD has fewer than 6 characters",
@@ -115,6 +119,19 @@ fn all_problems_are_told_at_once_each_with_its_place() {
     ] {
         assert!(text.contains(part), "`{part}` is missing in:\n{text}");
     }
+}
+
+#[test]
+fn only_a_shared_database_can_leave_all_work_to_others() {
+    let none = [("analysis.workers", "0")];
+    let text = load(&inputs("", &[], &none)).unwrap_err().to_string();
+    assert!(text.contains("--set analysis.workers is 0") && text.contains("storage.url"), "{text}");
+    let file = "[storage]\nurl = 'postgres://a:hunter2@h/d'";
+    let config = load(&inputs(file, &[], &none)).unwrap();
+    assert_eq!(config.storage_text(), "PostgreSQL `postgres://h/d`");
+    assert!(!format!("{config:?}").contains("hunter2"));
+    let text = load(&inputs("[storage]\nurl = 'mysql://a:hunter2@h/d'", &[], &[])).unwrap_err().to_string();
+    assert!(text.contains("lazaret.toml:2: storage.url") && !text.contains("hunter2"), "{text}");
 }
 
 #[test]

@@ -10,21 +10,26 @@ use admission::manifests::DEFAULT_NAME;
 use admission::settings::DecisionSettings;
 use admission::{Admission, CertificateSource, Settings, VerdictSource};
 use anyhow::{Context as _, bail};
-use engine::{Engine, EngineSettings};
 use tokio_util::sync::CancellationToken;
 
 use super::arguments::{RunArguments, UndecidedArgument};
 use super::engine_access;
 use super::own_engine::OwnEngine;
+use crate::commands::running::RunningEngine;
 use crate::commands::{bundle, data_folder, shutdown};
 use crate::config;
-use crate::config::server::ServerConfig;
+use crate::config::server::{ServerConfig, Surroundings};
 use crate::exit::Exit;
 use crate::{logging, terminal};
 
 /// Runs until SIGTERM or Ctrl-C.
 pub(super) async fn run(mut arguments: RunArguments) -> anyhow::Result<Exit> {
-    let config = ServerConfig::load(std::mem::take(&mut arguments.settings))?;
+    let mut surroundings = Surroundings::here();
+    if engine_access::find_address(&arguments.engine).is_some() {
+        // Nothing is stored here, and a container may have no home.
+        surroundings.data_dir.get_or_insert_default();
+    }
+    let config = ServerConfig::load(std::mem::take(&mut arguments.settings), surroundings)?;
     logging::start(&config.logging)?;
     let _lock = arguments.state_dir.as_deref().map(data_folder::lock_state).transpose()?;
     let client = super::connect(&arguments.cluster).await?;
@@ -41,32 +46,27 @@ pub(super) async fn run(mut arguments: RunArguments) -> anyhow::Result<Exit> {
     let result = admission.run(stop.clone()).await;
     stop.cancel();
     signals.abort();
-    if let Some(OwnEngineTask { engine, workers, _lock }) = own_engine {
-        workers.await.context("the workers ended badly")?;
-        engine.shutdown().await;
+    if let Some((running, _lock)) = own_engine {
+        running.end().await?;
     }
     result?;
     Ok(Exit::Clean)
-}
-
-struct OwnEngineTask {
-    engine: Arc<Engine>,
-    workers: tokio::task::JoinHandle<()>,
-    _lock: std::fs::File,
 }
 
 async fn source(
     arguments: &RunArguments,
     config: ServerConfig,
     stop: &CancellationToken,
-) -> anyhow::Result<(Arc<dyn VerdictSource>, Option<OwnEngineTask>)> {
+) -> anyhow::Result<(Arc<dyn VerdictSource>, Option<(RunningEngine, std::fs::File)>)> {
     if let Some(address) = engine_access::find_address(&arguments.engine) {
         let password = engine_access::load_password(&arguments.engine)?;
         let source = engine_access::client_source(&address, &password)?;
         return Ok((Arc::new(source), None));
     }
-    let (engine, lock) = open_engine(config.engine).await?;
-    let engine = Arc::new(engine);
+    let lock = data_folder::lock(&config.engine.data_dir)?;
+    let running = RunningEngine::start(config.engine, true, stop).await?;
+    let engine = &running.engine;
+    terminal::print(&format!("vulnerability data: {}\n", engine.database_state().describe()))?;
     if let Some(policy) = &arguments.policy {
         let bundle = bundle::load(policy)?;
         engine.add_policy(engine::ADMIN, bundle.document()).await?;
@@ -75,16 +75,8 @@ async fn source(
             .await
             .with_context(|| format!("failed to make the bundle `{policy}` active"))?;
     }
-    let workers = tokio::spawn(Arc::clone(&engine).run_workers(stop.clone().cancelled_owned()));
-    let source = Arc::new(OwnEngine(Arc::clone(&engine)));
-    Ok((source, Some(OwnEngineTask { engine, workers, _lock: lock })))
-}
-
-async fn open_engine(settings: EngineSettings) -> anyhow::Result<(Engine, std::fs::File)> {
-    let lock = data_folder::lock(&settings.data_dir)?;
-    let (engine, _) = Engine::open(settings).await?;
-    terminal::print(&format!("vulnerability data: {}\n", engine.database_state().describe()))?;
-    Ok((engine, lock))
+    let source = Arc::new(OwnEngine(Arc::clone(engine)));
+    Ok((source, Some((running, lock))))
 }
 
 fn settings(arguments: &RunArguments) -> anyhow::Result<Settings> {
