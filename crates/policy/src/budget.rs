@@ -6,14 +6,16 @@ use crate::problem;
 
 /// Steps that one evaluation may take before it is refused.
 ///
-/// A step is one comparison. A row costs 250 and a match of a backtracking expression 5 000, so that the
-/// limit also bounds memory (200 000 rows) and time (10 000 backtracking matches of short expressions on short texts).
+/// A step is one comparison. A row costs 250 and a match of an expression that goes back a lot 5 000 (100 where it hardly
+/// does), so that the limit also bounds memory (200 000 rows) and time (10 000 such matches of short texts).
 pub const WORK_MAX: u64 = 50_000_000;
 
 /// What one row costs.
 pub(crate) const ROW_STEPS: u64 = 250;
 /// What one match of a backtracking expression costs; more for long expressions and long texts.
 pub(crate) const BACKTRACKING_STEPS: u64 = 5_000;
+/// What the first, short try of such a match costs.
+pub(crate) const QUICK_BACKTRACKING_STEPS: u64 = 100;
 
 /// Why an evaluation cannot be finished. The image is then refused: unknown is never clean.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

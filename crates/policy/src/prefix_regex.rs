@@ -6,13 +6,15 @@
 //! Invariant: compiling and matching are bounded. What the plain engine accepts takes linear time; all else is limited in
 //! its parts, in the steps it may go back and in the length of the text, and reaching a limit is a [`Failure`].
 
-use fancy_regex::{Error, Expr, RegexBuilder, RegexInput};
+use fancy_regex::{Expr, RegexBuilder, RegexInput};
 
-use crate::budget::{BACKTRACKING_STEPS, Budget, Failure};
+use crate::budget::{BACKTRACKING_STEPS, Budget, Failure, QUICK_BACKTRACKING_STEPS};
 use crate::problem::quote;
 
 /// How often one match may go back before it is given up.
 const BACKTRACK_MAX: usize = 5_000;
+/// How often the first try of a match may go back. Honest expressions get by with it, and so cost little.
+const QUICK_BACKTRACK_MAX: usize = 100;
 /// Longest text that an expression is compared with.
 const SUBJECT_BYTES_MAX: usize = 256 * 1024;
 /// Longest text that an expression with look-around or back references is compared with.
@@ -53,8 +55,17 @@ pub(crate) struct RegexCompiler {
 #[derive(Debug)]
 pub(crate) struct PrefixRegex {
     regex: fancy_regex::Regex,
-    /// How much a match can cost; `None` for expressions that take linear time.
-    parts: Option<u64>,
+    /// `None` for expressions that take linear time.
+    backtracking: Option<Box<Backtracking>>,
+}
+
+/// What bounds an expression that goes back.
+#[derive(Debug)]
+struct Backtracking {
+    /// The same expression with [`QUICK_BACKTRACK_MAX`].
+    quick: fancy_regex::Regex,
+    /// How much a match can cost.
+    parts: u64,
 }
 
 impl RegexCompiler {
@@ -67,24 +78,30 @@ impl RegexCompiler {
         }
         self.compiled += 1;
         let invalid = |reason: &str| RegexError::Invalid { pattern: quote(pattern), reason: quote(reason) };
-        let regex = RegexBuilder::new(pattern)
-            .backtrack_limit(BACKTRACK_MAX)
-            .delegate_size_limit(COMPILED_BYTES_MAX)
-            .delegate_dfa_size_limit(COMPILED_BYTES_MAX)
-            .delegate_dfa_skip_cache_capacity_check(false)
-            .max_prog_size(INSTRUCTIONS_MAX)
-            .build()
-            .map_err(|error| invalid(&error.to_string()))?;
+        let build = |backtrack_max| {
+            RegexBuilder::new(pattern)
+                .backtrack_limit(backtrack_max)
+                .delegate_size_limit(COMPILED_BYTES_MAX)
+                .delegate_dfa_size_limit(COMPILED_BYTES_MAX)
+                .delegate_dfa_skip_cache_capacity_check(false)
+                .max_prog_size(INSTRUCTIONS_MAX)
+                .build()
+                .map_err(|error| invalid(&error.to_string()))
+        };
+        let regex = build(BACKTRACK_MAX)?;
         let tree = Expr::parse_tree(pattern).map_err(|error| invalid(&error.to_string()))?;
         // The engine does not say whether it goes back, so the plain one is asked whether it would do. It reads possessive
         // repetition (`a*+`) in another way, which the tree tells.
         if !goes_back(&tree.expr)
             && regex::RegexBuilder::new(pattern).size_limit(COMPILED_BYTES_MAX).build().is_ok()
         {
-            return Ok(PrefixRegex { regex, parts: None });
+            return Ok(PrefixRegex { regex, backtracking: None });
         }
         match count_parts(&tree.expr) {
-            Some(parts) if parts <= PARTS_MAX => Ok(PrefixRegex { regex, parts: Some(parts) }),
+            Some(parts) if parts <= PARTS_MAX => {
+                let quick = build(QUICK_BACKTRACK_MAX)?;
+                Ok(PrefixRegex { regex, backtracking: Some(Box::new(Backtracking { quick, parts })) })
+            }
             Some(parts) => Err(RegexError::TooComplex { pattern: quote(pattern), parts }),
             None => Err(invalid("it has a construct that is not part of the policy language")),
         }
@@ -137,26 +154,35 @@ impl PrefixRegex {
 
     pub(crate) fn is_match(&self, subject: &str, budget: &mut Budget) -> Result<bool, Failure> {
         let subject_bytes = subject.len();
-        let (limit, steps) = match self.parts {
-            Some(parts) => (
-                BACKTRACKING_SUBJECT_BYTES_MAX,
-                BACKTRACKING_STEPS * (1 + parts / 100) * (1 + subject_bytes as u64 / 256),
-            ),
-            None => (SUBJECT_BYTES_MAX, 1 + subject_bytes as u64 / 16),
+        let limit = match self.backtracking {
+            Some(_) => BACKTRACKING_SUBJECT_BYTES_MAX,
+            None => SUBJECT_BYTES_MAX,
         };
-        budget.spend(steps)?;
         let pattern = || quote(self.regex.as_str());
         if subject_bytes > limit {
             return Err(Failure::SubjectTooLong { pattern: pattern(), subject_bytes, limit });
         }
-        // Not `is_match_input`: version 0.20 ignores the anchor there.
-        match self.regex.find_input(RegexInput::new(subject).anchored(true)) {
-            Ok(found) => Ok(found.is_some()),
-            Err(Error::ParseError(..) | Error::CompileError(_) | Error::RuntimeError(_) | _) => {
-                Err(Failure::BacktracksTooLong { pattern: pattern(), subject_bytes })
+        match &self.backtracking {
+            None => budget.spend(1 + subject_bytes as u64 / 16)?,
+            Some(backtracking) => {
+                let Backtracking { quick, parts } = backtracking.as_ref();
+                let effort = (1 + parts / 100) * (1 + subject_bytes as u64 / 256);
+                budget.spend(QUICK_BACKTRACKING_STEPS * effort + parts * (1 + subject_bytes as u64 / 64))?;
+                if let Ok(is_match) = matches_at_start(quick, subject) {
+                    return Ok(is_match);
+                }
+                budget.spend(BACKTRACKING_STEPS * effort)?;
             }
         }
+        matches_at_start(&self.regex, subject)
+            .map_err(|_| Failure::BacktracksTooLong { pattern: pattern(), subject_bytes })
     }
+}
+
+/// Whether an expression matches at the start, or that it went back too often.
+fn matches_at_start(regex: &fancy_regex::Regex, subject: &str) -> Result<bool, fancy_regex::Error> {
+    // Not `is_match_input`: version 0.20 ignores the anchor there.
+    regex.find_input(RegexInput::new(subject).anchored(true)).map(|found| found.is_some())
 }
 
 #[cfg(test)]
@@ -208,7 +234,9 @@ mod tests {
             (r"(?:x*+){251}", false),
         ];
         for (pattern, is_good) in rows {
-            let found = regexes.compile(pattern).map(|regex| regex.parts);
+            let found = regexes
+                .compile(pattern)
+                .map(|regex| regex.backtracking.map(|backtracking| backtracking.parts));
             assert_eq!(found.is_ok(), is_good, "{pattern}: {found:?}");
         }
     }

@@ -12,6 +12,9 @@ use serde_json::{Value, json};
 
 pub(crate) const NOW: &str = "2026-06-15T12:00:00Z";
 
+/// Gate, trigger, parameters.
+pub(crate) type RuleParts = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
 /// All that is judged, with a clean image of Debian 12 as the start.
 #[derive(Debug, Clone)]
 pub(crate) struct Subject {

@@ -4,7 +4,7 @@ use model::{Diagnostic, DiagnosticCode, FileEntry, FileKind, ImageContents, Patt
 use serde_json::json;
 
 use crate::fixture::{
-    Subject, check_bad_value, check_messages, check_refused, document, file, judge_document, rule,
+    RuleParts, Subject, check_bad_value, check_messages, check_refused, document, file, judge_document, rule,
 };
 
 const SHA256: &str = "abababababababababababababababababababababababababababababababab";
@@ -204,9 +204,6 @@ fn what_was_not_searched_is_told() {
         assert!(decision.problems[0].details.contains("`/huge`: it has 9 GiB"), "{:?}", decision.problems);
     }
 }
-
-/// Gate, trigger, parameters.
-type RuleParts = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
 /// Triggers that cannot answer without a look into the image.
 const NEEDING: &[RuleParts] = &[

@@ -20,6 +20,8 @@ use crate::prefix_regex::RegexCompiler;
 
 /// Links that one path may go through, as in Linux.
 const LINKS_MAX: usize = 40;
+/// Longest path that is followed, as in Linux.
+const PATH_BYTES_MAX: usize = 4096;
 const PERMISSIONS_MASK: u32 = 0o7777;
 
 const fn parameter(
@@ -174,7 +176,11 @@ fn find_entry<'a>(
         if let Some(entry) = contents.find_file(&path) {
             return Ok(Some(entry));
         }
-        output.budget.spend(path.split('/').count() as u64)?;
+        if path.len() > PATH_BYTES_MAX {
+            break;
+        }
+        let folders = path.split('/').count() as u64;
+        output.budget.spend(folders.saturating_mul(1 + path.len() as u64 / 64))?;
         match follow_first_link(contents, &path) {
             Some(followed) => path = Cow::Owned(followed),
             None => return Ok(None),
