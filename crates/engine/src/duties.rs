@@ -60,6 +60,16 @@ static DUTIES: &[Duty] = &[
         interval: |settings| Some(settings.intervals.vulnerability_update),
         run: |engine| Box::pin(crate::watches::watch_vulnerabilities(engine)),
     },
+    Duty {
+        name: "image_deletion",
+        interval: |settings| Some(settings.intervals.image_deletion),
+        run: |engine| Box::pin(crate::images::remove_deleted(engine)),
+    },
+    Duty {
+        name: "archive_transition",
+        interval: |settings| Some(settings.intervals.archive_transition),
+        run: |engine| Box::pin(crate::archive::apply_rules(engine)),
+    },
 ];
 
 impl Engine {

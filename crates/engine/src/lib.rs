@@ -9,6 +9,7 @@
 
 mod accounts;
 mod analysis;
+mod archive;
 mod contents;
 mod duties;
 mod engine;
@@ -31,14 +32,18 @@ pub use accounts::{
     ADMIN, Account, AccountError, AccountState, AuthenticateError, BootstrapError, HashPasswordError,
     SERVICE_ACCOUNT, User,
 };
+pub use archive::{
+    ArchiveImage, ArchiveRule, ArchiveRuleError, ArchiveSummary, ArchivedImage, ArchivedTag, Exclusion,
+    NewArchiveRule, RestoreImageError, Selector, Transition,
+};
 pub use contents::AnalyzedImage;
 pub use engine::{Engine, EngineError, EngineStatus};
 pub use evaluation::{EvaluateError, Evaluation, EvaluationQuestion, ImageReport, PastEvaluation};
 pub use events::{EventFilter, EventPage, EventRecord};
 pub use exceptions::{ExceptionError, ExceptionRecord};
 pub use images::{
-    AddImage, AddImageError, AnalysisStatus, AnalysisSummary, ImageFilter, ImageRecord, ParsePullStringError,
-    Pull, PullString, TagRecord,
+    AddImage, AddImageError, AnalysisStatus, AnalysisSummary, ImageDeletion, ImageFilter, ImageList,
+    ImageRecord, ImageStatus, ParsePullStringError, Pull, PullString, TagRecord,
 };
 pub use notifications::{
     EventLevel, NotificationKind, Webhook, WebhookError, WebhookSettings, WebhookTarget, WebhookTrialError,

@@ -128,6 +128,7 @@ impl Engine {
             let filter = ImageFilter::Digest(digest.clone());
             if let Some(image) = self.find_images(ADMIN, &filter).await?.into_iter().next()
                 && image.status != AnalysisStatus::AnalysisFailed
+                && image.image_status == crate::ImageStatus::Active
             {
                 if image.status == AnalysisStatus::NotAnalyzed {
                     self.hurry(reference, &image.digest).await?;

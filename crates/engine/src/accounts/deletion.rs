@@ -15,6 +15,8 @@ pub(crate) const TABLES_OF_ACCOUNTS: &[&str] = &[
     "image_tags",
     "images",
     "evaluations",
+    "archived_images",
+    "archive_rules",
     "exceptions",
     "exception_revisions",
     "policies",

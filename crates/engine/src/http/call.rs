@@ -84,7 +84,6 @@ impl FromRequest<Arc<Engine>> for Call {
 
 impl Call {
     /// For handlers whose body decides that only administrators may do it.
-    #[expect(dead_code, reason = "rules for all accounts are refused with it, which follow")]
     pub(super) fn require_system(&self, action: &str) -> Result<(), ApiError> {
         if self.user.account.is_privileged() { Ok(()) } else { Err(permission::refused("system", action)) }
     }
@@ -209,6 +208,18 @@ impl Query {
         text.parse().map(Some).map_err(|_| {
             ApiError::bad_request(format!("Wrong type, expected 'integer' for query parameter '{name}'"))
         })
+    }
+
+    /// A whole number in a range.
+    pub(super) fn integer_within(&self, name: &str, least: u32, most: u32) -> Result<Option<u32>, ApiError> {
+        let Some(number) = self.integer(name)? else { return Ok(None) };
+        match u32::try_from(number) {
+            Ok(number) if (least..=most).contains(&number) => Ok(Some(number)),
+            _ => {
+                let message = format!("{name} must be valid integer between {least} and {most}");
+                Err(ApiError::engine(StatusCode::BAD_REQUEST, message))
+            }
+        }
     }
 
     /// One of some words.

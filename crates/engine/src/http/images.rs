@@ -11,13 +11,18 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::answer::{Answer, ApiError, ok, time};
-use super::call::Call;
-use super::images_body::read_add_request;
+use super::call::{Call, Query};
+use super::images_body::{AddRequest, read_add_request};
 use crate::images::parse_image_id;
 use crate::storage_error::chain;
-use crate::{AddImageError, AnalysisStatus, Engine, ImageFilter, ImageRecord, PullString, TagRecord};
+use crate::{
+    AddImageError, AnalysisStatus, Engine, ImageFilter, ImageList, ImageRecord, ImageStatus, PullString,
+    RestoreImageError, TagRecord,
+};
 
 const NOT_IN_DATABASE: &str = "image data not found in DB";
+/// Images on one page of a list.
+const LIMIT_MAX: u32 = 1000;
 
 #[derive(Serialize)]
 struct ImageWire {
@@ -99,7 +104,7 @@ fn to_wire(record: ImageRecord, with_detail: bool) -> ImageWire {
         image_type: "docker",
         analysis_status: record.status.name(),
         analysis_error: record.analysis_error,
-        image_status: "active",
+        image_status: record.image_status.name(),
         annotations: record.annotations,
         created_at: time(record.created_at),
         last_updated: time(record.updated_at),
@@ -142,20 +147,30 @@ pub(super) async fn list(State(engine): State<Arc<Engine>>, call: Call) -> Answe
     let statuses = AnalysisStatus::ALL.map(AnalysisStatus::name);
     let analysis_status = call.query.word("analysis_status", &statuses)?.and_then(AnalysisStatus::from_name);
     let tag = call.query.text("fulltag").filter(|tag| !tag.is_empty());
+    let image_status = match image_status {
+        None => Some(ImageStatus::Active),
+        Some(word) => ImageStatus::from_name(word),
+    };
     let filter = match tag {
-        None => ImageFilter::All,
+        None => {
+            let (limit, offset) = page(&call.query)?;
+            ImageFilter::All(ImageList { image_status, analysis_status, limit, offset })
+        }
         Some(tag) => tag_filter(tag, history)?,
     };
     let mut records = engine.find_images(&call.account, &filter).await?;
     records.retain(|record| analysis_status.is_none_or(|status| record.status == status));
-    if image_status == Some("deleting") {
-        // Nothing is ever in that state: a deletion here is one transaction.
-        records.clear();
-    }
     if tag.is_some() && records.is_empty() {
         return Err(ApiError::not_found(NOT_IN_DATABASE));
     }
     ok(&records.into_iter().map(|record| to_wire(record, true)).collect::<Vec<_>>())
+}
+
+/// `limit` and `page` of a list: ours, for accounts with thousands of images. Without them everything is listed, as ever.
+pub(super) fn page(query: &Query) -> Result<(Option<u32>, u32), ApiError> {
+    let limit = query.integer_within("limit", 1, LIMIT_MAX)?;
+    let page = query.integer_within("page", 1, u32::MAX)?.unwrap_or(1);
+    Ok((limit, limit.unwrap_or(0).saturating_mul(page - 1)))
 }
 
 fn tag_filter(tag: &str, history: bool) -> Result<ImageFilter, ApiError> {
@@ -208,11 +223,23 @@ async fn get_one(engine: &Engine, call: &Call, filter: Result<ImageFilter, ApiEr
 pub(super) async fn add(State(engine): State<Arc<Engine>>, call: Call) -> Answer {
     let force = call.query.boolean("force", false)?;
     let autosubscribe = call.query.boolean("autosubscribe", false)?;
-    let mut request = read_add_request(&call.account, call.object()?, force)?;
-    request.autosubscribe = autosubscribe;
-    match engine.add_image(&request).await {
-        Ok(record) => ok(&[to_wire(record, true)]),
-        Err(error) => Err(to_api_error(error)),
+    let added = match read_add_request(&call.account, call.object()?, force)? {
+        AddRequest::Pull(mut request) => {
+            request.autosubscribe = autosubscribe;
+            engine.add_image(&request).await.map_err(to_api_error)?
+        }
+        AddRequest::Restore(digest) => engine.restore_image(&call.account, &digest).await?,
+    };
+    ok(&[to_wire(added, true)])
+}
+
+impl From<RestoreImageError> for ApiError {
+    fn from(error: RestoreImageError) -> Self {
+        match error {
+            RestoreImageError::Storage(error) => error.into(),
+            RestoreImageError::NotFound(_) => Self::not_found(error.to_string()),
+            RestoreImageError::Exists => Self::engine(StatusCode::CONFLICT, error.to_string()),
+        }
     }
 }
 

@@ -10,9 +10,32 @@ use crate::{AddImage, ParsePullStringError, Pull, PullString};
 
 type Object = Map<String, Value>;
 
+/// What a body asks for.
+pub(super) enum AddRequest {
+    /// To ask a registry.
+    Pull(Box<AddImage>),
+    /// To bring this digest back from the archive.
+    Restore(String),
+}
+
 /// Reads the body; the account and `force` come from elsewhere in the request.
-pub(super) fn read_add_request(account: &str, body: &Object, force: bool) -> Result<AddImage, ApiError> {
+pub(super) fn read_add_request(account: &str, body: &Object, force: bool) -> Result<AddRequest, ApiError> {
     check_types(body)?;
+    let archive = body.get("source").and_then(|source| source.get("archive")).and_then(Value::as_object);
+    if let Some(archive) = archive
+        && body.get("tag").is_none()
+        && body.get("digest").is_none()
+    {
+        return match archive.get("digest") {
+            Some(Value::String(digest)) => Ok(AddRequest::Restore(digest.clone())),
+            Some(other) => Err(type_error(other, "string", "source.archive.digest")),
+            None => Err(ApiError::bad_request("'digest' is a required property - 'source.archive'")),
+        };
+    }
+    read_pull(account, body, force).map(|request| AddRequest::Pull(Box::new(request)))
+}
+
+fn read_pull(account: &str, body: &Object, force: bool) -> Result<AddImage, ApiError> {
     if body.is_empty() {
         return Err(validation_error("Invalid request object, must be a valid json object"));
     }
@@ -98,9 +121,7 @@ fn from_source(source: &Object) -> Result<Wanted, ApiError> {
         });
     }
     match source.keys().next().map(String::as_str) {
-        Some(kind @ ("archive" | "import")) => {
-            Err(engine_error(&format!("source {kind} is not supported by this engine")))
-        }
+        Some(kind @ "import") => Err(engine_error(&format!("source {kind} is not supported by this engine"))),
         _ => Err(engine_error("Must have one source propery set")),
     }
 }

@@ -6,6 +6,8 @@
 mod account;
 mod accounts;
 mod answer;
+mod archive_rules;
+mod archives;
 mod artifacts;
 mod call;
 mod check;
@@ -14,6 +16,7 @@ mod event_types;
 mod events;
 mod exceptions;
 mod fields;
+mod image_deletion;
 mod images;
 mod images_body;
 mod metadata;
@@ -22,6 +25,7 @@ mod policies;
 mod root;
 mod sboms;
 mod subscriptions;
+mod summaries;
 mod system;
 mod system_webhooks;
 mod transport;
@@ -68,9 +72,10 @@ pub fn router(engine: Arc<Engine>) -> Router {
                 .post(accounts::add_credential)
                 .delete(accounts::delete_credential),
         )
-        .route("/images", get(images::list).post(images::add))
-        .route("/images/{digest}", get(images::get))
-        .route("/images/by_id/{image_id}", get(images::get_by_id))
+        .route("/images", get(images::list).post(images::add).delete(image_deletion::delete_several))
+        .route("/images/{digest}", get(images::get).delete(image_deletion::delete))
+        .route("/images/by_id/{image_id}", get(images::get_by_id).delete(image_deletion::delete_by_id))
+        .route("/summaries/imagetags", get(summaries::image_tags))
         .route("/images/{digest}/check", get(check::check))
         .route("/images/by_id/{image_id}/check", get(check::check_by_id))
         .route("/images/{digest}/vuln", get(vulnerabilities::types))
@@ -87,6 +92,11 @@ pub fn router(engine: Arc<Engine>) -> Router {
         .route("/images/{digest}/metadata/{type}", get(metadata::get))
         .route("/images/{digest}/artifacts/{type}", get(artifacts::get))
         .route("/images/{digest}/sboms/native", get(sboms::native))
+        .route("/archives", get(archives::summary))
+        .route("/archives/images", get(archives::list).post(archives::add))
+        .route("/archives/images/{digest}", get(archives::get).delete(archives::delete))
+        .route("/archives/rules", get(archive_rules::list).post(archive_rules::add))
+        .route("/archives/rules/{id}", get(archive_rules::get).delete(archive_rules::delete))
         .route("/policies", get(policies::list).post(policies::add))
         .route("/policies/{id}", get(policies::get).put(policies::update).delete(policies::delete))
         .route("/events", get(events::list).delete(events::delete_many))

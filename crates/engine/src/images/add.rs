@@ -6,7 +6,7 @@ use scanner::{ResolvedImage, ScanError, ScanOptions};
 use serde_json::{Map, Value};
 use storage::{NewJob, QueueError, WriteTransaction, to_micros};
 
-use super::{AnalysisStatus, ImageFilter, ImageRecord};
+use super::{AnalysisStatus, ImageFilter, ImageRecord, ImageStatus};
 use crate::analysis::{AnalysisJob, JOB_KIND};
 use crate::subscriptions::subscribe_tag;
 use crate::{Engine, StorageError};
@@ -143,8 +143,9 @@ async fn store_image(
     now: Timestamp,
 ) -> Result<bool, AddImageError> {
     let digest = resolved.digest.to_string();
-    let existing: Option<(String, String, i64)> = storage::query(
-        "SELECT analysis_status, annotations, created_us FROM images WHERE account = $1 AND digest = $2",
+    let existing: Option<(String, String, i64, String)> = storage::query(
+        "SELECT analysis_status, annotations, created_us, image_status FROM images \
+         WHERE account = $1 AND digest = $2",
     )
     .bind(&request.account)
     .bind(&digest)
@@ -161,21 +162,23 @@ async fn store_image(
         return Err(AddImageError::ForceNeedsKnownDigest);
     }
     let status = existing.as_ref().and_then(|(status, ..)| AnalysisStatus::from_name(status));
+    let was_deleted = existing.as_ref().is_some_and(|(.., status)| status != ImageStatus::Active.name());
     let next = match status {
+        Some(_) if was_deleted => AnalysisStatus::NotAnalyzed,
         Some(AnalysisStatus::AnalysisFailed) | None => AnalysisStatus::NotAnalyzed,
         // A running analysis is as fresh as one that would begin now.
         Some(AnalysisStatus::Analyzed) if request.force => AnalysisStatus::NotAnalyzed,
         Some(status) => status,
     };
     let annotations =
-        merge_annotations(existing.as_ref().map(|(_, text, _)| text.as_str()), &request.annotations)
+        merge_annotations(existing.as_ref().map(|(_, text, ..)| text.as_str()), &request.annotations)
             .map_err(AddImageError::storage("read the annotations"))?;
-    let created = request.created_at.map(to_micros).or(existing.map(|(.., created)| created));
+    let created = request.created_at.map(to_micros).or(existing.map(|(_, _, created, _)| created));
     storage::query(
         "INSERT INTO images (account, digest, parent_digest, image_id, analysis_status, annotations, dockerfile, \
                              created_us, updated_us) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
-         ON CONFLICT (account, digest) DO UPDATE SET analysis_status = excluded.analysis_status, \
+         ON CONFLICT (account, digest) DO UPDATE SET analysis_status = excluded.analysis_status, image_status = 'active', \
            annotations = excluded.annotations, dockerfile = coalesce(excluded.dockerfile, images.dockerfile), \
            created_us = excluded.created_us, updated_us = excluded.updated_us",
     )

@@ -1,6 +1,7 @@
 //! The images of the accounts: which digests were seen under which tags, and how far their analysis is.
 
 mod add;
+mod delete;
 mod query;
 mod reference;
 
@@ -10,7 +11,9 @@ use serde_json::{Map, Value};
 
 pub(crate) use add::want_analysis;
 pub use add::{AddImage, AddImageError, Pull};
-pub use query::ImageFilter;
+pub use delete::ImageDeletion;
+pub(crate) use delete::remove_deleted;
+pub use query::{ImageFilter, ImageList};
 pub(crate) use reference::parse_image_id;
 pub use reference::{ParsePullStringError, PullString};
 
@@ -47,6 +50,30 @@ impl AnalysisStatus {
     }
 }
 
+/// Whether an image is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ImageStatus {
+    /// It is.
+    Active,
+    /// It waits to be removed.
+    Deleting,
+}
+
+impl ImageStatus {
+    /// The word on the wire and in the table.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Deleting => "deleting",
+        }
+    }
+
+    /// The status of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Active, Self::Deleting].into_iter().find(|status| status.name() == name)
+    }
+}
+
 /// One image of an account.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ImageRecord {
@@ -60,6 +87,8 @@ pub struct ImageRecord {
     pub image_id: Digest,
     /// How far the analysis is.
     pub status: AnalysisStatus,
+    /// Whether it is there, or waits to be removed.
+    pub image_status: ImageStatus,
     /// Why the last attempt failed.
     pub analysis_error: Option<String>,
     /// What users noted.

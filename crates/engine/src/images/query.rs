@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use model::{Digest, ImageReference};
 use storage::{Row, from_micros};
 
-use super::{AnalysisStatus, AnalysisSummary, ImageRecord, PullString, TagRecord};
+use super::{AnalysisStatus, AnalysisSummary, ImageRecord, ImageStatus, PullString, TagRecord};
 use crate::{Engine, StorageError};
 
 /// Which images.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ImageFilter {
-    /// All of the account.
-    All,
+    /// Those of the account that a list asks for.
+    All(ImageList),
     /// The one of this digest, or those of this index.
     Digest(Digest),
     /// Those of this configuration.
@@ -23,6 +23,19 @@ pub enum ImageFilter {
     TagHistory(ImageReference),
     /// The one of this digest, if it was seen in this repository.
     InRepository(ImageReference),
+}
+
+/// Which part of an account's images a list shows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ImageList {
+    /// Only these; `None` is all.
+    pub image_status: Option<ImageStatus>,
+    /// Only these; `None` is all.
+    pub analysis_status: Option<AnalysisStatus>,
+    /// At most so many; `None` is no end.
+    pub limit: Option<u32>,
+    /// Leaves out so many of the newest.
+    pub offset: u32,
 }
 
 impl ImageFilter {
@@ -38,7 +51,7 @@ impl ImageFilter {
     }
 }
 
-const SELECT: &str = "SELECT i.account, i.digest, i.parent_digest, i.image_id, i.analysis_status, i.analysis_error, \
+const SELECT: &str = "SELECT i.account, i.digest, i.parent_digest, i.image_id, i.analysis_status, i.image_status, i.analysis_error, \
     i.annotations, i.dockerfile, i.created_us, i.updated_us, i.analyzed_us, a.architecture, a.distro, \
     a.distro_version, a.dockerfile_mode, a.guessed_dockerfile, coalesce(a.unpacked_bytes, a.size_bytes) AS size_bytes, \
     a.layer_count \
@@ -64,9 +77,7 @@ impl Engine {
 
     async fn select_images(&self, account: &str, filter: &ImageFilter) -> Result<Vec<Row>, sqlx::Error> {
         let (sql, values) = match filter {
-            ImageFilter::All => {
-                (format!("{SELECT} WHERE i.account = $1 ORDER BY i.created_us DESC, i.digest"), vec![])
-            }
+            ImageFilter::All(list) => return self.select_list(account, list).await,
             ImageFilter::Digest(digest) => (
                 format!(
                     "{SELECT} WHERE i.account = $1 AND (i.digest = $2 OR i.parent_digest = $2) \
@@ -85,7 +96,7 @@ impl Engine {
                 let tag = reference.tag().unwrap_or_default().to_owned();
                 (
                     format!(
-                        "{SELECT} {TAG_JOIN} AND t.tag = $4 WHERE i.account = $1 \
+                        "{SELECT} {TAG_JOIN} AND t.tag = $4 WHERE i.account = $1 AND i.image_status = 'active' \
                          ORDER BY t.detected_us DESC, i.digest {limit}"
                     ),
                     vec![reference.registry().to_owned(), reference.repository().to_owned(), tag],
@@ -94,7 +105,9 @@ impl Engine {
             ImageFilter::InRepository(reference) => {
                 let digest = reference.digest().map(ToString::to_string).unwrap_or_default();
                 (
-                    format!("{SELECT} {TAG_JOIN} WHERE i.account = $1 AND i.digest = $4 LIMIT 1"),
+                    format!(
+                        "{SELECT} {TAG_JOIN} WHERE i.account = $1 AND i.image_status = 'active' AND i.digest = $4 LIMIT 1"
+                    ),
                     vec![reference.registry().to_owned(), reference.repository().to_owned(), digest],
                 )
             }
@@ -106,6 +119,21 @@ impl Engine {
         query.fetch_all(&self.storage).await
     }
 
+    async fn select_list(&self, account: &str, list: &ImageList) -> Result<Vec<Row>, sqlx::Error> {
+        let ImageList { image_status, analysis_status, limit, offset } = *list;
+        storage::query_built(format!(
+            "{SELECT} WHERE i.account = $1 AND ($2 = '' OR i.image_status = $2) \
+             AND ($3 = '' OR i.analysis_status = $3) ORDER BY i.created_us DESC, i.digest DESC LIMIT $4 OFFSET $5"
+        ))
+        .bind(account)
+        .bind(image_status.map_or("", ImageStatus::name))
+        .bind(analysis_status.map_or("", AnalysisStatus::name))
+        .bind(limit.map_or(i64::MAX, i64::from))
+        .bind(offset)
+        .fetch_all(&self.storage)
+        .await
+    }
+
     async fn tags_of(
         &self,
         account: &str,
@@ -114,13 +142,24 @@ impl Engine {
         const TAGS: &str = "SELECT digest, registry, repository, tag, created_us, updated_us, detected_us \
             FROM image_tags WHERE account = $1";
         const NEWEST_FIRST: &str = "ORDER BY detected_us DESC, registry, repository, tag";
-        // One image is asked for by the index; a list takes all tags of the account in one go.
+        // One image and a page are asked for by the index; a long list takes all tags of the account in one go.
+        const LISTED_MAX: usize = 500;
         let rows = match records {
             [] => return Ok(BTreeMap::new()),
             [one] => {
                 storage::query_built(format!("{TAGS} AND digest = $2 {NEWEST_FIRST}"))
                     .bind(account)
                     .bind(one.digest.to_string())
+                    .fetch_all(&self.storage)
+                    .await
+            }
+            few if few.len() <= LISTED_MAX => {
+                let places: Vec<String> =
+                    (0..few.len()).map(|position| format!("${}", position + 2)).collect();
+                let sql = format!("{TAGS} AND digest IN ({}) {NEWEST_FIRST}", places.join(", "));
+                let query = storage::query_built(sql).bind(account);
+                few.iter()
+                    .fold(query, |query, image| query.bind(image.digest.to_string()))
                     .fetch_all(&self.storage)
                     .await
             }
@@ -146,6 +185,7 @@ type ReadError = Box<dyn std::error::Error + Send + Sync>;
 fn read_image(row: &Row) -> Result<ImageRecord, StorageError> {
     let read = || -> Result<ImageRecord, ReadError> {
         let status: String = row.get("analysis_status")?;
+        let image_status: String = row.get("image_status")?;
         let architecture: Option<String> = row.get("architecture")?;
         let summary = match architecture {
             None => None,
@@ -166,6 +206,8 @@ fn read_image(row: &Row) -> Result<ImageRecord, StorageError> {
             image_id: row.get::<String>("image_id")?.parse()?,
             status: AnalysisStatus::from_name(&status)
                 .ok_or_else(|| format!("analysis status `{status}` is unknown"))?,
+            image_status: ImageStatus::from_name(&image_status)
+                .ok_or_else(|| format!("image status `{image_status}` is unknown"))?,
             analysis_error: row.get("analysis_error")?,
             annotations: serde_json::from_str(&row.get::<String>("annotations")?)?,
             dockerfile: row.get("dockerfile")?,

@@ -2,11 +2,13 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod accounts;
+mod archives;
 mod check;
 mod content;
 mod events;
 mod exceptions;
 mod exchanges;
+mod image_deletion;
 mod images;
 mod notifications;
 mod old_files;
