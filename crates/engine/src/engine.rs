@@ -6,12 +6,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use model::PolicyException;
 use policy::Bundle;
-use storage::{Database, JobCounts, Location, Migrations};
+use storage::{Database, JobCounts, Location, Migrations, Sealer};
 use tokio::sync::{Notify, watch};
 
 use crate::accounts::{self, ADMIN, Authenticator, User};
 use crate::evaluation::EvaluationCaches;
 use crate::policies::install_first_policies;
+use crate::registries::AmazonLogins;
 use crate::vulnerability_database::{DatabaseHolder, Snapshot};
 use crate::{
     AuthenticateError, BootstrapError, DatabaseState, EngineSettings, FirstStart, HashPasswordError,
@@ -20,6 +21,8 @@ use crate::{
 
 /// Name of the database file in the data folder.
 const STORAGE_FILE: &str = "engine.db";
+/// Name of the key file in the data folder.
+const KEY_FILE: &str = "sealing.keys";
 /// Lists of exceptions that are kept, one for each account.
 const EXCEPTION_LISTS_MAX: u64 = 64;
 /// Compiled bundles that are kept.
@@ -40,6 +43,8 @@ pub struct Engine {
     pub(crate) duty_hurried: Notify,
     /// Counts ended attempts; who waits for an analysis looks again when it changes.
     pub(crate) analyses_changed: watch::Sender<u64>,
+    pub(crate) sealer: Sealer,
+    pub(crate) amazon_logins: AmazonLogins,
     authenticator: Authenticator,
     started_at: Timestamp,
 }
@@ -71,6 +76,9 @@ pub enum EngineError {
     /// Passwords cannot be hashed.
     #[error("prepare the check of passwords")]
     Passwords(#[source] HashPasswordError),
+    /// There are no keys for what is sealed.
+    #[error("prepare the keys that seal passwords")]
+    Keys(#[source] storage::KeyFileError),
     /// The first bundles cannot be stored.
     #[error("install the first policy bundles")]
     Policies(#[source] PolicyError),
@@ -116,6 +124,8 @@ impl Engine {
                 .map_err(EngineError::Bootstrap)?;
         install_first_policies(&storage, ADMIN, now).await.map_err(EngineError::Policies)?;
         crate::analysis::reconcile(&storage, now).await.map_err(EngineError::Reconcile)?;
+        let sealer = open_keys(&settings)?;
+        crate::registries::reseal(&storage, &sealer).await.map_err(EngineError::Reconcile)?;
         let database_path = settings.database_path.clone();
         // Opening checks the whole file, which may be large.
         let opened = tokio::task::spawn_blocking(move || DatabaseHolder::open(&database_path, now)).await;
@@ -123,6 +133,8 @@ impl Engine {
             holder: Arc::new(
                 opened.map_err(|error| EngineError::Reconcile(StorageError::new("open the data", error)))?,
             ),
+            sealer,
+            amazon_logins: AmazonLogins::default(),
             authenticator: Authenticator::new().map_err(EngineError::Passwords)?,
             bundles: moka::sync::Cache::new(BUNDLES_MAX),
             caches: EvaluationCaches::new(),
@@ -179,10 +191,29 @@ impl Engine {
         Ok(EngineStatus { started_at: self.started_at, database, jobs })
     }
 
+    /// Name of this process for people.
+    pub fn host_id(&self) -> &str {
+        &self.settings.host_id
+    }
+
+    /// Whether users may get tokens for their passwords.
+    pub fn are_tokens_given(&self) -> bool {
+        self.settings.are_tokens_given
+    }
+
     /// The user of this name, if the password is his.
     pub async fn authenticate(&self, username: &str, password: &str) -> Result<User, AuthenticateError> {
         self.authenticator.authenticate(&self.storage, username, password).await
     }
+}
+
+fn open_keys(settings: &EngineSettings) -> Result<Sealer, EngineError> {
+    let path = settings.key_file.clone().unwrap_or_else(|| settings.data_dir.join(KEY_FILE));
+    let sealer = Sealer::open_or_create(&path).map_err(EngineError::Keys)?;
+    if sealer.is_readable_by_others() {
+        tracing::warn!(path = %path.display(), "others than the owner may read the key file");
+    }
+    Ok(sealer)
 }
 
 impl std::fmt::Debug for Engine {

@@ -21,6 +21,7 @@ mod images;
 pub mod metrics;
 mod notifications;
 mod policies;
+mod registries;
 mod settings;
 mod storage_error;
 mod subscriptions;
@@ -49,6 +50,7 @@ pub use notifications::{
     EventLevel, NotificationKind, Webhook, WebhookError, WebhookSettings, WebhookTarget, WebhookTrialError,
 };
 pub use policies::{PolicyError, PolicyRecord};
+pub use registries::{AmazonSettings, LoginError, NewRegistry, RegistryError, RegistryRecord};
 pub use settings::{EngineSettings, FirstStart, Intervals};
 pub use storage_error::StorageError;
 pub use subscriptions::{

@@ -9,6 +9,7 @@ use scanner::{ContentSettings, ScanOptions};
 
 use crate::metrics::Metrics;
 use crate::notifications::WebhookSettings;
+use crate::registries::AmazonSettings;
 
 /// The settings of one engine.
 #[derive(Clone)]
@@ -21,6 +22,13 @@ pub struct EngineSettings {
     pub database_path: PathBuf,
     /// Password of `admin` on the first start; `None`: one is made up. Later starts keep the stored one.
     pub admin_password: Option<String>,
+    /// Whether users may get tokens for their passwords, and show them instead.
+    pub are_tokens_given: bool,
+    /// File with the keys that seal passwords for registries, made on the first start; `None`: a file in the data folder.
+    /// Processes that share a database must share this file.
+    pub key_file: Option<PathBuf>,
+    /// Where Amazon gives logins for its registries.
+    pub amazon: AmazonSettings,
     /// How images are read.
     pub scan: ScanOptions,
     /// What is looked for in the files of images; `None`: nothing, so rules about files cannot be judged.
@@ -93,6 +101,9 @@ impl EngineSettings {
             storage: None,
             database_path,
             admin_password: None,
+            are_tokens_given: true,
+            key_file: None,
+            amazon: AmazonSettings::default(),
             scan: ScanOptions::default(),
             contents: Some(ContentSettings::default()),
             workers: 2,
@@ -115,6 +126,7 @@ impl fmt::Debug for EngineSettings {
             .field("data_dir", &self.data_dir)
             .field("storage", &self.storage)
             .field("database_path", &self.database_path)
+            .field("key_file", &self.key_file)
             .field("scan", &self.scan)
             .field("workers", &self.workers)
             .field("lease", &self.lease)

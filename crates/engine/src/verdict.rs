@@ -214,6 +214,8 @@ fn undecided(reason: &str) -> VerdictError {
 fn from_add(reference: &ImageReference, error: AddImageError) -> VerdictError {
     match error {
         AddImageError::Registry(error) => from_scan(reference, &error),
+        AddImageError::Login(crate::LoginError::Scan(error)) => from_scan(reference, &error),
+        AddImageError::Login(error) => undecided(&chain(&error)),
         AddImageError::Storage(error) => error.into(),
         other @ (AddImageError::NoAccount(_)
         | AddImageError::DockerfileNeedsForce { .. }

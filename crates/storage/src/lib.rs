@@ -8,6 +8,7 @@ mod location;
 mod query;
 mod queue;
 mod row;
+mod sealing;
 mod time;
 mod transaction;
 
@@ -19,5 +20,6 @@ pub use queue::{
     complete, count_jobs, enqueue, fail, forget, has_due, heartbeat, hurry, put_back, release_leases,
 };
 pub use row::{FromColumn, FromRow, Row};
+pub use sealing::{KeyFileError, Sealer, UnsealError};
 pub use time::{from_micros, to_micros};
 pub use transaction::WriteTransaction;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use storage::{Database, WriteTransaction};
+use storage::{Database, WriteTransaction, to_micros};
 
 use crate::{Engine, StorageError};
 
@@ -27,15 +27,19 @@ pub(crate) const TABLES_OF_ACCOUNTS: &[&str] = &[
     "events",
 ];
 
-/// One turn: removes all accounts in the state `deleting`.
+/// One turn: removes the accounts that have been in the state `deleting` for a whole interval, so that clients see it.
 ///
 /// Each table is a transaction of its own, so that others can write in between. A turn that was cut off is done again: the
 /// record of the account goes last.
 pub(crate) async fn delete_accounts(engine: &Arc<Engine>) -> Result<(), StorageError> {
-    let names: Vec<(String,)> = storage::query("SELECT name FROM accounts WHERE state = 'deleting'")
-        .fetch_all_as(&engine.storage)
-        .await
-        .map_err(StorageError::at("look for accounts to delete"))?;
+    let marked = engine.now().checked_sub(engine.settings.intervals.account_deletion).unwrap_or_default();
+    let names: Vec<(String,)> = storage::query(
+        "SELECT name FROM accounts WHERE state = 'deleting' AND updated_us <= $1 ORDER BY updated_us",
+    )
+    .bind(to_micros(marked))
+    .fetch_all_as(&engine.storage)
+    .await
+    .map_err(StorageError::at("look for accounts to delete"))?;
     for (name,) in names {
         for table in TABLES_OF_ACCOUNTS {
             delete_rows(&engine.storage, table, "account", &name).await?;

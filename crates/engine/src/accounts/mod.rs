@@ -9,6 +9,7 @@ mod deletion;
 mod error;
 mod password;
 mod states;
+mod tokens;
 mod users;
 
 use jiff::Timestamp;
@@ -22,6 +23,7 @@ pub(crate) use deletion::delete_accounts;
 pub use error::AccountError;
 pub use password::HashPasswordError;
 pub(crate) use password::PASSWORD_BYTES_MAX;
+pub(crate) use tokens::LIFETIME_S as TOKEN_LIFETIME_S;
 
 use crate::StorageError;
 

@@ -1,6 +1,7 @@
 //! What is in an image: found once per digest by workers. Of the content of files nothing is stored but `/etc/passwd` and the
 //! files that a setting names.
 
+mod pull;
 mod stored;
 mod stored_contents;
 mod stored_package;

@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use model::{Digest, DockerfileMode, ImageContents, ImageReference};
-use scanner::{CancellationToken, ImageSource, ScanError, ScanErrorKind};
+use scanner::{CancellationToken, ScanError, ScanErrorKind};
 use serde::{Deserialize, Serialize};
 use storage::{Backoff, Job, LeaseScope, WriteTransaction, to_micros};
 
+use super::pull::PullError;
 use super::told::{tell_end, tell_status};
 use super::{Analysis, CONTENTS_FORM, FORM, encode, encode_contents};
 use crate::images::want_analysis;
@@ -155,25 +156,22 @@ impl Engine {
             Ok(reference) => reference,
             Err(error) => return failed(format!("read the job's reference: {error}")),
         };
-        let mut options = self.settings.scan.clone();
-        options.contents = self.settings.contents.clone();
-        options.cancellation = CancellationToken::new();
+        let cancellation = CancellationToken::new();
         // Dropped with this future, whatever way it ends: a load nobody waits for must not go on.
-        let _cancelled_at_end = options.cancellation.clone().drop_guard();
-        let source = ImageSource::Registry(reference);
-        // On a thread of its own: unpacking and cataloging must not hold up those who serve requests.
-        let runtime = tokio::runtime::Handle::current();
-        let mut load =
-            tokio::task::spawn_blocking(move || runtime.block_on(scanner::load(&source, &options)));
+        let _cancelled_at_end = cancellation.clone().drop_guard();
+        let mut load = std::pin::pin!(self.pull(&job.dedupe_key, &reference, cancellation));
         let pause = self.settings.lease / 3;
         let mut heartbeat = tokio::time::interval_at(tokio::time::Instant::now() + pause, pause);
         heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 loaded = &mut load => return match loaded {
-                    Ok(loaded) => judge_load(&job.dedupe_key, loaded),
-                    // A panic in a parser must cost one image, not the worker.
-                    Err(error) => failed(format!("the analysis broke off: {error}")),
+                    Ok(scanned) => judge_load(&job.dedupe_key, Ok(scanned)),
+                    Err(PullError::Scan(error)) => judge_load(&job.dedupe_key, Err(error)),
+                    Err(PullError::BrokeOff(error)) => failed(format!("the analysis broke off: {error}")),
+                    Err(PullError::Storage(error)) => {
+                        Outcome::Failed { reason: chain(&error), retry_after: None, is_final: false }
+                    }
                 },
                 () = stop.cancelled() => return Outcome::Stopped,
                 _ = heartbeat.tick() => match self.heartbeat(job).await {

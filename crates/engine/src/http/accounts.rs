@@ -91,7 +91,10 @@ pub(super) async fn set_state(
     Path(name): Path<String>,
     call: Call,
 ) -> Answer {
-    let wanted = required_text(call.object()?, "state")?;
+    let Some(wanted) = text(call.object()?, "state")? else {
+        let message = "Error updating account state: 'state' is a required property";
+        return Err(ApiError::engine(StatusCode::BAD_REQUEST, message));
+    };
     one_of(wanted, &["enabled", "disabled"], "state")?;
     let state = AccountState::from_name(wanted).unwrap_or(AccountState::Disabled);
     engine.set_account_state(&name, state).await.map_err(to_api_error)?;

@@ -20,7 +20,7 @@ const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Longest time until the whole body is there.
 const BODY_TIME_MAX: Duration = Duration::from_secs(30);
 /// The same without valid credentials: each such request holds one of a bounded number of places.
-const STRANGERS_BODY_TIME_MAX: Duration = Duration::from_secs(1);
+pub(super) const STRANGERS_BODY_TIME_MAX: Duration = Duration::from_secs(1);
 const NAMESPACE: &str = "x-anchore-account";
 
 /// An authorized request.
@@ -123,7 +123,7 @@ pub(super) fn python_text(value: &Value) -> String {
         Value::Bool(true) => "True".to_owned(),
         Value::Bool(false) => "False".to_owned(),
         Value::Number(number) => number.to_string(),
-        Value::String(text) => format!("'{}'", text.chars().take(200).collect::<String>()),
+        Value::String(text) => quoted(text),
         Value::Array(values) => {
             format!("[{}]", values.iter().take(20).map(python_text).collect::<Vec<_>>().join(", "))
         }
@@ -135,9 +135,24 @@ pub(super) fn python_text(value: &Value) -> String {
     }
 }
 
+/// In single quotes, or in double ones where the text has a single one; not more of it than helps.
+fn quoted(text: &str) -> String {
+    let shown: String = text.chars().take(200).collect();
+    let shown = shown.replace('\\', r"\\").replace('\n', r"\n").replace('\t', r"\t").replace('\r', r"\r");
+    match (shown.contains('\''), shown.contains('"')) {
+        (false, _) => format!("'{shown}'"),
+        (true, false) => format!("\"{shown}\""),
+        (true, true) => format!("'{}'", shown.replace('\'', r"\'")),
+    }
+}
+
 async fn authenticate(engine: &Engine, headers: &HeaderMap) -> Result<User, ApiError> {
-    let (username, password) = basic_credentials(headers).ok_or(ApiError::Unauthorized)?;
-    let user = match engine.authenticate(&username, &password).await {
+    let authenticated = match (basic_credentials(headers), bearer_token(headers)) {
+        (Some((username, password)), _) => engine.authenticate(&username, &password).await,
+        (None, Some(token)) if engine.are_tokens_given() => engine.authenticate_token(token).await,
+        _ => Err(AuthenticateError::Wrong),
+    };
+    let user = match authenticated {
         Ok(user) => user,
         Err(AuthenticateError::Wrong) => return Err(ApiError::Unauthorized),
         Err(error @ AuthenticateError::Busy) => {
@@ -145,11 +160,22 @@ async fn authenticate(engine: &Engine, headers: &HeaderMap) -> Result<User, ApiE
         }
         Err(AuthenticateError::Storage(error)) => return Err(error.into()),
     };
-    if user.account.state != AccountState::Enabled {
-        let message = format!("Not authorized. Account {} not enabled.", user.account.name);
-        return Err(ApiError::engine(StatusCode::FORBIDDEN, message));
-    }
+    is_rightful(&user)?;
     Ok(user)
+}
+
+/// Users of accounts that are not enabled are known, but may do nothing.
+pub(super) fn is_rightful(user: &User) -> Result<(), ApiError> {
+    if user.account.state == AccountState::Enabled {
+        return Ok(());
+    }
+    let message = format!("Not authorized. Account {} not enabled.", user.account.name);
+    Err(ApiError::engine(StatusCode::FORBIDDEN, message))
+}
+
+fn bearer_token(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
 fn basic_credentials(headers: &HeaderMap) -> Option<(String, String)> {

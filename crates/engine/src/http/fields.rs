@@ -29,7 +29,6 @@ pub(super) fn required_text<'a>(object: &'a Map<String, Value>, name: &str) -> R
 }
 
 /// A flag, if it is there.
-#[expect(dead_code, reason = "registries, which follow, have one")]
 pub(super) fn flag(object: &Map<String, Value>, name: &str) -> Result<Option<bool>, ApiError> {
     match object.get(name) {
         None => Ok(None),
@@ -53,6 +52,6 @@ pub(super) fn one_of(value: &str, allowed: &[&str], name: &str) -> Result<(), Ap
 
 /// A text that does not fit the pattern of its member; `pattern` in the form in which the validation shows it.
 pub(super) fn mismatch(value: &str, pattern: &str, name: &str) -> ApiError {
-    let shown = python_text(&Value::String(value.replace('\n', "\\n")));
+    let shown = python_text(&Value::String(value.to_owned()));
     ApiError::bad_request(format!("{shown} does not match {pattern} - '{name}'"))
 }

@@ -250,6 +250,9 @@ fn to_api_error(error: AddImageError) -> ApiError {
         AddImageError::Registry(source) => bad_request(message)
             .with_detail("error_codes", json!(error_codes(&source)))
             .with_detail("raw_exception_message", chain(&source)),
+        AddImageError::Login(source) => bad_request(message)
+            .with_detail("error_codes", json!(["REGISTRY_PERMISSION_DENIED"]))
+            .with_detail("raw_exception_message", chain(&source)),
         AddImageError::DockerfileNeedsForce { digest, tag } => {
             bad_request(message).with_detail("digest", digest.to_string()).with_detail("tag", tag)
         }

@@ -20,10 +20,13 @@ mod image_deletion;
 mod images;
 mod images_body;
 mod metadata;
+mod oauth;
 mod permission;
 mod policies;
+mod registries;
 mod root;
 mod sboms;
+mod services;
 mod subscriptions;
 mod summaries;
 mod system;
@@ -58,6 +61,7 @@ pub fn router(engine: Arc<Engine>) -> Router {
         .route("/health", get(root::health))
         .route("/version", get(root::version))
         .route("/swagger.json", get(root::swagger))
+        .route("/oauth/token", post(oauth::token))
         .route("/account", get(account::account))
         .route("/user", get(user::user))
         .route("/user/credentials", get(user::credentials).post(user::add_credential))
@@ -99,6 +103,11 @@ pub fn router(engine: Arc<Engine>) -> Router {
         .route("/archives/rules/{id}", get(archive_rules::get).delete(archive_rules::delete))
         .route("/policies", get(policies::list).post(policies::add))
         .route("/policies/{id}", get(policies::get).put(policies::update).delete(policies::delete))
+        .route("/registries", get(registries::list).post(registries::add))
+        .route(
+            "/registries/{*registry}",
+            get(registries::get).put(registries::update).delete(registries::delete),
+        )
         .route("/events", get(events::list).delete(events::delete_many))
         .route("/events/{id}", get(events::get).delete(events::delete))
         .route("/event_types", get(event_types::list))
@@ -110,6 +119,10 @@ pub fn router(engine: Arc<Engine>) -> Router {
         .route("/status", get(system::status))
         .route("/system", get(system::services))
         .route("/system/webhooks/{type}/test", post(system_webhooks::test))
+        .route("/system/error_codes", get(services::error_codes))
+        .route("/system/services", get(services::list))
+        .route("/system/services/{name}", get(services::list_by_name))
+        .route("/system/services/{name}/{host}", get(services::get).delete(services::delete))
         .route("/system/feeds", get(system::feeds))
         .route("/system/policy_spec", get(system::policy_specification))
         .route_layer(axum::middleware::from_fn(transport::note_route))

@@ -20,9 +20,11 @@ enum Domain {
     InPath,
     /// Of the whole installation.
     System,
+    /// The same, with words of its own.
+    Administrators,
 }
 
-use Domain::{Anybody, InPath, Namespace, System};
+use Domain::{Administrators, Anybody, InPath, Namespace, System};
 
 /// The first word of the path below the version, the method, the domain, the action. `*` in a path is a segment of any text,
 /// `**` the rest of the path. The first row that fits counts.
@@ -106,9 +108,9 @@ const ROWS: &[Row] = &[
     ("PUT", "/system/feeds/**", System, "updateFeeds"),
     ("DELETE", "/system/feeds/**", System, "updateFeeds"),
     ("GET", "/system/services", System, "listServices"),
-    ("GET", "/system/services/**", System, "getService"),
+    ("GET", "/system/services/**", System, "listServices"),
     ("DELETE", "/system/services/**", System, "deleteService"),
-    ("POST", "/system/webhooks/**", System, "testWebhook"),
+    ("POST", "/system/webhooks/**", Administrators, "testWebhook"),
 ];
 
 /// The row of a route, whose parameters are `{…}`.
@@ -153,6 +155,10 @@ pub(super) fn check(
         }
         Some((.., InPath, action)) => (namespace, *action),
         Some((.., System, action)) => ("system", *action),
+        Some((.., Administrators, _)) => {
+            let message = "Not authorized. Requires callers account of type admin";
+            return Err(ApiError::engine(StatusCode::FORBIDDEN, message));
+        }
         None => ("system", "*"),
     };
     // No account is called `system`.

@@ -12,12 +12,8 @@ use super::call::Call;
 use super::root::{DATABASE_VERSION, SERVICE_VERSION};
 use crate::{DatabaseState, Engine};
 
-/// Clients wait until all of these are up.
-const SERVICES: [&str; 5] = ["catalog", "apiext", "policy_engine", "simplequeue", "analyzer"];
-const HOST_ID: &str = "lazaret";
-
 #[derive(Serialize)]
-struct StatusWire {
+pub(super) struct StatusWire {
     available: bool,
     busy: bool,
     db_version: &'static str,
@@ -27,7 +23,7 @@ struct StatusWire {
     version: &'static str,
 }
 
-fn status_wire(detail: Value) -> StatusWire {
+pub(super) fn status_wire(detail: Value) -> StatusWire {
     StatusWire {
         available: true,
         busy: false,
@@ -52,23 +48,8 @@ pub(super) async fn status(State(engine): State<Arc<Engine>>, _call: Call) -> An
 }
 
 /// `GET /system`: one process, shown as the services it stands for.
-pub(super) async fn services(headers: HeaderMap, _call: Call) -> Answer {
-    let host = headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-    let services: Vec<Value> = SERVICES
-        .iter()
-        .map(|name| {
-            json!({
-                "hostid": HOST_ID,
-                "servicename": name,
-                "base_url": format!("http://{host}"),
-                "status": true,
-                "status_message": "available",
-                "version": "v1",
-                "service_detail": status_wire(json!({})),
-            })
-        })
-        .collect();
-    ok(&json!({"service_states": services}))
+pub(super) async fn services(State(engine): State<Arc<Engine>>, headers: HeaderMap, _call: Call) -> Answer {
+    ok(&json!({"service_states": super::services::records(&engine, &headers)}))
 }
 
 /// `GET /system/feeds`: the vulnerability database as one feed, its bodies of packages as groups.

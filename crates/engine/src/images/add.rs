@@ -9,7 +9,7 @@ use storage::{NewJob, QueueError, WriteTransaction, to_micros};
 use super::{AnalysisStatus, ImageFilter, ImageRecord, ImageStatus};
 use crate::analysis::{AnalysisJob, JOB_KIND};
 use crate::subscriptions::subscribe_tag;
-use crate::{Engine, StorageError};
+use crate::{Engine, LoginError, StorageError};
 
 /// After so many failed attempts an analysis is given up.
 pub(crate) const ATTEMPTS_MAX: i64 = 5;
@@ -55,6 +55,9 @@ pub enum AddImageError {
     /// The registry did not tell the digest.
     #[error("cannot fetch image digest/manifest from registry")]
     Registry(#[source] Box<ScanError>),
+    /// There is no login for the registry.
+    #[error("cannot fetch image digest/manifest from registry")]
+    Login(#[source] LoginError),
     /// A Dockerfile for a known image needs `force`.
     #[error(
         "Cannot specify dockerfile for an image that already exists unless using force=True for re-analysis"
@@ -101,7 +104,12 @@ impl Engine {
             Pull::Reference => request.reference.clone(),
             Pull::Digest(digest) => request.reference.at_digest(digest.clone()),
         };
-        let resolved = scanner::resolve(&asked, options)
+        let options = match self.scan_options(&request.account, &asked, options).await {
+            Ok(options) => options,
+            Err(LoginError::Storage(error)) => return Err(AddImageError::Storage(error)),
+            Err(error) => return Err(AddImageError::Login(error)),
+        };
+        let resolved = scanner::resolve(&asked, &options)
             .await
             .map_err(|error| AddImageError::Registry(Box::new(error)))?;
         let now = self.now();

@@ -1,9 +1,11 @@
 //! `/accounts`: the rows are what a live Anchore Engine 1.1.0 answers; where it answered 500, a status that says whose fault.
 
+use std::time::{Duration, Instant};
+
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::support::{TestEngine, answer, duties, settings};
+use crate::support::{TestEngine, answer, settings};
 
 const NAME: &str = "^[a-zA-Z0-9][a-zA-Z0-9@.!#$+-=^_`~;]{1,126}[a-zA-Z0-9]$";
 
@@ -113,7 +115,7 @@ const STATES: &[(&str, &str, &str, u16, &str)] = &[
         400,
         "'bogus' is not one of ['enabled', 'disabled'] - 'state'",
     ),
-    ("PUT", "team-b/state", "{}", 400, "'state' is a required property"),
+    ("PUT", "team-b/state", "{}", 400, "Error updating account state: 'state' is a required property"),
     (
         "PUT",
         "team-b/state",
@@ -157,7 +159,9 @@ const STATES: &[(&str, &str, &str, u16, &str)] = &[
 #[tokio::test]
 async fn states_change_as_the_machine_allows_and_a_deleted_account_goes_with_everything() {
     let folder = tempfile::tempdir().unwrap();
-    let engine = TestEngine::start(settings(folder.path(), None), false).await;
+    let mut settings = settings(folder.path(), None);
+    settings.intervals.account_deletion = Duration::from_secs(3);
+    let engine = TestEngine::start(settings, false).await.with_duties();
     engine.post("/accounts", &json!({"name": "team-b"})).await;
     engine.post("/accounts/team-b/users", &json!({"username": "bert", "password": "bertpw"})).await;
     let bert =
@@ -190,7 +194,11 @@ async fn states_change_as_the_machine_allows_and_a_deleted_account_goes_with_eve
         engine.post("/accounts", &json!({"name": "team-b"})).await.1["message"],
         "Account already exists"
     );
-    duties(&engine, async || engine.get("/accounts/team-b").await.0 == StatusCode::NOT_FOUND).await;
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while engine.get("/accounts/team-b").await.0 != StatusCode::NOT_FOUND {
+        assert!(Instant::now() < deadline, "the account is still there");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     let policies = engine.request(Method::GET, "/policies").header("x-anchore-account", "team-b");
     assert_eq!(answer(policies).await, (StatusCode::OK, json!([])));
     assert_eq!(

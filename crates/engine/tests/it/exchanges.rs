@@ -1,5 +1,7 @@
 //! Exchanges of old clients, played against the router: see `testkit::exchanges` for their form.
 
+use std::time::Duration;
+
 use advisory_feeds::FeedLimits;
 use model::FeedKind;
 use testkit::exchanges::{ExchangePlayer, ExchangeStage};
@@ -8,11 +10,10 @@ use vulnerability_db::DatabaseSource;
 use crate::support::{PASSWORD, TestEngine, clock, database_path, settings};
 
 /// Paths that are not served yet; the steps about them are left out.
-const NOT_SERVED_YET: [&str; 5] = ["/accounts", "/oauth", "/registries", "/subscriptions", "/events"];
+const NOT_SERVED_YET: [&str; 3] = ["/query", "/imports", "/system/feeds"];
 
 /// Sessions about nothing else than what is not served yet. Whoever serves it takes the line out.
-const NOT_PLAYED_YET: [&str; 8] =
-    ["accounts", "registries", "subscriptions", "events", "queries", "services", "deletion", "extras"];
+const NOT_PLAYED_YET: [&str; 5] = ["subscriptions", "events", "queries", "deletion", "extras"];
 
 fn write_database(folder: &std::path::Path) {
     let sources = ExchangeStage::write_feeds(folder).unwrap().into_iter().map(|(kind, path)| {
@@ -33,7 +34,11 @@ async fn play(file: &'static str, with_workers: bool) {
     let folder = tempfile::tempdir().unwrap();
     write_database(folder.path());
     let stage = ExchangeStage::start().unwrap();
-    let engine = TestEngine::start(settings(folder.path(), Some(stage.registry())), with_workers).await;
+    let mut settings = settings(folder.path(), Some(stage.registry()));
+    // As where they were recorded.
+    settings.are_tokens_given = false;
+    settings.intervals.account_deletion = Duration::from_secs(5);
+    let engine = TestEngine::start(settings, with_workers).await.with_duties();
     let player = ExchangePlayer::new(&engine.url, PASSWORD, &stage).unwrap();
     let mut player = player.without(&NOT_SERVED_YET);
     let played = tokio::task::spawn_blocking(move || player.play(file)).await.unwrap();

@@ -3,8 +3,10 @@
 mod challenge;
 mod connections;
 mod credentials;
+mod ecr;
 mod files;
 mod helper;
+mod ping;
 mod token;
 mod transport;
 
@@ -15,13 +17,15 @@ use sha2::{Digest as _, Sha256, Sha512};
 use tokio::time::Instant;
 
 pub use connections::Connections;
+pub use ecr::{EcrLogin, EcrRequest, ecr_login, parse_ecr_host};
+pub use ping::{Ping, ping};
 pub(crate) use transport::length;
 
 use crate::error::ScanError;
 use crate::manifest::{MANIFEST_BYTES_MAX, shorten};
 use crate::options::{RegistryOptions, Secret};
 use challenge::parse_challenges;
-use connections::{AuthorizationKey, HostRules, authority};
+use connections::{AuthorizationKey, authority};
 use transport::{Answer, Request, Transport};
 
 const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
@@ -51,18 +55,15 @@ pub(crate) struct FetchedManifest {
 
 impl RegistryClient {
     pub(crate) fn new(reference: &ImageReference, options: &RegistryOptions) -> Result<Self, ScanError> {
-        let clients = options.connections.clients(options)?;
-        let rules = HostRules::new(&options.insecure_registries);
+        let transport = Transport::new(options)?;
         let registry = reference.registry().to_owned();
-        let base = rules.registry_base(&registry).parse().map_err(|_| ScanError::BadAnswer {
+        let base = transport.rules.registry_base(&registry).parse().map_err(|_| ScanError::BadAnswer {
             host: registry.clone(),
             what: reference.to_string(),
             problem: "its name makes no address".to_owned(),
         })?;
-        let timeouts = options.timeouts.clone();
-        let retry = options.retry.clone();
         Ok(Self {
-            transport: Transport { clients, rules, timeouts, retry },
+            transport,
             options: options.clone(),
             registry,
             repository: reference.registry_repository(),

@@ -27,7 +27,7 @@ const LIFETIME_MARGIN: Duration = Duration::from_secs(5);
 /// The realm of a token challenge may be on any host, and gets the user's password: that is how the protocol works.
 /// The challenge came from the registry that the credentials are for, over TLS that was verified (or from one that the
 /// user named insecure); the realm itself must be `https` unless its host is named insecure too. The scope that is asked
-/// for is always ours, never the challenge's: reading this one repository.
+/// for is always ours, never the challenge's: reading this one repository, or nothing where none is named.
 pub(crate) async fn answer_challenge(
     transport: &Transport,
     challenge: Challenge,
@@ -149,7 +149,9 @@ fn token_request(
     if let Some(service) = service {
         query.append_pair("service", service);
     }
-    query.append_pair("scope", &scope);
+    if !repository.is_empty() {
+        query.append_pair("scope", &scope);
+    }
     drop(query);
     if let Identity::User { user, password } = identity {
         request.authorization = Some(Secret::new(format!("Basic {}", basic(user, password))));

@@ -10,7 +10,7 @@ use http::header::{
 use reqwest::{Method, Response, Url};
 
 use crate::error::ScanError;
-use crate::options::{RetryOptions, Secret, Timeouts};
+use crate::options::{RegistryOptions, RetryOptions, Secret, Timeouts};
 use crate::registry::connections::{Clients, HostRules, authority};
 
 const REDIRECTS_MAX: usize = 5;
@@ -46,6 +46,42 @@ pub(crate) struct Answer {
 }
 
 impl Transport {
+    /// Errors: the options cannot be used, such as a file without certificates.
+    pub(crate) fn new(options: &RegistryOptions) -> Result<Self, ScanError> {
+        Ok(Self {
+            clients: options.connections.clients(options)?,
+            rules: HostRules::new(&options.insecure_registries),
+            timeouts: options.timeouts.clone(),
+            retry: options.retry.clone(),
+        })
+    }
+
+    /// Sends a document once, with these headers; a redirect is an answer.
+    pub(crate) async fn post(
+        &self,
+        url: &Url,
+        headers: HeaderMap,
+        body: String,
+        what: &str,
+    ) -> Result<Response, ScanError> {
+        let client = self.rules.client(url, &self.clients).map_err(|rule| ScanError::ForbiddenTarget {
+            host: authority(url),
+            target: format!("{}://{}", url.scheme(), authority(url)),
+            rule,
+        })?;
+        let limit = self.timeouts.answer;
+        let sending = client.post(url.clone()).headers(headers).body(body).send();
+        match tokio::time::timeout(limit, sending).await {
+            Ok(sent) => sent.map_err(|error| self.connection_error(error, url, what)),
+            Err(_) => Err(ScanError::TimedOut {
+                host: authority(url),
+                what: what.to_owned(),
+                step: "answer",
+                limit,
+            }),
+        }
+    }
+
     /// Sends a request, follows redirects, and repeats it while the host is overloaded or cannot be reached.
     ///
     /// Errors: `RateLimited`, `Unreachable`, `TimedOut`, `ForbiddenTarget`, `BadAnswer`; any other status is an answer.
