@@ -25,6 +25,7 @@ mod pattern;
 mod predefined;
 mod prefix_regex;
 mod problem;
+mod python_regex;
 mod python_text;
 mod raw;
 mod schema;

@@ -10,6 +10,7 @@ use fancy_regex::{Expr, RegexBuilder, RegexInput};
 
 use crate::budget::{BACKTRACKING_STEPS, Budget, Failure, QUICK_BACKTRACKING_STEPS};
 use crate::problem::quote;
+use crate::python_regex::rewrite;
 
 /// How often one match may go back before it is given up.
 const BACKTRACK_MAX: usize = 5_000;
@@ -54,6 +55,8 @@ pub(crate) struct RegexCompiler {
 /// An expression that is matched at the start of a text.
 #[derive(Debug)]
 pub(crate) struct PrefixRegex {
+    /// As written in the bundle.
+    pattern: String,
     regex: fancy_regex::Regex,
     /// `None` for expressions that take linear time.
     backtracking: Option<Box<Backtracking>>,
@@ -78,8 +81,9 @@ impl RegexCompiler {
         }
         self.compiled += 1;
         let invalid = |reason: &str| RegexError::Invalid { pattern: quote(pattern), reason: quote(reason) };
+        let rewritten = rewrite(pattern);
         let build = |backtrack_max| {
-            RegexBuilder::new(pattern)
+            RegexBuilder::new(&rewritten)
                 .backtrack_limit(backtrack_max)
                 .delegate_size_limit(COMPILED_BYTES_MAX)
                 .delegate_dfa_size_limit(COMPILED_BYTES_MAX)
@@ -89,18 +93,23 @@ impl RegexCompiler {
                 .map_err(|error| invalid(&error.to_string()))
         };
         let regex = build(BACKTRACK_MAX)?;
-        let tree = Expr::parse_tree(pattern).map_err(|error| invalid(&error.to_string()))?;
+        let tree = Expr::parse_tree(&rewritten).map_err(|error| invalid(&error.to_string()))?;
         // The engine does not say whether it goes back, so the plain one is asked whether it would do. It reads possessive
         // repetition (`a*+`) in another way, which the tree tells.
         if !goes_back(&tree.expr)
-            && regex::RegexBuilder::new(pattern).size_limit(COMPILED_BYTES_MAX).build().is_ok()
+            && regex::RegexBuilder::new(&rewritten).size_limit(COMPILED_BYTES_MAX).build().is_ok()
         {
-            return Ok(PrefixRegex { regex, backtracking: None });
+            return Ok(PrefixRegex { pattern: pattern.to_owned(), regex, backtracking: None });
         }
         match count_parts(&tree.expr) {
             Some(parts) if parts <= PARTS_MAX => {
                 let quick = build(QUICK_BACKTRACK_MAX)?;
-                Ok(PrefixRegex { regex, backtracking: Some(Box::new(Backtracking { quick, parts })) })
+                let pattern = pattern.to_owned();
+                Ok(PrefixRegex {
+                    pattern,
+                    regex,
+                    backtracking: Some(Box::new(Backtracking { quick, parts })),
+                })
             }
             Some(parts) => Err(RegexError::TooComplex { pattern: quote(pattern), parts }),
             None => Err(invalid("it has a construct that is not part of the policy language")),
@@ -149,7 +158,7 @@ fn count_parts(expression: &Expr) -> Option<u64> {
 impl PrefixRegex {
     /// The expression as written.
     pub(crate) fn pattern(&self) -> &str {
-        self.regex.as_str()
+        &self.pattern
     }
 
     pub(crate) fn is_match(&self, subject: &str, budget: &mut Budget) -> Result<bool, Failure> {
@@ -158,7 +167,7 @@ impl PrefixRegex {
             Some(_) => BACKTRACKING_SUBJECT_BYTES_MAX,
             None => SUBJECT_BYTES_MAX,
         };
-        let pattern = || quote(self.regex.as_str());
+        let pattern = || quote(&self.pattern);
         if subject_bytes > limit {
             return Err(Failure::SubjectTooLong { pattern: pattern(), subject_bytes, limit });
         }
