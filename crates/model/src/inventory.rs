@@ -17,6 +17,8 @@ pub enum DiagnosticCode {
     PackagesLeftOut,
     /// A file was not searched, or not all of it, because a limit was reached.
     ContentNotSearched,
+    /// The image has more paths than are listed, because a limit was reached.
+    PathsLeftOut,
     /// A link leads nowhere, in a circle or out of the image.
     BrokenLink,
     /// A package has no version, so it cannot be matched.
@@ -41,6 +43,7 @@ impl DiagnosticCode {
             Self::FileTooLarge => "file-too-large",
             Self::PackagesLeftOut => "packages-left-out",
             Self::ContentNotSearched => "content-not-searched",
+            Self::PathsLeftOut => "paths-left-out",
             Self::BrokenLink => "broken-link",
             Self::MissingVersion => "missing-version",
             Self::UnparsableVersion => "unparsable-version",
@@ -59,6 +62,7 @@ impl DiagnosticCode {
             Self::FileTooLarge,
             Self::PackagesLeftOut,
             Self::ContentNotSearched,
+            Self::PathsLeftOut,
             Self::BrokenLink,
             Self::MissingVersion,
             Self::UnparsableVersion,

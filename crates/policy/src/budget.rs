@@ -49,6 +49,16 @@ pub(crate) enum Failure {
         /// The gate of the rule.
         gate: &'static str,
     },
+    /// The list of the image's paths ends before the image does.
+    #[error(
+        "gate `{gate}` asks about the files of the image, which has more than the {listed} paths that are recorded"
+    )]
+    PathsLeftOut {
+        /// The gate of the rule.
+        gate: &'static str,
+        /// How many are recorded.
+        listed: usize,
+    },
     /// Nobody can tell which of two versions is lower.
     #[error("package `{package}`: {reason}")]
     VersionsNotComparable {
@@ -72,9 +82,10 @@ impl Failure {
             Self::VersionsNotComparable { .. } => {
                 problem::error("VersionsNotComparableError", self.to_string())
             }
-            Self::WorkExceeded | Self::BacktracksTooLong { .. } | Self::SubjectTooLong { .. } => {
-                problem::error("EvaluationLimitError", self.to_string())
-            }
+            Self::WorkExceeded
+            | Self::PathsLeftOut { .. }
+            | Self::BacktracksTooLong { .. }
+            | Self::SubjectTooLong { .. } => problem::error("EvaluationLimitError", self.to_string()),
         }
     }
 }

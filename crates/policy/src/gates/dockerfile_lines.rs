@@ -1,7 +1,7 @@
 //! A Dockerfile's text, cut into instructions.
 //!
-//! A backslash at the end of a line joins it with the next one, as the builder does; Anchore never joined lines, so the
-//! messages of instructions over several lines, and with them their identifiers, differ from its own. A tab ends the
+//! A backslash at the end of a line (or what `# escape=` names) joins it with the next one, as the builder does; Anchore never
+//! joined lines, so the messages of instructions over several lines, and with them their identifiers, differ from its own. A tab ends the
 //! directive like a blank, or `EXPOSE<tab>22` would get past every rule. The body of a here-document is read as
 //! instructions, as Anchore does.
 
@@ -25,12 +25,13 @@ impl Instruction {
 pub(super) fn instructions(text: &str) -> Vec<Instruction> {
     let mut instructions = Vec::new();
     let mut open = String::new();
+    let escape = find_escape(text);
     for line in text.lines() {
         // Comments and empty lines between the parts of a joined line belong to nothing.
         if line.trim().is_empty() || line.trim_start().starts_with('#') {
             continue;
         }
-        match line.trim_end().strip_suffix('\\') {
+        match line.trim_end().strip_suffix(escape) {
             Some(part) => open.push_str(part),
             None => {
                 open.push_str(line);
@@ -41,6 +42,19 @@ pub(super) fn instructions(text: &str) -> Vec<Instruction> {
     }
     push(&open, &mut instructions);
     instructions
+}
+
+/// The character that joins lines; the remarks at the top may name another one than the backslash.
+fn find_escape(text: &str) -> char {
+    for line in text.lines() {
+        let directive = line.trim().strip_prefix('#').and_then(|remark| remark.split_once('='));
+        match directive.map(|(name, value)| (name.trim(), value.trim())) {
+            Some((name, "`")) if name.eq_ignore_ascii_case("escape") => return '`',
+            Some((name, _)) if ["syntax", "check"].iter().any(|known| name.eq_ignore_ascii_case(known)) => {}
+            _ => break,
+        }
+    }
+    '\\'
 }
 
 fn push(line: &str, instructions: &mut Vec<Instruction>) {
@@ -74,5 +88,18 @@ mod tests {
         check("RUN a \\", &[("RUN", "a")]);
         check("\\", &[]);
         check("RUN\ta", &[("RUN", "a")]);
+        let windows = [("RUN", "dir C:\\"), ("USER", "a"), ("RUN", "b  c")];
+        for top in ["# escape=`\n", "#Escape = `\r\n", "# syntax=docker/dockerfile:1\n# escape=`\n"] {
+            check(&format!("{top}RUN dir C:\\\nUSER a\nRUN b `\n c"), &windows);
+        }
+        for top in
+            ["# escape=\\\n", "\n# escape=`\n", "# no = directive\n# escape=`\n", "FROM a\n# escape=`\n"]
+        {
+            assert_eq!(
+                instructions(&format!("{top}RUN a \\\nUSER b")).last().unwrap().directive,
+                "RUN",
+                "{top}"
+            );
+        }
     }
 }

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use model::FileEntry;
 
-use super::file_contents::{note_unread_files, recorded_contents};
+use super::file_contents::{note_unsearched, recorded_contents, recorded_paths};
 use super::{BadValue, Built, Check, Gate, Output, Trigger};
 use crate::budget::Failure;
 use crate::judge::EvaluationInput;
@@ -132,7 +132,7 @@ impl Check for ContentMatch {
 
     fn run(&self, input: &EvaluationInput<'_>, output: &mut Output<'_>) -> Result<(), Failure> {
         let contents = recorded_contents(input, NAME)?;
-        note_unread_files(contents, output);
+        note_unsearched(contents, output)?;
         for found in &contents.content_matches {
             let label = found.label();
             output.budget.spend(1 + label.len() as u64 / 16)?;
@@ -169,7 +169,7 @@ impl Check for NameMatch {
     }
 
     fn run(&self, input: &EvaluationInput<'_>, output: &mut Output<'_>) -> Result<(), Failure> {
-        for file in &recorded_contents(input, NAME)?.files {
+        for file in &recorded_paths(input, NAME, output)?.files {
             if self.regex.is_match(&file.path, output.budget)? {
                 output.push_message(format!(
                     "Application of regex matched file found in container: file={} regexp={}",
@@ -239,8 +239,7 @@ impl Check for AttributeMatch {
     }
 
     fn run(&self, input: &EvaluationInput<'_>, output: &mut Output<'_>) -> Result<(), Failure> {
-        let contents = recorded_contents(input, NAME)?;
-        output.budget.spend(1)?;
+        let contents = recorded_paths(input, NAME, output)?;
         match contents.find_file(&self.path) {
             None if self.is_absence_wanted => {
                 output.push_message(format!("filename={} and skip_missing=False", self.path))
@@ -299,7 +298,7 @@ impl Check for SetId {
     }
 
     fn run(&self, input: &EvaluationInput<'_>, output: &mut Output<'_>) -> Result<(), Failure> {
-        let files = &recorded_contents(input, NAME)?.files;
+        let files = &recorded_paths(input, NAME, output)?.files;
         output.budget.spend(files.len() as u64)?;
         for file in files.iter().filter(|file| file.permissions & SET_ID_BITS != 0) {
             output.push_message(format!(

@@ -3,7 +3,7 @@
 //! Unlike in the original, whose pieces end at every blank, an expression is compared with each line, from its start and
 //! from the first character that is not a blank; and a file that was not kept is told once.
 
-use super::file_contents::{note_unread_files, recorded_contents};
+use super::file_contents::{note_not_kept, recorded_contents};
 use super::{BadValue, Built, Check, Gate, Output, Trigger};
 use crate::budget::Failure;
 use crate::judge::EvaluationInput;
@@ -113,8 +113,7 @@ impl Check for ContentCheck {
         let contents = recorded_contents(input, NAME)?;
         output.budget.spend(1 + contents.retrieved.len() as u64)?;
         let Some(content) = find_kept(input, &self.path) else {
-            note_unread_files(contents, output);
-            return Ok(());
+            return note_not_kept(contents, &self.path, output);
         };
         let is_found = self.finds_line(content, output)?;
         if is_found != (self.check == "match") {

@@ -5,7 +5,7 @@
 
 use model::PatternMatch;
 
-use super::file_contents::{note_unread_files, recorded_contents};
+use super::file_contents::{note_unsearched, recorded_contents};
 use super::{Built, Check, Gate, Output, Trigger};
 use crate::budget::Failure;
 use crate::judge::EvaluationInput;
@@ -81,7 +81,7 @@ impl Check for ContentCheck {
 
     fn run(&self, input: &EvaluationInput<'_>, output: &mut Output<'_>) -> Result<(), Failure> {
         let contents = recorded_contents(input, NAME)?;
-        note_unread_files(contents, output);
+        note_unsearched(contents, output)?;
         let mut is_found = false;
         for found in &contents.secret_matches {
             output.budget.spend(1 + self.names.len() as u64)?;

@@ -186,23 +186,65 @@ fn content_patterns_are_told_by_name_expression_or_key() {
     check_messages(("files", "content_regex_match"), &[], &subject, &[a, b, c]);
 }
 
+fn with_diagnostics(diagnostics: &[(DiagnosticCode, &str)]) -> Subject {
+    let diagnostics = diagnostics.iter().map(|(code, path)| Diagnostic {
+        code: *code,
+        subject: (*path).to_owned(),
+        offset: None,
+        message: "why not".to_owned(),
+    });
+    Subject::with_contents(ImageContents { diagnostics: diagnostics.collect(), ..ImageContents::default() })
+}
+
+/// The rule passes, and the decision says what was not seen.
+fn check_gap((gate, trigger, params): RuleParts, subject: &Subject, gap: Option<&str>) {
+    let decision = judge_document(&document(vec![rule("STOP", gate, trigger, params)]), subject);
+    assert!(decision.is_pass() && decision.rows.is_empty());
+    let found: Vec<(&str, &str)> = decision
+        .problems
+        .iter()
+        .map(|problem| (problem.problem_type.as_str(), problem.details.split(" (gate=").next().unwrap()))
+        .collect();
+    let expected: Vec<(&str, &str)> = gap.map(|gap| ("ImageNotFullySeenWarning", gap)).into_iter().collect();
+    assert_eq!(found, expected, "{gate}/{trigger}");
+}
+
 #[test]
 fn what_was_not_searched_is_told() {
-    let subject = Subject::with_contents(ImageContents {
-        diagnostics: vec![Diagnostic {
-            code: DiagnosticCode::FileTooLarge,
-            subject: "/huge".to_owned(),
-            offset: None,
-            message: "it has 9 GiB".to_owned(),
-        }],
-        ..ImageContents::default()
-    });
-    for (gate, trigger) in [("files", "content_regex_match"), ("secret_scans", "content_regex_checks")] {
-        let decision = judge_document(&document(vec![rule("STOP", gate, trigger, &[])]), &subject);
-        assert!(decision.is_pass());
-        assert_eq!(decision.problems[0].problem_type, "ImageNotFullySeenWarning");
-        assert!(decision.problems[0].details.contains("`/huge`: it has 9 GiB"), "{:?}", decision.problems);
+    use DiagnosticCode::{BrokenLink, ContentNotSearched, FileTooLarge};
+    let subject = with_diagnostics(&[
+        (ContentNotSearched, "/a"),
+        (ContentNotSearched, "/b"),
+        (ContentNotSearched, "/c"),
+        (ContentNotSearched, "/d"),
+        (ContentNotSearched, "/e"),
+        (FileTooLarge, "/huge"),
+        (BrokenLink, "/link"),
+    ]);
+    let gap = "Not everything was searched: `/a`: why not; `/b`: why not; `/c`: why not; and 2 more";
+    check_gap(("files", "content_regex_match", &[]), &subject, Some(gap));
+    check_gap(("secret_scans", "content_regex_checks", &[]), &subject, Some(gap));
+    check_gap(("files", "suid_or_guid_set", &[]), &subject, None);
+    check_gap(("files", "content_regex_match", &[]), &with_diagnostics(&[(FileTooLarge, "/huge")]), None);
+    let huge: RuleParts =
+        ("retrieved_files", "content_regex", &[("path", "/huge"), ("regex", "a"), ("check", "match")]);
+    check_gap(huge, &subject, Some("The file was not kept: `/huge`: why not"));
+    check_gap(huge, &with_diagnostics(&[(FileTooLarge, "/")]), Some("The file was not kept: `/`: why not"));
+    check_gap(huge, &with_diagnostics(&[(FileTooLarge, "/other"), (ContentNotSearched, "/")]), None);
+}
+
+#[test]
+fn a_list_of_paths_that_ends_too_early_refuses_the_image() {
+    let subject = with_diagnostics(&[(DiagnosticCode::PathsLeftOut, "/")]);
+    for (gate, trigger, params) in [
+        ("files", "name_match", &[("regex", "a")][..]),
+        ("files", "attribute_match", &[("filename", "/a")]),
+        ("files", "suid_or_guid_set", &[]),
+        ("packages", "verify", &[]),
+    ] {
+        check_refused((gate, trigger), params, &subject, ("EvaluationLimitError", "more than the 0 paths"));
     }
+    check_gap(("secret_scans", "content_regex_checks", &[]), &subject, None);
 }
 
 /// Triggers that cannot answer without a look into the image.

@@ -252,7 +252,7 @@ impl Problem {
             Self::TooManyToKeep => {
                 (DiagnosticCode::FileTooLarge, "files that are to be kept are too many or too large together")
             }
-            Self::PathsLeftOut => (DiagnosticCode::FileTooLarge, "image has more paths than are listed"),
+            Self::PathsLeftOut => (DiagnosticCode::PathsLeftOut, "image has more paths than are listed"),
             Self::Sparse => {
                 (unsearched, "file is stored without its holes: it has no checksum and is not searched")
             }

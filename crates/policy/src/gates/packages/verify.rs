@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use model::{FileEntry, FileKind, ImageContents, OwnedFile, Package};
 
 use crate::budget::Failure;
-use crate::gates::file_contents::recorded_contents;
+use crate::gates::file_contents::recorded_paths;
 use crate::gates::files::hex;
 use crate::gates::{Built, Check, Output};
 use crate::judge::EvaluationInput;
@@ -77,7 +77,7 @@ impl Check for Verify {
     }
 
     fn run(&self, input: &EvaluationInput<'_>, output: &mut Output<'_>) -> Result<(), Failure> {
-        let contents = recorded_contents(input, super::GATE.name)?;
+        let contents = recorded_paths(input, super::GATE.name, output)?;
         let mut not_compared = 0_u64;
         for directory in &self.directories {
             for package in &input.inventory.packages {
