@@ -128,6 +128,11 @@ impl Bundle {
         self.compiled.needs_contents()
     }
 
+    /// The files whose content rules ask about (`retrieved_files`), sorted: whoever looks into the image must keep them.
+    pub fn wanted_files(&self) -> impl Iterator<Item = &str> {
+        self.compiled.wanted_files().into_iter()
+    }
+
     pub(crate) fn compiled(&self) -> &Compiled {
         &self.compiled
     }

@@ -1,6 +1,6 @@
 //! From the raw document to what is evaluated: only what a mapping reaches, each part once, all mistakes kept beside it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::{Action, EvaluationProblem};
 
@@ -61,6 +61,12 @@ impl Compiled {
     /// Whether a rule that a mapping reaches asks what the files of the image say.
     pub(crate) fn needs_contents(&self) -> bool {
         self.policies.iter().flat_map(|policy| &policy.rules).any(|rule| rule.check.needs_contents())
+    }
+
+    /// The files whose content such rules ask about, each once, sorted.
+    pub(crate) fn wanted_files(&self) -> BTreeSet<&str> {
+        let rules = self.policies.iter().flat_map(|policy| &policy.rules);
+        rules.filter_map(|rule| rule.check.wanted_file()).collect()
     }
 
     /// All mistakes, each once, in the order of the mappings that reach them.

@@ -4,23 +4,25 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use model::Platform;
-use scanner::{ImageSource, Progress, ScanOptions, ScannedImage};
+use scanner::{ContentSettings, ImageSource, Progress, ScanOptions, ScannedImage};
 
 use crate::config::ImageConfig;
 use crate::progress::TerminalProgress;
 use crate::terminal;
 
-/// Reads an image to its end, or until Ctrl-C.
+/// Reads an image to its end, or until Ctrl-C; looks into its files when `contents` says for what.
 pub(super) fn load(
     source: &ImageSource,
     image_name: &str,
     platform: &Platform,
     images: &ImageConfig,
+    contents: Option<ContentSettings>,
 ) -> anyhow::Result<ScannedImage> {
     let drawing = terminal::shows_progress().then(|| Arc::new(TerminalProgress::new()));
     let options = ScanOptions {
         platform: platform.clone(),
         registry: images.registry_options(),
+        contents,
         progress: drawing.clone().map(|drawing| drawing as Arc<dyn Progress>),
         ..ScanOptions::default()
     };

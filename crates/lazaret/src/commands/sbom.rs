@@ -12,7 +12,7 @@ use crate::terminal;
 pub(super) fn run(arguments: &SbomArguments) -> anyhow::Result<Exit> {
     let images = ImageConfig::load(arguments.images.clone());
     let source = ImageSource::parse(&arguments.image)?;
-    let scanned = super::image::load(&source, &arguments.image, &arguments.platform, &images)?;
+    let scanned = super::image::load(&source, &arguments.image, &arguments.platform, &images, None)?;
     let sbom = Sbom { image_name: &arguments.image, image: &scanned.facts, inventory: &scanned.inventory };
     terminal::print(&match arguments.output {
         OutputFormat::Table => sbom_table(&sbom, terminal::width()),

@@ -17,7 +17,8 @@ pub(super) fn run(arguments: &ScanArguments) -> anyhow::Result<Exit> {
     let database = super::database::open(arguments.db.as_deref())?;
     let source = ImageSource::parse(&arguments.image)?;
     let images = ImageConfig::load(arguments.images.clone());
-    let scanned = super::image::load(&source, &arguments.image, &arguments.platform, &images)?;
+    let contents = bundle.as_ref().and_then(super::bundle::wanted_contents);
+    let scanned = super::image::load(&source, &arguments.image, &arguments.platform, &images, contents)?;
     let report = vulnerability_db::matching::match_inventory(&scanned.inventory, &database)?;
     let decision = bundle.map(|bundle| judge(&bundle, &source, &scanned, &report)).transpose()?;
     let scan = Scan {
@@ -64,7 +65,10 @@ fn judge(
         ImageSource::Registry(reference) => reference.clone(),
         _ => "localbuild/archive:latest".parse()?,
     };
-    let input = EvaluationInput::new(&reference, &scanned.facts, &scanned.inventory, report, config::now());
+    let input = EvaluationInput {
+        contents: scanned.contents.as_ref(),
+        ..EvaluationInput::new(&reference, &scanned.facts, &scanned.inventory, report, config::now())
+    };
     Ok(policy::judge(bundle, &input))
 }
 

@@ -76,6 +76,11 @@ pub(crate) trait Check: Debug + Send + Sync {
         false
     }
 
+    /// The file whose content it asks about.
+    fn wanted_file(&self) -> Option<&str> {
+        None
+    }
+
     /// Adds what it finds to `output`, in the order of the language.
     fn run(&self, input: &EvaluationInput<'_>, output: &mut Output<'_>) -> Result<(), Failure>;
 }

@@ -77,6 +77,10 @@ impl Check for NotAvailable {
         true
     }
 
+    fn wanted_file(&self) -> Option<&str> {
+        Some(&self.path)
+    }
+
     fn run(&self, input: &EvaluationInput<'_>, output: &mut Output<'_>) -> Result<(), Failure> {
         output.budget.spend(1 + input.contents.map_or(0, |contents| contents.retrieved.len() as u64))?;
         match find_kept(input, &self.path) {
@@ -107,6 +111,10 @@ fn build_content(mut values: ParameterValues, _regexes: &mut RegexCompiler) -> B
 impl Check for ContentCheck {
     fn needs_contents(&self) -> bool {
         true
+    }
+
+    fn wanted_file(&self) -> Option<&str> {
+        Some(&self.path)
     }
 
     fn run(&self, input: &EvaluationInput<'_>, output: &mut Output<'_>) -> Result<(), Failure> {

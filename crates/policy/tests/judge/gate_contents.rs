@@ -2,7 +2,7 @@
 
 use model::{ImageContents, MalwareFinding, MalwareScan, PatternMatch, RetrievedFile};
 
-use crate::fixture::{Subject, check_bad_value, check_messages, check_rule};
+use crate::fixture::{Subject, check_bad_value, check_messages, check_rule, document, rule};
 
 fn with_kept(path: &str, content: &[u8]) -> Subject {
     Subject::with_contents(ImageContents {
@@ -68,6 +68,26 @@ fn files_that_were_not_kept_are_told_once() {
             messages,
         );
     }
+}
+
+#[test]
+fn a_bundle_names_the_files_it_asks_about() {
+    let content = |path| {
+        rule(
+            "STOP",
+            "retrieved_files",
+            "content_regex",
+            &[("path", path), ("regex", "a"), ("check", "match")],
+        )
+    };
+    let document = document(vec![
+        content("/b"),
+        rule("STOP", "files", "attribute_match", &[("filename", "/other")]),
+        rule("STOP", "retrieved_files", "content_not_available", &[("path", "/a")]),
+        content("/b"),
+    ]);
+    let bundle = policy::Bundle::parse(&document).unwrap();
+    assert_eq!(bundle.wanted_files().collect::<Vec<_>>(), ["/a", "/b"]);
 }
 
 fn secrets() -> Subject {
