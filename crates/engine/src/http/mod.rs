@@ -21,6 +21,7 @@ mod images;
 mod images_body;
 mod metadata;
 mod oauth;
+mod openapi;
 mod permission;
 mod policies;
 mod registries;
@@ -60,7 +61,8 @@ pub fn router(engine: Arc<Engine>) -> Router {
         .route("/", get(root::version_prefix))
         .route("/health", get(root::health))
         .route("/version", get(root::version))
-        .route("/swagger.json", get(root::swagger))
+        .route("/swagger.json", get(openapi::swagger))
+        .route("/openapi.json", get(openapi::openapi))
         .route("/oauth/token", post(oauth::token))
         .route("/account", get(account::account))
         .route("/user", get(user::user))

@@ -172,11 +172,11 @@ pub(super) fn refused(domain: &str, action: &str) -> ApiError {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     /// Every `.route("…", get(…).post(…))` of the router, as written.
-    fn routes() -> Vec<(Method, &'static str)> {
+    pub(in crate::http) fn routes() -> Vec<(Method, &'static str)> {
         let source = include_str!("mod.rs");
         let mut routes = Vec::new();
         for part in source.split(".route(").skip(1) {

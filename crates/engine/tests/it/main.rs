@@ -13,6 +13,7 @@ mod images;
 mod notifications;
 mod oauth;
 mod old_files;
+mod openapi;
 mod policies;
 mod receiver;
 mod registries;
