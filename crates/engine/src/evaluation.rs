@@ -316,7 +316,7 @@ impl Engine {
             let unpacked = self.unpack(image).await?;
             let report = self.match_report(image, &unpacked, data).await?;
             let facts = with_supplied_dockerfile(&unpacked.facts, image.dockerfile.as_deref());
-            let contents = if needs_contents(&bundle) { self.contents_of(image).await? } else { None };
+            let contents = if bundle.needs_contents() { self.contents_of(image).await? } else { None };
             let (inventory, judged) = (unpacked.inventory, report.clone());
             let decision = tokio::task::spawn_blocking(move || {
                 let input = EvaluationInput {
@@ -476,11 +476,6 @@ fn name_asked_about(image: &ImageRecord, tag: &str) -> Result<(ImageReference, S
         // A bare digest or id has no repository that a mapping could match: the image's own stands in.
         PullString::Digest(_) | PullString::ImageId(_) => Ok((own()?, tag.to_owned())),
     }
-}
-
-/// Whether any rule of a bundle looks at files.
-fn needs_contents(_bundle: &Bundle) -> bool {
-    true
 }
 
 /// A Dockerfile that a user supplied wins over the one that was guessed from the history.

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 use testkit::{Image, ImageBuilder, Layer, Registry};
 
-use crate::support::{TestEngine, registry, settings};
+use crate::support::{TestEngine, activate, bundle, registry, settings};
 
 const PASSWORDS: &str = "root:x:0:0:root:/home:/bin/bash\n";
 const KEY: &str = "-----BEGIN PRIVATE KEY-----\nMIIsecret\n-----END PRIVATE KEY-----\n";
@@ -192,4 +192,56 @@ async fn settings_that_cannot_be_used_stop_the_start() {
     settings.contents = Some(ContentSettings { retrieved_paths: paths, ..ContentSettings::default() });
     let error = engine::Engine::open(settings).await.err().unwrap();
     assert!(matches!(error, engine::EngineError::Contents(_)), "{error}");
+}
+
+/// The messages of the rows about an image under a bundle of one rule.
+async fn judge(
+    engine: &TestEngine,
+    digest: &str,
+    tag: &str,
+    rule: (&str, &str),
+    params: Value,
+) -> Vec<String> {
+    activate(engine, &bundle(&format!("{}-{}", rule.0, rule.1), rule.0, rule.1, "STOP", params)).await;
+    let (status, answer) = engine.check(digest, tag).await;
+    assert_eq!(status, StatusCode::OK, "{answer:#}");
+    let verdict = &answer[0][digest][tag][0];
+    let result = &verdict["detail"]["result"]["result"];
+    let rows = result.as_object().unwrap().values().next().unwrap()["result"]["rows"].as_array().unwrap();
+    rows.iter().filter(|row| row[3] == rule.0).map(|row| row[5].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn rules_about_files_are_judged() {
+    let registry = registry();
+    let (engine, digest, _folder) = start(&registry, |_| {}).await;
+    let tag = registry.reference("team/app:1");
+    let suid = judge(&engine, &digest, &tag, ("files", "suid_or_guid_set"), json!([])).await;
+    assert_eq!(suid, ["SUID or SGID found set on file /usr/bin/su. Mode: 0o104755"]);
+    let secrets = judge(&engine, &digest, &tag, ("secret_scans", "content_regex_checks"), json!([])).await;
+    assert_eq!(
+        secrets,
+        ["Secret content search analyzer found regexp match in container: file=/home/key \
+          regexp=PRIV_KEY=(?i)-+BEGIN(.*)PRIVATE KEY-+"]
+    );
+    let shells = json!([{"name": "shells", "value": "/bin/bash"}]);
+    let passwords = judge(&engine, &digest, &tag, ("passwd_file", "blacklist_shells"), shells).await;
+    assert!(passwords[0].contains("Blacklisted shell '/bin/bash' found"), "{passwords:?}");
+    let params = json!([
+        {"name": "path", "value": "/etc/passwd"}, {"name": "check", "value": "match"}, {"name": "regex", "value": "root.*"},
+    ]);
+    let retrieved = judge(&engine, &digest, &tag, ("retrieved_files", "content_regex"), params).await;
+    assert_eq!(retrieved, ["Content regex 'root.*' check 'match' found in retrieved file '/etc/passwd'"]);
+    engine.close().await;
+}
+
+#[tokio::test]
+async fn rules_about_files_refuse_an_image_whose_files_are_not_recorded() {
+    let registry = registry();
+    let (engine, digest, _folder) = start(&registry, |settings| settings.contents = None).await;
+    activate(&engine, &bundle("files", "files", "suid_or_guid_set", "WARN", json!([]))).await;
+    let (_, answer) = engine.check(&digest, &registry.reference("team/app:1")).await;
+    assert!(answer.to_string().contains("force"), "{answer:#}");
+    assert_eq!(answer[0][&digest][registry.reference("team/app:1")][0]["status"], "fail", "{answer:#}");
+    engine.close().await;
 }
