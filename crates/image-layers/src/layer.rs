@@ -3,13 +3,12 @@
 use std::io::Read;
 
 use model::Digest;
-use sha2::{Digest as _, Sha256};
 
 use crate::finish::{self, Finished};
 use crate::item::{BODY_NONE, BODY_SPARSE, BODY_TOO_LARGE, Item, Kind, Span};
 use crate::limits::{self, ImageLimits, LimitBreach, PATH_BYTES_CEILING, ReadBudget};
 use crate::path;
-use crate::record::{FileObserver, Recording};
+use crate::record::{ContentHasher, FileObserver, FileWishes, Recording};
 use crate::stream::{StreamFacts, Unpacked};
 use crate::tar_stream::{Member, MemberKind, TarStream};
 use crate::{Compression, LayerError};
@@ -258,15 +257,17 @@ impl Collector<'_> {
     }
 
     fn take_body(&mut self, member: &Member, written: &str, order: u32) -> Result<u32, LayerError> {
-        let is_wanted_by_observer =
-            self.observer.as_mut().is_some_and(|observer| observer.start(written, member.size));
-        if !is_wanted_by_observer && !(self.is_wanted)(written) {
-            self.pass_body(member, order)?;
+        let wishes = match &mut self.observer {
+            Some(observer) => observer.start(written, member.size),
+            None => FileWishes::default(),
+        };
+        if !wishes.keeps_body && !(self.is_wanted)(written) {
+            self.pass_body(member, order, wishes)?;
             return Ok(BODY_NONE);
         }
         let limits = self.tar.unpacked.limits();
         if member.size > limits.file_bytes_max {
-            self.pass_body(member, order)?;
+            self.pass_body(member, order, wishes)?;
             return Ok(BODY_TOO_LARGE);
         }
         if let Err(breach) = self.tar.unpacked.budget().spend_kept(member.size, limits) {
@@ -276,7 +277,9 @@ impl Collector<'_> {
         if let Some(observer) = &mut self.observer {
             observer.read(&body);
             observer.end(order);
-            self.recording.set_checksum(Sha256::new_with_prefix(&body));
+            let mut hasher = ContentHasher::new(wishes);
+            hasher.update(&body);
+            self.recording.set_checksums(hasher);
         }
         let index = u32::try_from(self.bodies.len()).ok().filter(|index| *index < BODY_SPARSE);
         let index = index.ok_or_else(|| self.tar.bad("too many wanted files"))?;
@@ -285,15 +288,15 @@ impl Collector<'_> {
     }
 
     /// Passes over a body that is not kept.
-    fn pass_body(&mut self, member: &Member, order: u32) -> Result<(), LayerError> {
+    fn pass_body(&mut self, member: &Member, order: u32, wishes: FileWishes) -> Result<(), LayerError> {
         let Some(observer) = &mut self.observer else { return self.tar.skip_body(member.size) };
-        let mut hasher = Sha256::new();
+        let mut hasher = ContentHasher::new(wishes);
         self.tar.visit_body(member.size, &mut |bytes| {
             hasher.update(bytes);
             observer.read(bytes);
         })?;
         observer.end(order);
-        self.recording.set_checksum(hasher);
+        self.recording.set_checksums(hasher);
         Ok(())
     }
 

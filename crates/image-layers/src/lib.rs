@@ -30,6 +30,6 @@ pub use error::LayerError;
 pub use layer::{Layer, LayerInput, read_layer, record_layer};
 pub use limited_reader::{LimitedReader, ReadAllError};
 pub use limits::{ImageLimits, LimitBreach, ReadBudget};
-pub use record::{Attributes, ContentId, FileObserver};
+pub use record::{Attributes, ContentId, FileObserver, FileWishes};
 pub use squash::squash;
 pub use tree::{Body, Entry, EntryKind, FindError, ImageTree, MissingBody};

@@ -177,6 +177,11 @@ impl ImageTree {
         self.item_at(path.trim_matches('/')).map(|item| Entry { tree: self, item })
     }
 
+    /// The entry at a path; links in its folders are followed, one at its end is the entry.
+    pub fn locate(&self, path: &str) -> Option<Entry<'_>> {
+        self.entry(&self.resolve_parent(path)?)
+    }
+
     /// Content of the file at a path; links are followed.
     pub fn read(&self, path: &str) -> Option<Body<'_>> {
         self.find(path).filter(|entry| entry.kind() == EntryKind::File).map(|entry| entry.body())

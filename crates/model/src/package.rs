@@ -78,6 +78,8 @@ pub struct OwnedFile {
     pub size_bytes: Option<u64>,
     /// Whether the user is expected to change it.
     pub is_configuration: bool,
+    /// Whether the content in the image is another than the checksum says; `None`: not compared.
+    pub is_content_changed: Option<bool>,
 }
 
 /// The versions that a Java archive states about itself.

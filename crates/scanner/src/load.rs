@@ -13,7 +13,7 @@ use model::{
 use package_catalog::CatalogLimits;
 use tokio_util::sync::CancellationToken;
 
-use crate::contents::{Collection, KeptBytes, LayerFindings, LayerObserver, Search};
+use crate::contents::{Collection, KeptBytes, LayerFindings, LayerObserver, Search, compare_owned};
 use crate::dockerfile::guess_dockerfile;
 use crate::error::{ScanError, ScanErrorKind};
 use crate::open::{LayerPlace, OpenedImage, Origin, open_registry, open_source};
@@ -134,7 +134,10 @@ async fn load_unbounded(source: &ImageSource, options: &ScanOptions) -> Result<S
 
     report(options, Stage::Cataloging);
     let (inventory, contents) = on_thread(move || {
-        let inventory = package_catalog::catalog(&tree, &CatalogLimits::default());
+        let mut inventory = package_catalog::catalog(&tree, &CatalogLimits::default());
+        if contents.is_some() {
+            compare_owned(&tree, &mut inventory);
+        }
         let contents =
             contents.map(|(settings, search)| Collection::new(&settings, &search, &tree).collect(&findings));
         (inventory, contents)

@@ -420,6 +420,7 @@ mod tests {
                 permissions: Some(0o644),
                 size_bytes: Some(9),
                 is_configuration: true,
+                is_content_changed: Some(false),
             }],
             java: Some(JavaVersions {
                 specification: text("1"),

@@ -70,6 +70,8 @@ struct StoredFile {
     size_bytes: Option<u64>,
     #[serde(default)]
     is_configuration: bool,
+    #[serde(default)]
+    is_content_changed: Option<bool>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -84,15 +86,17 @@ struct StoredJavaVersions {
 
 impl From<OwnedFile> for StoredFile {
     fn from(file: OwnedFile) -> Self {
-        let OwnedFile { path, checksum, permissions, size_bytes, is_configuration } = file;
-        Self { path, checksum, permissions, size_bytes, is_configuration }
+        let OwnedFile { path, checksum, permissions, size_bytes, is_configuration, is_content_changed } =
+            file;
+        Self { path, checksum, permissions, size_bytes, is_configuration, is_content_changed }
     }
 }
 
 impl From<StoredFile> for OwnedFile {
     fn from(stored: StoredFile) -> Self {
-        let StoredFile { path, checksum, permissions, size_bytes, is_configuration } = stored;
-        Self { path, checksum, permissions, size_bytes, is_configuration }
+        let StoredFile { path, checksum, permissions, size_bytes, is_configuration, is_content_changed } =
+            stored;
+        Self { path, checksum, permissions, size_bytes, is_configuration, is_content_changed }
     }
 }
 

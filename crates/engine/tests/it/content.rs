@@ -21,6 +21,7 @@ fn layer() -> Layer {
         .file("etc/os-release", "ID=debian\nVERSION_ID=12\n")
         .file("etc/passwd", PASSWORDS)
         .file("var/lib/dpkg/status", status)
+        .file("var/lib/dpkg/info/libssl3.md5sums", "900150983cd24fb0d6963f7d28e17f72  usr/bin/su\n")
         .file_with_mode("usr/bin/su", 0o4755, "su")
         .symlink("bin", "usr/bin")
         .file("home/key", KEY)
@@ -223,6 +224,13 @@ async fn rules_about_files_are_judged() {
         secrets,
         ["Secret content search analyzer found regexp match in container: file=/home/key \
           regexp=PRIV_KEY=(?i)-+BEGIN(.*)PRIVATE KEY-+"]
+    );
+    let changed = judge(&engine, &digest, &tag, ("packages", "verify"), json!([])).await;
+    assert_eq!(
+        changed,
+        [
+            "VERIFY check against package db for package 'libssl3' failed on entry '/usr/bin/su' with status: 'changed'"
+        ]
     );
     let shells = json!([{"name": "shells", "value": "/bin/bash"}]);
     let passwords = judge(&engine, &digest, &tag, ("passwd_file", "blacklist_shells"), shells).await;

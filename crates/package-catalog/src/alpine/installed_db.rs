@@ -23,13 +23,15 @@ pub(crate) struct RawRecord {
     pub(crate) maintainer: Option<String>,
     /// `I`
     pub(crate) installed_size: Option<u64>,
-    /// `F`, `R` and `Z`
+    /// `F`, `M`, `R`, `a` and `Z`
     pub(crate) files: Vec<OwnedFile>,
 }
 
 /// Parses the database of installed packages of apk.
 ///
-/// Shape:  records split by an empty line, one `K:value` a line. `F` opens a folder, `R` is a file in it, `Z` its checksum.
+/// Shape:  records split by an empty line, one `K:value` a line. `F` opens a folder, `R` is a file in it, `Z` its checksum. `M` of
+///         a folder and `a` of a file are `USER:GROUP:MODE`, with the mode in octal; without `a` a file has mode 644. Folders
+///         are listed where they have an `M`: all others are as everywhere.
 /// Units:  `I` is bytes.
 /// Limits: `packages_max` records, `value_bytes_max` for each value, `owned_files_max` files; the file itself is bounded by the reader of the layer.
 /// Result: every record with a `P`. A bad line is told and left out, the rest of its record counts. Never fails.
@@ -63,7 +65,7 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     fn take(&mut self, offset: usize, key: u8, value: &[u8], problems: &mut Problems<'_>) {
-        if !b"PVAoLmIFRZ".contains(&key) {
+        if !b"PVAoLmIFMRaZ".contains(&key) {
             self.current.get_or_insert_with(|| RawRecord { offset, ..RawRecord::default() });
             return;
         }
@@ -89,14 +91,24 @@ impl Reading<'_> {
                 }
             }
             b'F' => self.folder = stated.unwrap_or_default(),
-            b'R' => {
-                let slash = if self.folder.is_empty() { "" } else { "/" };
-                let path = format!("/{}{slash}{}", self.folder, stated.unwrap_or_default());
+            b'R' | b'M' => {
+                let permissions = match key {
+                    b'R' => Some(FILE_PERMISSIONS),
+                    _ => stated.as_deref().and_then(to_permissions),
+                };
+                let name = if key == b'R' { stated.unwrap_or_default() } else { String::new() };
+                let slash = if self.folder.is_empty() || name.is_empty() { "" } else { "/" };
+                let path = format!("/{}{slash}{name}", self.folder);
                 if self.input.spent.take_owned(path.len(), self.input.limits) {
-                    record.files.push(OwnedFile { path, ..OwnedFile::default() });
+                    record.files.push(OwnedFile { path, permissions, ..OwnedFile::default() });
                 } else {
                     let message = self.input.limits.too_many_owned();
                     problems.add(DiagnosticCode::FileTooLarge, offset, message);
+                }
+            }
+            b'a' => {
+                if let Some(file) = record.files.last_mut() {
+                    file.permissions = stated.as_deref().and_then(to_permissions);
                 }
             }
             b'Z' => {
@@ -120,12 +132,26 @@ impl Reading<'_> {
     }
 }
 
-/// `Q1` and 20 bytes of SHA-1 in base64 → `sha1:` and hex.
+/// What a file has of which nothing else is said.
+const FILE_PERMISSIONS: u32 = 0o644;
+
+/// `0:42:2755` → `0o2755`; a fourth field is about extended attributes.
+fn to_permissions(written: &str) -> Option<u32> {
+    let mode = written.split(':').nth(2)?;
+    u32::from_str_radix(mode, 8).ok().filter(|mode| *mode <= 0o7777)
+}
+
+/// `Q1` and 20 bytes of SHA-1 in base64 → `sha1:` and hex; `Q2` is SHA-256, of apk 3.
 fn to_checksum(written: &str) -> Option<String> {
     use std::fmt::Write as _;
-    let bytes = decode_base64(written.strip_prefix("Q1")?)?;
-    (bytes.len() == 20).then(|| {
-        bytes.iter().fold("sha1:".to_owned(), |mut hex, byte| {
+    let (name, length, encoded) = match written.split_at_checked(2)? {
+        ("Q1", encoded) => ("sha1:", 20, encoded),
+        ("Q2", encoded) => ("sha256:", 32, encoded),
+        _ => return None,
+    };
+    let bytes = decode_base64(encoded)?;
+    (bytes.len() == length).then(|| {
+        bytes.iter().fold(name.to_owned(), |mut hex, byte| {
             write!(hex, "{byte:02x}").expect("writing to a String cannot fail");
             hex
         })

@@ -33,7 +33,8 @@ fn every_field_reaches_the_package() {
         b"C:Q1YCAH7jdO2W816b85sUh9Z8av4Cc=\nP:libcrypto3\nV:3.1.4-r1\nA:x86_64\nS:1700000\nI:4300800\n\
         T:Crypto library\nU:https://www.openssl.org/\nL:Apache-2.0\no:openssl\nm:A B <a@b.c>\nt:1698234567\n\
         F:etc\nF:etc/ssl\nM:0:0:755\nR:openssl.cnf\na:0:0:600\nZ:Q1AAECAwQFBgcICQoLDA0ODxAREhM=\nF:\nR:top\n\
-        F:usr/lib\nR:libcrypto.so.3\nZ:Q2abc\n";
+        F:usr/lib\nR:libcrypto.so.3\nZ:Q2abc\n\
+        R:su\na:0:0:4755:Q1x\nZ:Q2AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n";
     let inventory = inventory(&[
         ("etc/os-release", b"ID=alpine\nVERSION_ID=3.18.4\n"),
         ("lib/apk/db/installed", database),
@@ -48,17 +49,24 @@ fn every_field_reaches_the_package() {
     assert_eq!(package.licenses, ["Apache-2.0"]);
     assert_eq!(package.maintainer.as_deref(), Some("A B <a@b.c>"));
     assert_eq!(package.installed_size_bytes, Some(4_300_800));
-    let owned = |path: &str, checksum: Option<&str>| OwnedFile {
+    let owned = |path: &str, permissions, checksum: Option<&str>| OwnedFile {
         path: path.to_owned(),
         checksum: checksum.map(str::to_owned),
+        permissions: Some(permissions),
         ..OwnedFile::default()
     };
     assert_eq!(
         package.files,
         [
-            owned("/etc/ssl/openssl.cnf", Some("sha1:000102030405060708090a0b0c0d0e0f10111213")),
-            owned("/top", None),
-            owned("/usr/lib/libcrypto.so.3", None),
+            owned("/etc/ssl", 0o755, None),
+            owned("/etc/ssl/openssl.cnf", 0o600, Some("sha1:000102030405060708090a0b0c0d0e0f10111213")),
+            owned("/top", 0o644, None),
+            owned("/usr/lib/libcrypto.so.3", 0o644, None),
+            owned(
+                "/usr/lib/su",
+                0o4755,
+                Some("sha256:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f")
+            ),
         ]
     );
     assert!(inventory.diagnostics.is_empty());

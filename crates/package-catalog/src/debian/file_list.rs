@@ -37,24 +37,27 @@ impl<'a> FileLists<'a> {
     pub(crate) fn find(&self, paragraph: &RawParagraph) -> (Vec<OwnedFile>, bool) {
         let mut owned = BTreeMap::new();
         let is_complete = self.collect(paragraph, &mut owned).is_some();
-        let files = owned
-            .into_iter()
-            .map(|(path, checksum)| OwnedFile { path, checksum, ..OwnedFile::default() })
-            .collect();
+        let to_file = |(path, Facts { checksum, is_configuration })| OwnedFile {
+            path,
+            checksum,
+            is_configuration,
+            ..OwnedFile::default()
+        };
+        let files = owned.into_iter().map(to_file).collect();
         (files, is_complete)
     }
 
     /// `None` when the limits stopped it.
-    fn collect(&self, paragraph: &RawParagraph, owned: &mut BTreeMap<String, Option<String>>) -> Option<()> {
-        let mut own = |path: String, checksum: Option<String>| {
+    fn collect(&self, paragraph: &RawParagraph, owned: &mut BTreeMap<String, Facts>) -> Option<()> {
+        let mut own = |path: String, facts: Facts| {
             let is_known = owned.contains_key(&path);
             let is_room = is_known || self.input.spent.take_owned(path.len(), self.input.limits);
-            is_room.then(|| owned.insert(path, checksum))
+            is_room.then(|| owned.insert(path, facts))
         };
         for (_, line) in self.list(paragraph, "list").into_iter().flat_map(lines) {
             let path = text(line);
             if path.starts_with('/') && path != "/." && !self.is_folder(&path) {
-                own(path, None)?;
+                own(path, Facts::default())?;
             }
         }
         for (_, line) in self.list(paragraph, "md5sums").into_iter().flat_map(lines) {
@@ -62,12 +65,16 @@ impl<'a> FileLists<'a> {
             let Some((checksum, path)) = line.split_once(' ') else { continue };
             let path = path.trim_start_matches([' ', '*']).trim_start_matches("./").trim_start_matches('/');
             if is_md5(checksum) && !path.is_empty() {
-                own(format!("/{path}"), Some(format!("md5:{checksum}")))?;
+                own(
+                    format!("/{path}"),
+                    Facts { checksum: Some(to_checksum(checksum)), is_configuration: false },
+                )?;
             }
         }
         for (path, checksum) in &paragraph.conffiles {
-            let checksum = is_md5(checksum).then(|| format!("md5:{checksum}"));
-            own(path.clone(), checksum)?;
+            // A file that was not there yet when its package was made is called `newconffile` here.
+            let checksum = is_md5(checksum).then(|| to_checksum(checksum));
+            own(path.clone(), Facts { checksum, is_configuration: true })?;
         }
         Some(())
     }
@@ -89,6 +96,17 @@ impl<'a> FileLists<'a> {
     fn is_folder(&self, path: &str) -> bool {
         self.input.tree.find(path).is_some_and(|entry| entry.kind() == EntryKind::Folder)
     }
+}
+
+/// What the lists say about one file.
+#[derive(Default)]
+struct Facts {
+    checksum: Option<String>,
+    is_configuration: bool,
+}
+
+fn to_checksum(md5: &str) -> String {
+    format!("md5:{}", md5.to_ascii_lowercase())
 }
 
 fn is_md5(checksum: &str) -> bool {

@@ -135,7 +135,10 @@ fn owned_files_come_from_the_lists() {
     assert_eq!(
         inventory.packages[0].files,
         [
-            owned("/etc/p.conf", Some("0cc175b9c0f1b6a831c399e269772661")),
+            OwnedFile {
+                is_configuration: true,
+                ..owned("/etc/p.conf", Some("0cc175b9c0f1b6a831c399e269772661"))
+            },
             owned("/usr/bin/p", Some("4a8a08f09d37b73795649038408b5f33")),
             owned("/usr/share/a b", Some("8277e0910d750195b448797616e091ad")),
         ]

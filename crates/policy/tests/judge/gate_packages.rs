@@ -187,6 +187,14 @@ fn each_attribute_of_a_file_is_verified() {
     check(with_sha256("/f", "ab"), None);
     check(with_sha256("/f", "AB"), None);
     check(with_sha256("/f", "cd"), Some("changed"));
+    // Compared when the image was analyzed, with a checksum that is not recorded of every file.
+    let with_md5 = |is_content_changed| OwnedFile {
+        checksum: Some("md5:0".to_owned()),
+        is_content_changed,
+        ..owned("/f")
+    };
+    check(with_md5(Some(true)), Some("changed"));
+    check(with_md5(Some(false)), None);
     check(OwnedFile { size_bytes: Some(0), ..with_sha256("/f", "ab") }, None);
     check(OwnedFile { size_bytes: Some(1), ..with_sha256("/f", "ab") }, Some("changed"));
     check(OwnedFile { permissions: Some(0o644), ..owned("/f") }, None);

@@ -83,6 +83,7 @@ impl<'a> Collection<'a> {
                     (gaps.rest_of_text, Problem::RestOfText),
                     (gaps.rest_of_binary, Problem::RestOfBinary),
                     (gaps.long_line, Problem::LongLine),
+                    (gaps.long_piece, Problem::LongPiece),
                     (gaps.given_up, Problem::GivenUp),
                 ] {
                     if is_so {
@@ -202,8 +203,7 @@ fn to_file_entry(entry: Entry<'_>) -> FileEntry {
         EntryKind::Symlink => FileKind::SymbolicLink,
         EntryKind::Other => FileKind::Other,
     };
-    let Attributes { permissions, user_id, group_id, sha256 } =
-        entry.attributes().unwrap_or(Attributes { permissions: 0, user_id: 0, group_id: 0, sha256: None });
+    let Attributes { permissions, user_id, group_id, sha256, .. } = entry.attributes().unwrap_or_default();
     FileEntry {
         path: absolute(entry.path()),
         kind,
@@ -228,6 +228,7 @@ enum Problem {
     Sparse,
     GivenUp,
     LongLine,
+    LongPiece,
     RestOfText,
     RestOfBinary,
     TooManyMatches,
@@ -258,6 +259,7 @@ impl Problem {
             }
             Self::GivenUp => (unsearched, "a pattern takes too many steps on this file"),
             Self::LongLine => (unsearched, "file has lines so long that they are searched in pieces"),
+            Self::LongPiece => (unsearched, "file, which is no text, is searched in pieces"),
             Self::RestOfText => (unsearched, "only the beginning of this large file is searched"),
             Self::RestOfBinary => {
                 (unsearched, "only the beginning of this file, which is no text, is searched")
@@ -268,7 +270,7 @@ impl Problem {
 
     /// Whether single paths are of use to nobody: every image has many of these.
     fn is_only_counted(self) -> bool {
-        matches!(self, Self::RestOfBinary | Self::PathsLeftOut | Self::TooManyMatches)
+        matches!(self, Self::LongPiece | Self::RestOfBinary | Self::PathsLeftOut | Self::TooManyMatches)
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod collect;
 mod observer;
+mod owned;
 mod paths;
 mod pattern;
 mod search;
@@ -12,6 +13,7 @@ mod settings;
 
 pub(crate) use collect::Collection;
 pub(crate) use observer::{KeptBytes, LayerFindings, LayerObserver};
+pub(crate) use owned::compare_owned;
 pub use pattern::{NamedPattern, PatternError};
 pub(crate) use search::Search;
 pub use settings::{ContentLimits, ContentSettings, ContentSettingsError};

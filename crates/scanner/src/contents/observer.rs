@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use image_layers::FileObserver;
+use image_layers::{FileObserver, FileWishes};
 
+use super::owned;
 use super::search::{Gaps, Search};
 
 /// A file with a zero byte in so much of its beginning is no text.
@@ -58,16 +59,17 @@ impl LayerObserver {
 }
 
 impl FileObserver for LayerObserver {
-    fn start(&mut self, path: &str, size_bytes: u64) -> bool {
+    fn start(&mut self, path: &str, size_bytes: u64) -> FileWishes {
         self.buffer.clear();
         self.is_binary = false;
         self.is_longer = false;
         // What is not kept here for want of room is read again if it is left in the image.
         let limits = &self.search.limits;
-        size_bytes <= limits.retrieved_file_bytes_max
+        let keeps_body = size_bytes <= limits.retrieved_file_bytes_max
             && self.search.paths.is_wanted(path)
             && self.kept_bytes.fetch_add(size_bytes, Ordering::Relaxed) + size_bytes
-                <= limits.retrieved_bytes_max
+                <= limits.retrieved_bytes_max;
+        FileWishes { keeps_body, has_package_checksums: owned::may_be_owned(path) }
     }
 
     fn read(&mut self, bytes: &[u8]) {
@@ -90,6 +92,8 @@ impl FileObserver for LayerObserver {
         let gaps = Gaps {
             rest_of_text: self.is_longer && !self.is_binary,
             rest_of_binary: self.is_longer && self.is_binary,
+            long_line: gaps.long_line && !self.is_binary,
+            long_piece: gaps.long_line && self.is_binary,
             ..gaps
         };
         if gaps.is_any() {

@@ -209,22 +209,42 @@ fn find_anchors(expression: &Expr) -> Option<Vec<String>> {
                     best = Some(anchors);
                 }
             };
-            let mut run = String::new();
+            // Neighbours of which all texts are known make longer ones: `api(-|_)key` is `api-key` or `api_key`.
+            let mut run = vec![String::new()];
             for child in children {
-                match child {
-                    Expr::Literal { val, .. } if val.is_ascii() => run.push_str(val),
-                    Expr::LookAround(..) | Expr::Empty => {}
-                    _ => {
-                        take(Some(vec![std::mem::take(&mut run)]));
+                let texts = find_texts(child).filter(|texts| texts.len() * run.len() <= ANCHORS_MAX);
+                match texts {
+                    Some(texts) => run = join_all(&run, &texts),
+                    None => {
+                        take(Some(std::mem::replace(&mut run, vec![String::new()])));
                         take(find_anchors(child));
                     }
                 }
             }
-            take(Some(vec![run]));
+            take(Some(run));
             best
         }
         _ => None,
     }
+}
+
+/// All texts that an expression matches, where these are few.
+fn find_texts(expression: &Expr) -> Option<Vec<String>> {
+    match expression {
+        Expr::Empty | Expr::LookAround(..) => Some(vec![String::new()]),
+        Expr::Literal { val, .. } => Some(vec![val.clone()]).filter(|_| val.is_ascii()),
+        Expr::Group(child) => find_texts(child),
+        Expr::Alt(children) if children.len() <= ANCHORS_MAX => {
+            let each: Option<Vec<_>> = children.iter().map(find_texts).collect();
+            each.map(|texts| texts.concat()).filter(|texts| texts.len() <= ANCHORS_MAX)
+        }
+        _ => None,
+    }
+}
+
+/// Every text of `starts` with every one of `ends` behind it.
+fn join_all(starts: &[String], ends: &[String]) -> Vec<String> {
+    starts.iter().flat_map(|start| ends.iter().map(move |end| format!("{start}{end}"))).collect()
 }
 
 /// Length of the shortest one.
@@ -261,13 +281,14 @@ mod tests {
 
     #[test]
     fn the_literals_of_a_pattern_are_found() {
-        let rows: [(&str, &[&str]); 12] = [
+        let rows: [(&str, &[&str]); 13] = [
             (r"(?i).*aws_access_key_id( *=+ *).*x", &["aws_access_key_id"]),
             ("(?i)-+BEGIN(.*)PRIVATE KEY-+", &["PRIVATE KEY"]),
-            (r"(?i).*api(-|_)key( *=+ *).*", &["api"]),
+            (r"(?i).*api(-|_)key( *=+ *).*", &["api-key", "api_key"]),
             ("abc|defg", &["abc", "defg"]),
             ("(abc|.)x", &[]),
-            ("(longer|thing)ab", &["longer", "thing"]),
+            ("(a|b)(c|d)ef", &["acef", "adef", "bcef", "bdef"]),
+            ("(longer|thing)ab", &["longerab", "thingab"]),
             ("(abc)?de", &[]),
             ("(?:abc){2}", &["abc"]),
             ("a(?=secret)b.", &[]),

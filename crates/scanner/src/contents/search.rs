@@ -31,15 +31,17 @@ pub(crate) struct Gaps {
     pub(crate) rest_of_text: bool,
     /// The rest of another file, after the limit.
     pub(crate) rest_of_binary: bool,
-    /// A line was searched in pieces.
+    /// A line of a text file was searched in pieces.
     pub(crate) long_line: bool,
+    /// What counts as a line in another file was searched in pieces.
+    pub(crate) long_piece: bool,
     /// A comparison was given up.
     pub(crate) given_up: bool,
 }
 
 impl Gaps {
-    pub(crate) fn is_any(self) -> bool {
-        self.rest_of_text || self.rest_of_binary || self.long_line || self.given_up
+    pub(crate) fn is_any(&self) -> bool {
+        *self != Self::default()
     }
 }
 

@@ -330,3 +330,51 @@ async fn settings_that_cannot_be_used_are_refused() {
     assert!(settings.check().unwrap_err().to_string().contains("not a valid regular expression"));
     assert!(ContentSettings::default().check().is_ok());
 }
+
+#[tokio::test]
+async fn owned_files_are_compared_with_what_their_database_says() {
+    let status = "Package: p\nStatus: install ok installed\nVersion: 1\nConffiles:\n \
+        /etc/p.conf 900150983cd24fb0d6963f7d28e17f72\n";
+    // MD5 of `abc`, and of nothing.
+    let sums = "900150983cd24fb0d6963f7d28e17f72  usr/bin/same\n900150983CD24FB0D6963F7D28E17F72  bin/linked\n\
+        900150983cd24fb0d6963f7d28e17f72  usr/bin/changed\nd41d8cd98f00b204e9800998ecf8427e  usr/bin/gone\n\
+        900150983cd24fb0d6963f7d28e17f72  usr/local/bin/own\n";
+    let apk = "P:a\nV:1\nF:usr/lib\nR:same\nZ:Q1qZk+NkcGgWq6PiVxeFDCbJzQ2J0=\nR:other\nZ:Q1qZk+NkcGgWq6PiVxeFDCbJzQ2J0=\n";
+    let lower = Layer::new()
+        .file("var/lib/dpkg/status", status)
+        .file("var/lib/dpkg/info/p.md5sums", sums)
+        .file("var/lib/dpkg/info/p.list", "/usr/bin/same\n")
+        .file("lib/apk/db/installed", apk)
+        .symlink("bin", "usr/bin")
+        .file("etc/p.conf", "abc")
+        .file("usr/bin/same", "abc")
+        .file("usr/bin/linked", "abc")
+        .file("usr/bin/changed", "abc")
+        .file("usr/local/bin/own", "abc")
+        .file("usr/lib/same", "abc")
+        .file("usr/lib/other", "xyz");
+    let upper = || Layer::new().file("usr/bin/changed", "other").file("etc/p.conf", "mine");
+    let facts = |scanned: &ScannedImage| {
+        let files = scanned.inventory.packages.iter().flat_map(|package| &package.files);
+        files
+            .map(|file| (file.path.clone(), file.is_configuration, file.is_content_changed))
+            .collect::<Vec<_>>()
+    };
+    let row = |path: &str, is_configuration, is_changed| (path.to_owned(), is_configuration, is_changed);
+    let scanned = scan(vec![lower, upper()], Some(ContentSettings::attributes_only())).await;
+    assert_eq!(
+        facts(&scanned),
+        [
+            row("/usr/lib/other", false, Some(true)),
+            row("/usr/lib/same", false, Some(false)),
+            row("/bin/linked", false, Some(false)),
+            row("/etc/p.conf", true, Some(true)),
+            row("/usr/bin/changed", false, Some(true)),
+            row("/usr/bin/gone", false, None),
+            row("/usr/bin/same", false, Some(false)),
+            row("/usr/local/bin/own", false, None),
+        ]
+    );
+    let scanned = scan(vec![upper().file("var/lib/dpkg/status", status)], None).await;
+    assert_eq!(facts(&scanned), [row("/etc/p.conf", true, None)]);
+}

@@ -3,8 +3,8 @@
 //! Decisions where the language leaves room:
 //! - Links in the folders of a path are followed: Debian's database names `/lib/…` where the image has `/usr/lib/…`.
 //! - All permission bits that the database states count, so a set-user-id bit that was added is a change.
-//! - Only SHA-256 is computed of an image's files. Where a database has another checksum, the content is not compared, and
-//!   the decision carries a note that says so.
+//! - The content is compared when the image is analyzed, with whatever checksum the database has. Where that was not done and the
+//!   database has no SHA-256, the decision carries a note that says so.
 
 use std::borrow::Cow;
 
@@ -90,7 +90,7 @@ impl Check for Verify {
         }
         if not_compared > 0 {
             output.gaps.push(format!(
-                "The content of {not_compared} files was not compared: their package database, or the image, has no SHA-256 of them"
+                "The content of {not_compared} files was not compared: their package database, or the image, has no SHA-256 of them, and it was not done when the image was analyzed"
             ));
         }
         Ok(())
@@ -154,6 +154,11 @@ fn compare(owned: &OwnedFile, entry: &FileEntry) -> Comparison {
     let is_size_different = is_file && owned.size_bytes.is_some_and(|size| size != entry.size_bytes);
     if is_mode_different || is_size_different {
         return Comparison::Changed;
+    }
+    match owned.is_content_changed {
+        Some(true) if is_file => return Comparison::Changed,
+        Some(_) => return Comparison::Same,
+        None => {}
     }
     let Some(expected) = owned.checksum.as_deref().filter(|_| is_file) else {
         return Comparison::Same;
