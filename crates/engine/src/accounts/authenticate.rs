@@ -68,7 +68,8 @@ impl Authenticator {
         username: &str,
         password: &str,
     ) -> Result<User, AuthenticateError> {
-        if password.len() > PASSWORD_BYTES_MAX {
+        // No database keeps the character U+0000 in a text.
+        if password.len() > PASSWORD_BYTES_MAX || username.contains('\0') {
             return Err(AuthenticateError::Wrong);
         }
         let found = find_user(database, username).await.map_err(AuthenticateError::Storage)?;

@@ -22,6 +22,8 @@ const BODY_TIME_MAX: Duration = Duration::from_secs(30);
 /// The same without valid credentials: each such request holds one of a bounded number of places.
 pub(super) const STRANGERS_BODY_TIME_MAX: Duration = Duration::from_secs(1);
 const NAMESPACE: &str = "x-anchore-account";
+/// As long as names of accounts may be.
+const NAMESPACE_BYTES_MAX: usize = 128;
 
 /// An authorized request.
 #[derive(Debug)]
@@ -112,7 +114,22 @@ fn parse_body(bytes: &[u8]) -> Result<Option<Value>, ApiError> {
     }
     match serde_json::from_slice(bytes) {
         Ok(Value::Null) | Err(_) => Err(ApiError::bad_request("Request body is not valid JSON")),
+        Ok(value) if has_null_character(&value) => {
+            Err(ApiError::bad_request("Request body has the character U+0000, which no text may have"))
+        }
         Ok(value) => Ok(Some(value)),
+    }
+}
+
+/// A text with it cannot be kept by every database.
+fn has_null_character(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(values) => values.iter().any(has_null_character),
+        Value::Object(object) => {
+            object.iter().any(|(key, value)| key.contains('\0') || has_null_character(value))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
 
@@ -195,9 +212,13 @@ fn namespace(user: &User, headers: &HeaderMap) -> Result<String, ApiError> {
     let Some(wanted) = headers.get(NAMESPACE) else { return Ok(user.account.name.clone()) };
     match wanted.to_str() {
         Ok("") => Ok(user.account.name.clone()),
-        Ok(wanted) => Ok(wanted.to_owned()),
+        Ok(wanted)
+            if wanted.len() <= NAMESPACE_BYTES_MAX && wanted.bytes().all(|byte| byte.is_ascii_graphic()) =>
+        {
+            Ok(wanted.to_owned())
+        }
         // It must not fall back to the user's own account: he meant another one.
-        Err(_) => Err(ApiError::bad_request(format!("header '{NAMESPACE}' is not a name of an account"))),
+        _ => Err(ApiError::bad_request(format!("header '{NAMESPACE}' is not a name of an account"))),
     }
 }
 
@@ -209,7 +230,12 @@ impl Query {
     fn parse(text: &str) -> Self {
         let uri = format!("/?{text}").parse::<axum::http::Uri>().unwrap_or_default();
         let pairs = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&uri);
-        Self(pairs.map(|axum::extract::Query(pairs)| pairs).unwrap_or_default())
+        let mut pairs = pairs.map(|axum::extract::Query(pairs)| pairs).unwrap_or_default();
+        // A character that no database keeps in a text names nothing.
+        for (_, value) in pairs.iter_mut().filter(|(_, value)| value.contains('\0')) {
+            *value = value.replace('\0', "\u{FFFD}");
+        }
+        Self(pairs)
     }
 
     pub(super) fn text(&self, name: &str) -> Option<&str> {

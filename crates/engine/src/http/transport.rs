@@ -95,7 +95,8 @@ pub(super) fn normalize_path(mut request: Request) -> Request {
 }
 
 fn normalized(path: &str) -> String {
-    let decoded = String::from_utf8_lossy(&percent_decode(path)).into_owned();
+    // A character that no database keeps in a text names nothing.
+    let decoded = String::from_utf8_lossy(&percent_decode(path)).replace('\0', "\u{FFFD}");
     let mut segments: Vec<&str> = decoded.split('/').filter(|segment| !segment.is_empty()).collect();
     if segments.first() == Some(&"v1") {
         segments.remove(0);
@@ -186,6 +187,7 @@ mod tests {
             ("/policies/a%2Fb", "/policies/a/b"),
             ("/policies/a%zz%", "/policies/a%25zz%25"),
             ("/policies/%ff", "/policies/%EF%BF%BD"),
+            ("/policies/a%00", "/policies/a%EF%BF%BD"),
             ("/policies/a%3Fb%23c", "/policies/a%3Fb%23c"),
         ] {
             assert_eq!(normalized(path), expected, "{path}");

@@ -42,6 +42,11 @@ const ROWS: &[(&str, &str, bool, u16, &str)] = &[
     ("GET", "/v1/policies/a%2Fb", true, 404, "application/problem+json"),
     ("GET", "/v1/policies/a%20b", true, 404, "application/json"),
     ("GET", "/v1/images/sha256%3Aab", true, 404, "application/json"),
+    ("GET", "/v1/accounts/a%00", true, 404, "application/json"),
+    ("GET", "/v1/registries/a%00", true, 404, "application/json"),
+    ("GET", "/v1/policies/a%00", true, 404, "application/json"),
+    ("GET", "/v1/subscriptions?subscription_key=%00", true, 200, "application/json"),
+    ("GET", "/v1/events?event_type=%00", true, 200, "application/json"),
     ("GET", "/v1/user", true, 200, "application/json"),
     ("GET", "/v1/account", true, 200, "application/json"),
 ];
@@ -86,6 +91,13 @@ const BODIES: &[(&str, &str, bool, u16, &str)] = &[
     ("application/json", "{}", false, 401, ""),
     ("application/json", "null", true, 400, "Request body is not valid JSON"),
     ("application/json", "[]", true, 400, "[] is not of type 'object'"),
+    (
+        "application/json",
+        "{\"tag\": \"\\u0000\"}",
+        true,
+        400,
+        "Request body has the character U+0000, which no text may have",
+    ),
     ("application/json", "\"str\"", true, 400, "'str' is not of type 'object'"),
     ("application/json", "", true, 400, "None is not of type 'object'"),
     ("text/plain", "{}", true, 415, "Invalid Content-type (text/plain), expected JSON data"),
@@ -150,9 +162,13 @@ async fn a_stranger_who_does_not_send_the_body_is_sent_away() {
 async fn only_the_right_password_is_let_in_and_a_changed_one_counts_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let engine = TestEngine::start(settings(folder.path(), None), false).await;
-    for (user, password) in
-        [("admin", "wrong"), ("nobody", crate::support::PASSWORD), ("admin", ""), ("Admin", "x")]
-    {
+    for (user, password) in [
+        ("admin", "wrong"),
+        ("ad\0min", "x"),
+        ("nobody", crate::support::PASSWORD),
+        ("admin", ""),
+        ("Admin", "x"),
+    ] {
         let request = engine.anonymous(Method::GET, "/v1/user").basic_auth(user, Some(password));
         assert_eq!(answer(request).await.0, StatusCode::UNAUTHORIZED, "{user}");
     }

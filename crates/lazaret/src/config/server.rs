@@ -203,6 +203,10 @@ fn engine_settings(
         ));
     }
     settings.lease = values.duration("analysis.lease");
+    settings.key_file = values.path("storage.keys");
+    settings.are_tokens_given = values.is_on("listeners.tokens");
+    settings.amazon.region = values.text("registries.amazon-region");
+    settings.amazon.endpoint = values.text("registries.amazon-endpoint");
     settings.intervals = intervals(values);
     settings.events_kept = values.duration("duties.events-kept");
     if let Some(name) = values.text("process.name").or(surroundings.machine) {

@@ -71,6 +71,13 @@ pub(crate) const SETTINGS: &[Setting] = &[
     .unset("a SQLite file in the data folder, for one process"),
     row("storage.connections", Kind::Count(2, 1000), "16", "Connections of this process to PostgreSQL"),
     row(
+        "storage.keys",
+        Kind::Path,
+        "",
+        "Keys that seal passwords for registries; processes that share a database need the same file",
+    )
+    .unset("sealing.keys in the data folder, made on the first start"),
+    row(
         "listeners.control-plane",
         Kind::Address,
         "127.0.0.1:9090",
@@ -109,6 +116,12 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "Speak plain HTTP also on addresses that other machines reach",
     )
     .flag(Commands::Serve, "allow-plain-http", "LAZARET_ALLOW_PLAIN_HTTP"),
+    row(
+        "listeners.tokens",
+        Kind::Switch,
+        "true",
+        "Whether users of the engine API may exchange their password for a token, POST /oauth/token",
+    ),
     row("analysis.workers", Kind::Count(0, 64), "2", "How many images are analysed at the same time; 0 leaves all to `lazaret work`").flag(
         Commands::Workers,
         "workers",
@@ -155,6 +168,9 @@ pub(crate) const SETTINGS: &[Setting] = &[
     row("registries.docker-config", Kind::Path, "", "Docker's configuration file with registry credentials")
         .flag(Commands::All, "docker-config", "LAZARET_DOCKER_CONFIG")
         .unset("~/.docker/config.json if it is there"),
+    row("registries.amazon-region", Kind::Text, "", "Region of registries of Amazon whose name does not hold it"),
+    row("registries.amazon-endpoint", Kind::Text, "", "Address of the service that gives logins for registries of Amazon")
+        .unset("Amazon's own in the region of the registry"),
     row("duties.image-deletion", Kind::Duration(1, 30 * DAY), "1m", "Pause between two turns of removing images that were deleted"),
     row("duties.account-deletion", Kind::Duration(1, 30 * DAY), "1m", "Pause between two turns of removing accounts that were deleted"),
     row("duties.tag-watch", Kind::Duration(1, 30 * DAY), "1h", "Pause between two questions whether a watched tag has moved"),
