@@ -264,6 +264,7 @@ fn read_document(id: &str, document: &Value, now: Timestamp) -> Result<PolicyExc
             problem_type: "ValidationError".to_owned(),
             details: format!("expires_at: {end} is in the past; to end an exception, delete it"),
             severity: model::ProblemSeverity::Error,
+            path: Some("expires_at".to_owned()),
         }])),
         _ => Ok(exception),
     }

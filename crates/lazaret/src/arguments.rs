@@ -14,7 +14,8 @@ use crate::config::flags::{OfServe, OfWork, SettingFlags};
 #[command(
     after_help = "Start here:\n  lazaret serve                              the engine, on this machine\n  \
     lazaret db build --feed KIND=PATH -o FILE  a vulnerability database from feeds\n  \
-    lazaret scan IMAGE                         what is wrong with an image\n\n\
+    lazaret scan IMAGE                         what is wrong with an image\n  \
+    lazaret policy test BUNDLE IMAGE           why a policy decides as it does\n\n\
     Exit codes: 0 clean, 1 error or nothing known, 2 findings at or above --fail-on or refused by the policy."
 )]
 pub(crate) struct Arguments {
@@ -31,6 +32,9 @@ pub(crate) enum Command {
     /// Build a vulnerability database and look into it
     #[command(subcommand)]
     Db(DbCommand),
+    /// Check policy bundles, describe what they can ask, and try them on images
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Run the control plane and the engine on this machine
     Serve(Box<ServeArguments>),
     /// Analyse images for a `serve` elsewhere that shares its PostgreSQL
@@ -142,6 +146,86 @@ pub(crate) struct SbomArguments {
 }
 
 #[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// List everything that is wrong with a bundle, without an engine
+    #[command(
+        after_help = "BUNDLE is a file with an Anchore bundle, version 1_0, or the name of a predefined one.\n\
+        Each problem stands with its place in the document, as policies.0.rules.1. Warnings are about what has\n\
+        no effect, as a mapping that is never selected; they do not make a bundle bad.\n\n\
+        Exit codes: 0 an engine would accept it, 1 it would not."
+    )]
+    Check {
+        /// File with a bundle, or the name of a predefined one
+        bundle: String,
+
+        /// How to write the result
+        #[arg(short, long, value_enum, default_value_t = OutputFormat::Table)]
+        output: OutputFormat,
+    },
+    /// Tell which gates, triggers and parameters a rule can name
+    #[command(after_help = "Examples:\n  lazaret policy describe\n  \
+        lazaret policy describe --gate vulnerabilities\n  \
+        lazaret policy describe --gate vulnerabilities --trigger known_exploited")]
+    Describe {
+        /// Only this gate, with the parameters of its triggers
+        #[arg(long, value_name = "GATE")]
+        gate: Option<String>,
+
+        /// Only this trigger of the gate, with an example
+        #[arg(long, value_name = "TRIGGER", requires = "gate")]
+        trigger: Option<String>,
+
+        /// How to write the result; json is the document of GET /v1/system/policy_spec
+        #[arg(short, long, value_enum, default_value_t = OutputFormat::Table)]
+        output: OutputFormat,
+    },
+    /// Judge an image by a bundle and tell rule by rule why
+    Test(Box<PolicyTestArguments>),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "The image is read and looked up as `lazaret scan` does it.\n\n\
+    Examples:\n  lazaret policy test reject_high nginx:1.25\n  \
+    lazaret policy test bundle.json oci-archive:app.tar --as registry.example.org/team/app:1\n  \
+    lazaret policy test bundle.json nginx:1.25 --exceptions exceptions.json --all\n\n\
+    A file of exceptions holds what the engine answers to GET /v1/exceptions; docs/policies.md has the members.\n\n\
+    Exit codes: 0 the image passes, 1 error or nothing known, 2 it is refused.")]
+pub(crate) struct PolicyTestArguments {
+    /// File with a bundle, or the name of a predefined one
+    pub(crate) bundle: String,
+
+    /// Reference, archive or folder of the image
+    pub(crate) image: String,
+
+    /// Judge as if this were the image's name: mappings and exceptions see it
+    #[arg(long = "as", value_name = "REFERENCE", value_parser = parse_reference)]
+    pub(crate) reference: Option<model::ImageReference>,
+
+    /// File with exceptions, JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) exceptions: Option<PathBuf>,
+
+    /// List the rules that did not fire too
+    #[arg(long)]
+    pub(crate) all: bool,
+
+    /// Vulnerability database [default: vulnerability.db in the data folder]
+    #[arg(long, value_name = "FILE", env = "LAZARET_DB")]
+    pub(crate) db: Option<PathBuf>,
+
+    /// Platform to take out of a multi-platform image
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]", default_value = "linux/amd64", value_parser = parse_platform)]
+    pub(crate) platform: model::Platform,
+
+    /// How to write the result
+    #[arg(short, long, value_enum, default_value_t = OutputFormat::Table)]
+    pub(crate) output: OutputFormat,
+
+    #[command(flatten)]
+    pub(crate) images: ImageArguments,
+}
+
+#[derive(Debug, Subcommand)]
 pub(crate) enum DbCommand {
     /// Build a database file out of feeds that lie on disk
     #[command(
@@ -239,6 +323,10 @@ pub(crate) enum ConfigCommand {
 
 fn parse_severity(text: &str) -> Result<model::Severity, String> {
     text.parse().map_err(|error: model::ParseSeverityError| error.to_string())
+}
+
+fn parse_reference(text: &str) -> Result<model::ImageReference, String> {
+    text.parse().map_err(|error: model::ParseImageReferenceError| error.to_string())
 }
 
 fn parse_platform(text: &str) -> Result<model::Platform, String> {

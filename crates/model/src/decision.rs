@@ -104,6 +104,27 @@ pub struct EvaluationProblem {
     pub details: String,
     /// How much it matters.
     pub severity: ProblemSeverity,
+    /// Where in the document, as `policies.0.rules.1`; `None` when it is about no place.
+    pub path: Option<String>,
+}
+
+/// A rule that was evaluated for an image, whether it fired or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleOutcome {
+    /// The policy that holds the rule.
+    pub policy_id: String,
+    /// Its id, if it has one.
+    pub rule_id: Option<String>,
+    /// Where it stands in the document: `policies.0.rules.1`.
+    pub path: String,
+    /// Its gate, canonical spelling.
+    pub gate: String,
+    /// Its trigger, canonical spelling.
+    pub trigger: String,
+    /// What it asks for.
+    pub action: Action,
+    /// Its rows in [`Decision::rows`]; an empty range when it did not fire.
+    pub rows: std::ops::Range<usize>,
 }
 
 /// The verdict about one image under one bundle.

@@ -36,7 +36,8 @@ pub use advisory::{
     Advisory, AffectedPackage, AffectedState, Ecosystem, FeedKind, RangeEnd, SeverityRating, VersionInterval,
 };
 pub use decision::{
-    Action, Decision, DecisionReason, DecisionRow, EvaluationProblem, ProblemSeverity, WhitelistedBy,
+    Action, Decision, DecisionReason, DecisionRow, EvaluationProblem, ProblemSeverity, RuleOutcome,
+    WhitelistedBy,
 };
 pub use digest::{Digest, DigestAlgorithm, ParseDigestError};
 pub use distro::Distro;

@@ -6,6 +6,7 @@ use model::{Action, EvaluationProblem};
 
 use crate::gates::{self, Check};
 use crate::image_rule::ImageRule;
+use crate::limits;
 use crate::parameter::read_parameters;
 use crate::prefix_regex::RegexCompiler;
 use crate::problem::{self, RulePlace};
@@ -54,13 +55,29 @@ pub(crate) struct Rule {
     pub(crate) trigger: &'static str,
     pub(crate) action: Action,
     pub(crate) is_unconditional: bool,
+    /// `policies.0.rules.1`.
+    pub(crate) path: String,
     pub(crate) check: Box<dyn Check>,
 }
 
 impl Compiled {
+<<<<<<< HEAD
     /// Whether a rule that a mapping reaches asks what the files of the image say.
     pub(crate) fn needs_contents(&self) -> bool {
         self.policies.iter().flat_map(|policy| &policy.rules).any(|rule| rule.check.needs_contents())
+=======
+    /// What a bundle is that nothing more is said about.
+    fn refused(bundle_problems: Vec<EvaluationProblem>) -> Self {
+        Self {
+            bundle_problems,
+            mappings: Vec::new(),
+            policies: Vec::new(),
+            whitelists: Vec::new(),
+            whitelisted_images: Vec::new(),
+            blacklisted_images: Vec::new(),
+            image_list_problems: Vec::new(),
+        }
+>>>>>>> 3b0f556 (lazaret policy check, describe and test: what is wrong with a bundle, what rules can ask, and why an image is refused)
     }
 
     /// The files whose content such rules ask about, each once, sorted.
@@ -128,6 +145,10 @@ impl Seen {
 
 /// Compiles what the mappings reach. Never fails: mistakes are part of the result.
 pub(crate) fn compile(raw: &RawBundle) -> Compiled {
+    let excess = limits::find_excess(raw);
+    if !excess.is_empty() {
+        return Compiled::refused(excess);
+    }
     let mut compiler = Compiler {
         regexes: RegexCompiler::default(),
         raw,
@@ -136,18 +157,24 @@ pub(crate) fn compile(raw: &RawBundle) -> Compiled {
         policies: Reached::default(),
         whitelists: Reached::default(),
     };
-    let mappings = raw.mappings.iter().map(|mapping| compiler.mapping(mapping)).collect();
+    let mappings =
+        raw.mappings.iter().enumerate().map(|(position, raw)| compiler.mapping(position, raw)).collect();
     let mut image_list_problems = Vec::new();
-    let mut image_rules = |rules: &[RawImageRule]| -> Vec<ImageRule> {
-        rules.iter().map(|rule| compiler.image_rule(rule, &mut image_list_problems)).collect()
+    let mut image_rules = |list: &str, rules: &[RawImageRule]| -> Vec<ImageRule> {
+        let mut compiled = Vec::with_capacity(rules.len());
+        for (position, rule) in rules.iter().enumerate() {
+            compiled.push(compiler.image_rule(rule, &mut image_list_problems));
+            problem::place_at(&mut image_list_problems, &format!("{list}.{position}"));
+        }
+        compiled
     };
-    let whitelisted_images = image_rules(&raw.whitelisted_images);
-    let blacklisted_images = image_rules(&raw.blacklisted_images);
-    let bundle_problems = if raw.version == "1_0" {
-        Vec::new()
-    } else {
-        vec![problem::unsupported_version("bundle", &raw.id, &raw.version)]
-    };
+    let whitelisted_images = image_rules("whitelisted_images", &raw.whitelisted_images);
+    let blacklisted_images = image_rules("blacklisted_images", &raw.blacklisted_images);
+    let mut bundle_problems = Vec::new();
+    if raw.version != "1_0" {
+        bundle_problems.push(problem::unsupported_version("bundle", &raw.id, &raw.version));
+        problem::place_at(&mut bundle_problems, "version");
+    }
     Compiled {
         bundle_problems,
         mappings,
@@ -215,7 +242,7 @@ struct Compiler<'a> {
 }
 
 impl<'a> Compiler<'a> {
-    fn mapping(&mut self, raw: &'a RawMapping) -> Mapping {
+    fn mapping(&mut self, position: usize, raw: &'a RawMapping) -> Mapping {
         let rule = ImageRule::new(&raw.registry, &raw.repository, &raw.image, &mut self.regexes);
         let mut problems = broken_patterns("Mapping", &raw.name, &rule);
         let policy_ids: &'a [String] = match (&raw.policy_id, raw.policy_ids.as_slice()) {
@@ -234,7 +261,7 @@ impl<'a> Compiler<'a> {
         let mut policies = Vec::new();
         for id in policy_ids {
             let found = self.policies.find("policy", id, &self.policy_positions, |position| {
-                compile_policy(&self.raw.policies[position], &mut self.regexes)
+                compile_policy(position, &self.raw.policies[position], &mut self.regexes)
             });
             match found {
                 Ok(position) => policies.push(position),
@@ -244,13 +271,14 @@ impl<'a> Compiler<'a> {
         let mut whitelists = Vec::new();
         for id in &raw.whitelist_ids {
             let found = self.whitelists.find("whitelist", id, &self.whitelist_positions, |position| {
-                Whitelist::new(&self.raw.whitelists[position], &mut self.regexes)
+                Whitelist::new(position, &self.raw.whitelists[position], &mut self.regexes)
             });
             match found {
                 Ok(position) => whitelists.push(position),
                 Err(problem) => problems.push(problem),
             }
         }
+        problem::place_at(&mut problems, &format!("mappings.{position}"));
         Mapping { rule, policies, whitelists, problems }
     }
 
@@ -267,14 +295,19 @@ fn broken_patterns(kind: &str, name: &str, rule: &ImageRule) -> Vec<EvaluationPr
         .collect()
 }
 
-fn compile_policy(raw: &RawPolicy, regexes: &mut RegexCompiler) -> Policy {
+fn compile_policy(position: usize, raw: &RawPolicy, regexes: &mut RegexCompiler) -> Policy {
     let mut policy =
         Policy { id: raw.id.clone(), rules: Vec::new(), problems: Vec::new(), end_of_life: Vec::new() };
     if raw.version != "1_0" {
         policy.problems.push(problem::unsupported_version("policy", &raw.id, &raw.version));
+        problem::place_at(&mut policy.problems, &format!("policies.{position}.version"));
     }
-    for raw_rule in &raw.rules {
-        compile_rule(raw_rule, regexes, &mut policy);
+    for (rule_position, raw_rule) in raw.rules.iter().enumerate() {
+        let path = format!("policies.{position}.rules.{rule_position}");
+        let (problems, notes) = (policy.problems.len(), policy.end_of_life.len());
+        compile_rule(raw_rule, &path, regexes, &mut policy);
+        problem::place_at(&mut policy.problems[problems..], &path);
+        problem::place_at(&mut policy.end_of_life[notes..], &path);
     }
     let mut gate_order: Vec<&str> = Vec::new();
     for rule in &policy.rules {
@@ -287,7 +320,7 @@ fn compile_policy(raw: &RawPolicy, regexes: &mut RegexCompiler) -> Policy {
     policy
 }
 
-fn compile_rule(raw: &RawRule, regexes: &mut RegexCompiler, policy: &mut Policy) {
+fn compile_rule(raw: &RawRule, path: &str, regexes: &mut RegexCompiler, policy: &mut Policy) {
     let place = RulePlace { gate: &raw.gate, trigger: &raw.trigger, rule_id: raw.id.as_deref() };
     let Some(gate) = gates::find_gate(&raw.gate) else {
         if let Some(gate) = gates::find_end_of_life(&raw.gate) {
@@ -319,6 +352,7 @@ fn compile_rule(raw: &RawRule, regexes: &mut RegexCompiler, policy: &mut Policy)
                 RawAction::Stop => Action::Stop,
             },
             is_unconditional: trigger.is_unconditional,
+            path: path.to_owned(),
             check,
         }),
         Err(bad) => {

@@ -52,7 +52,7 @@ pub fn parse_exception(id: &str, document: &Value) -> Result<PolicyException, Ve
 
 /// Reads a file of exceptions: a list, in the form of the API.
 ///
-/// Errors: all mistakes of all of them, each with the position in the list.
+/// Errors: all mistakes of all of them, each with its path.
 pub fn parse_exceptions(document: &Value) -> Result<Vec<PolicyException>, Vec<EvaluationProblem>> {
     let Value::Array(items) = document else {
         return Err(vec![mistake("", format!("{} is not a list of exceptions", repr_value(document)))]);
@@ -68,7 +68,10 @@ pub fn parse_exceptions(document: &Value) -> Result<Vec<PolicyException>, Vec<Ev
         match parse_exception(&id, item) {
             Ok(exception) => exceptions.push(exception),
             Err(found) => problems.extend(found.into_iter().map(|problem| EvaluationProblem {
-                details: format!("{position}.{}", problem.details),
+                path: Some(match &problem.path {
+                    Some(member) => format!("{position}.{member}"),
+                    None => position.to_string(),
+                }),
                 ..problem
             })),
         }
@@ -87,7 +90,8 @@ pub fn scope_document(scope: &ExceptionScope) -> Value {
 
 fn mistake(member: &str, text: String) -> EvaluationProblem {
     let details = if member.is_empty() { text } else { format!("{}: {text}", quote(member)) };
-    problem::error("ValidationError", details)
+    let path = (!member.is_empty()).then(|| quote(member));
+    EvaluationProblem { path, ..problem::error("ValidationError", details) }
 }
 
 struct Reader<'a> {

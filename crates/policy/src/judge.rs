@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use model::{
     Action, Decision, DecisionReason, DecisionRow, EvaluationProblem, FindingTimes, ImageContents,
-    ImageFacts, ImageReference, Inventory, MatchReport, PackageFeeds, PolicyException, SignatureCheck,
+    ImageFacts, ImageReference, Inventory, MatchReport, PackageFeeds, PolicyException, RuleOutcome,
+    SignatureCheck,
 };
 
 use crate::accepted::Accepted;
@@ -79,6 +80,27 @@ pub fn judge(bundle: &Bundle, input: &EvaluationInput<'_>) -> Decision {
     }
 }
 
+/// A decision, and every rule that was run for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explanation {
+    /// What [`judge`] says.
+    pub decision: Decision,
+    /// The rules of the mapping's policies in the order in which they were run; none when the evaluation was refused.
+    pub rules: Vec<RuleOutcome>,
+}
+
+/// Judges one image under one bundle and tells which rules were run, also those that did not fire.
+pub fn explain(bundle: &Bundle, input: &EvaluationInput<'_>) -> Explanation {
+    let mut evaluation = Evaluation::new(bundle, input.now);
+    evaluation.outcomes = Some(Vec::new());
+    match evaluation.judge(input) {
+        Ok(decision) => Explanation { decision, rules: evaluation.outcomes.unwrap_or_default() },
+        Err(failure) => {
+            Explanation { decision: evaluation.refused(vec![failure.to_problem()]), rules: Vec::new() }
+        }
+    }
+}
+
 /// The part of the verdict that needs no image.
 ///
 /// `Some` when [`judge`] would refuse the reference whatever the image holds: it is denied by name, or every mapping that
@@ -100,6 +122,8 @@ struct Evaluation<'a> {
     accepted: Accepted,
     matched_mapping: Option<usize>,
     rows: Vec<DecisionRow>,
+    /// Only for explanations.
+    outcomes: Option<Vec<RuleOutcome>>,
     problems: Vec<EvaluationProblem>,
 }
 
@@ -113,6 +137,7 @@ impl<'a> Evaluation<'a> {
             accepted: Accepted::default(),
             matched_mapping: None,
             rows: Vec::new(),
+            outcomes: None,
             problems: Vec::new(),
         }
     }
@@ -137,7 +162,9 @@ impl<'a> Evaluation<'a> {
                 for rule in &policy.rules {
                     self.budget.spend(1)?;
                     let matches = self.run(rule, input)?;
+                    let first_row = self.rows.len();
                     self.push_rows(mapping, policy, rule, matches)?;
+                    self.note_outcome(policy, rule, first_row)?;
                 }
             }
         }
@@ -236,6 +263,22 @@ impl<'a> Evaluation<'a> {
             gaps.iter().map(|gap| problem::warning("ImageNotFullySeenWarning", format!("{gap} {place}"))),
         );
         Ok(matches)
+    }
+
+    fn note_outcome(&mut self, policy: &Policy, rule: &Rule, first_row: usize) -> Result<(), Failure> {
+        if let Some(outcomes) = &mut self.outcomes {
+            self.budget.spend(ROW_STEPS)?;
+            outcomes.push(RuleOutcome {
+                policy_id: policy.id.clone(),
+                rule_id: rule.id.clone(),
+                path: rule.path.clone(),
+                gate: rule.gate.to_owned(),
+                trigger: rule.trigger.to_owned(),
+                action: rule.action,
+                rows: first_row..self.rows.len(),
+            });
+        }
+        Ok(())
     }
 
     fn push_unconditional_rows(&mut self, mapping: &Mapping) -> Result<(), Failure> {

@@ -8,12 +8,24 @@ const QUOTE_CHARS_MAX: usize = 200;
 
 /// A mistake.
 pub(crate) fn error(problem_type: &str, details: String) -> EvaluationProblem {
-    EvaluationProblem { problem_type: problem_type.to_owned(), details, severity: ProblemSeverity::Error }
+    EvaluationProblem {
+        problem_type: problem_type.to_owned(),
+        details,
+        severity: ProblemSeverity::Error,
+        path: None,
+    }
 }
 
 /// A note that decides nothing.
 pub(crate) fn warning(problem_type: &str, details: String) -> EvaluationProblem {
-    EvaluationProblem { problem_type: problem_type.to_owned(), details, severity: ProblemSeverity::Warn }
+    EvaluationProblem { severity: ProblemSeverity::Warn, ..error(problem_type, details) }
+}
+
+/// Gives problems that have no place yet this one.
+pub(crate) fn place_at(problems: &mut [EvaluationProblem], path: &str) {
+    for problem in problems.iter_mut().filter(|problem| problem.path.is_none()) {
+        problem.path = Some(path.to_owned());
+    }
 }
 
 /// A text of the document for use in a message: cut, so that no message grows with its input.

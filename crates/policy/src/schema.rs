@@ -117,9 +117,18 @@ pub(crate) struct Violation {
 
 /// The violation that is nearest to the root, first in document order; `None` when the document follows the schema.
 pub(crate) fn find_violation(document: &Value) -> Option<Violation> {
+    find_all(document).into_iter().min_by_key(|(depth, _)| *depth).map(|(_, violation)| violation)
+}
+
+/// The first violations in document order.
+pub(crate) fn find_violations(document: &Value) -> Vec<Violation> {
+    find_all(document).into_iter().map(|(_, violation)| violation).collect()
+}
+
+fn find_all(document: &Value) -> Found {
     let mut found = Vec::new();
     check(document, &BUNDLE, &mut Vec::new(), &mut found);
-    found.into_iter().min_by_key(|(depth, _)| *depth).map(|(_, violation)| violation)
+    found
 }
 
 type Found = Vec<(usize, Violation)>;

@@ -37,7 +37,7 @@ struct Item {
 }
 
 impl Whitelist {
-    pub(crate) fn new(raw: &RawWhitelist, regexes: &mut RegexCompiler) -> Self {
+    pub(crate) fn new(position: usize, raw: &RawWhitelist, regexes: &mut RegexCompiler) -> Self {
         let mut whitelist = Self {
             id: raw.id.clone(),
             name: raw.name.clone().unwrap_or_default(),
@@ -48,9 +48,14 @@ impl Whitelist {
         };
         if raw.version != "1_0" {
             whitelist.problems.push(problem::unsupported_version("whitelist", &raw.id, &raw.version));
+            problem::place_at(&mut whitelist.problems, &format!("whitelists.{position}.version"));
         }
-        for raw_item in &raw.items {
+        for (item_position, raw_item) in raw.items.iter().enumerate() {
+            let problems = whitelist.problems.len();
             whitelist.push(raw_item, regexes);
+            if let Some(found @ [_, ..]) = whitelist.problems.get_mut(problems..) {
+                problem::place_at(found, &format!("whitelists.{position}.items.{item_position}"));
+            }
         }
         whitelist
     }

@@ -2,6 +2,10 @@
 //!
 //! The same input gives the same bytes: nothing here reads a clock, draws a random id or depends on a map's order.
 
+mod policy_description;
+mod policy_problems;
+mod policy_test;
+mod policy_test_json;
 mod printable;
 mod sbom_json;
 mod sbom_table;
@@ -11,19 +15,25 @@ mod wire;
 
 use model::{Decision, ImageFacts, Inventory, MatchReport};
 
+pub use policy_description::{UnknownName, policy_description, select_specification};
+pub use policy_problems::{is_valid_bundle, policy_check_json, policy_check_table};
+pub use policy_test::{PolicyTest, policy_test_table};
+pub use policy_test_json::policy_test_json;
 pub use printable::printable;
 pub use sbom_json::sbom_json;
 pub use sbom_table::sbom_table;
 pub use scan_json::scan_json;
 pub use scan_table::scan_table;
 
-/// Version of the JSON of `sbom` and `scan`. A key is never renamed or removed within one number.
+/// Version of the JSON of each command. A key is never renamed or removed within one number.
 pub const SCHEMA_VERSION: &str = "1";
 
 /// The JSON Schema of the JSON of `sbom`.
 pub const SBOM_SCHEMA: &str = include_str!("../schemas/sbom.schema.json");
 /// The JSON Schema of the JSON of `scan`.
 pub const SCAN_SCHEMA: &str = include_str!("../schemas/scan.schema.json");
+/// The JSON Schema of the JSON of `policy test`.
+pub const POLICY_TEST_SCHEMA: &str = include_str!("../schemas/policy-test.schema.json");
 
 /// An image and what is in it.
 #[derive(Debug, Clone, Copy)]

@@ -39,7 +39,7 @@ enum CoverageJson {
 }
 
 #[derive(Serialize)]
-struct FindingJson<'a> {
+pub(crate) struct FindingJson<'a> {
     id: &'a str,
     aliases: &'a [String],
     severity: &'static str,
@@ -149,7 +149,7 @@ fn coverage_json(coverage: &DistroCoverage) -> CoverageJson {
     }
 }
 
-fn finding(finding: &Finding) -> FindingJson<'_> {
+pub(crate) fn finding(finding: &Finding) -> FindingJson<'_> {
     let Finding {
         id,
         aliases,
@@ -218,7 +218,7 @@ fn decision(decision: &Decision) -> DecisionJson<'_> {
         problems: decision
             .problems
             .iter()
-            .map(|EvaluationProblem { problem_type, details, severity }| ProblemJson {
+            .map(|EvaluationProblem { problem_type, details, severity, path: _ }| ProblemJson {
                 problem_type,
                 details,
                 severity: severity.name(),

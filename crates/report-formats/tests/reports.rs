@@ -6,9 +6,12 @@ use model::{
     Action, CvssScore, DatabaseIdentity, Decision, DecisionReason, DecisionRow, Diagnostic, DiagnosticCode,
     Digest, Distro, DistroCoverage, DockerfileMode, Ecosystem, Evidence, FeedKind, Finding, FindingState,
     ImageFacts, Inventory, LayerFacts, Location, MatchReport, MatchedBy, NoDataReason, Package, PackageKind,
-    Platform, Severity, SourcePackage,
+    Platform, RuleOutcome, Severity, SourcePackage,
 };
-use report_formats::{SBOM_SCHEMA, SCAN_SCHEMA, Sbom, Scan, sbom_json, sbom_table, scan_json, scan_table};
+use report_formats::{
+    PolicyTest, SBOM_SCHEMA, SCAN_SCHEMA, Sbom, Scan, policy_test_table, sbom_json, sbom_table, scan_json,
+    scan_table,
+};
 use serde_json::Value;
 
 fn digest(byte: u8) -> Digest {
@@ -216,7 +219,33 @@ fn names_in_an_image_cannot_steer_the_terminal() {
     refusal.rows[0].message = strange.to_owned();
     let sbom = Sbom { image_name: strange, image: &image, inventory: &inventory };
     let scan = Scan { sbom, report: &report(vec![finding]), decision: Some(&refusal) };
-    for table in [sbom_table(&sbom, None), sbom_table(&sbom, Some(80)), scan_table(&scan, None)] {
+    let rule = RuleOutcome {
+        policy_id: strange.to_owned(),
+        rule_id: Some(strange.to_owned()),
+        path: "policies.0.rules.0".to_owned(),
+        gate: "vulnerabilities".to_owned(),
+        trigger: "package".to_owned(),
+        action: Action::Stop,
+        rows: 0..1,
+    };
+    let bundle = serde_json::json!({
+        "policies": [{"rules": [{"params": [{"name": strange, "value": strange}]}]}],
+        "mappings": [{"name": strange, "registry": strange, "repository": strange, "image": {"type": "tag", "value": strange}}],
+    });
+    let test = PolicyTest {
+        scan,
+        decision: &refusal,
+        rules: &[rule],
+        bundle: &bundle,
+        reference: strange,
+        exceptions: &[],
+    };
+    for table in [
+        sbom_table(&sbom, None),
+        sbom_table(&sbom, Some(80)),
+        scan_table(&scan, None),
+        policy_test_table(&test, true),
+    ] {
         let obeyed: Vec<char> =
             table.chars().filter(|it| (it.is_control() && *it != '\n') || *it == '\u{202e}').collect();
         assert!(obeyed.is_empty() && table.contains("\\u{1b}[2J"), "{obeyed:?} in {table}");

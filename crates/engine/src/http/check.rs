@@ -160,6 +160,6 @@ fn row_cells(image_id: &str, tag: &str, row: &DecisionRow) -> Value {
 
 /// A mistake in a bundle on the wire.
 pub(super) fn problem(problem: &EvaluationProblem) -> Value {
-    let EvaluationProblem { problem_type, details, severity } = problem;
+    let EvaluationProblem { problem_type, details, severity, path: _ } = problem;
     json!({"problem_type": problem_type, "details": details, "severity": severity.name()})
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use policy::Bundle;
 use scanner::ContentSettings;
+use serde_json::Value;
 
 use crate::config;
 
@@ -12,8 +13,18 @@ const BUNDLE_BYTES_MAX: u64 = 8 << 20;
 
 /// Loads and checks a bundle.
 ///
-/// Errors: neither a name nor a readable file, not JSON, or no valid bundle; all problems of the bundle at once.
+/// Errors: neither a name nor a readable file, not JSON, or no valid bundle.
 pub(super) fn load(name: &str) -> anyhow::Result<Bundle> {
+    let document = load_document(name)?;
+    let advice =
+        || format!("bundle `{name}` cannot be used; `lazaret policy check {name}` lists all that is wrong");
+    Bundle::parse(&document).with_context(advice)
+}
+
+/// Loads a bundle without a look at what it says.
+///
+/// Errors: neither a name nor a readable file, or not JSON.
+pub(super) fn load_document(name: &str) -> anyhow::Result<Value> {
     let predefined = policy::predefined_bundles().iter().find(|bundle| bundle.id == name);
     let text = match predefined {
         Some(bundle) => bundle.json.to_owned(),
@@ -22,8 +33,7 @@ pub(super) fn load(name: &str) -> anyhow::Result<Bundle> {
             format!("bundle `{name}` is neither a readable file nor one of {}", names.join(", "))
         })?,
     };
-    let document = serde_json::from_str(&text).with_context(|| format!("bundle `{name}` is not JSON"))?;
-    Bundle::parse(&document).with_context(|| format!("bundle `{name}` cannot be used"))
+    serde_json::from_str(&text).with_context(|| format!("bundle `{name}` is not JSON"))
 }
 
 /// What must be looked for in the files of an image so that a bundle can judge it; `None`: nothing, which is faster.

@@ -109,12 +109,12 @@ fn all_mistakes_are_told_at_once() {
     assert_eq!(mistakes(&json!({"expires": 1, "vex_url": 2})).len(), 6);
     assert_eq!(mistakes(&json!([])), ["[] is not an object"]);
     let file = json!([good(), {"owner": "x"}, with("package", json!(1))]);
-    let texts: Vec<String> =
-        parse_exceptions(&file).unwrap_err().into_iter().map(|problem| problem.details).collect();
-    assert_eq!(
-        (texts.len(), texts[0].as_str(), texts[3].as_str()),
-        (4, "1.vulnerability: is missing", "2.package: 1 is not a text")
-    );
+    let problems = parse_exceptions(&file).unwrap_err();
+    let paths: Vec<&str> = problems.iter().map(|problem| problem.path.as_deref().unwrap()).collect();
+    assert_eq!(paths, ["1.vulnerability", "1.scope", "1.reason", "2.package"]);
+    assert_eq!(problems[3].details, "package: 1 is not a text");
+    let paths = parse_exceptions(&json!([1])).unwrap_err();
+    assert_eq!(paths[0].path.as_deref(), Some("0"));
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! Documents and expressions that want to do harm.
 
-use model::{Action, DockerfileMode, PackageKind, Severity};
-use policy::{Bundle, judge, judge_without_image};
+use model::{Action, DockerfileMode, PackageKind, ProblemSeverity, Severity};
+use policy::{Bundle, explain, judge, judge_without_image, review};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::fixture::{Subject, always, document, finding, judge_document, language_finding, rule};
+use crate::fixture::{
+    NOW, Subject, always, document, finding, judge_document, language_finding, rule, timestamp,
+};
 
 /// Goes back exponentially on a row of `a` that does not end there.
 const HOSTILE: &str = r"(?=(a+))(?:a|aa|\1)+$";
@@ -217,11 +219,15 @@ fn any_bundle() -> impl Strategy<Value = Value> {
 
 /// Whatever the document is: no panic, and what is refused early is refused in the end.
 fn check_document(document: &Value) {
+    let mistakes =
+        review(document, timestamp(NOW)).into_iter().filter(|it| it.severity == ProblemSeverity::Error);
+    assert_eq!(Bundle::parse(document).is_ok(), mistakes.count() == 0);
     let mut subject = Subject::with_findings(vec![finding("CVE-1", "p", Severity::High, &[])]);
     subject.image.dockerfile = "FROM scratch\nRUN abab\nEXPOSE 22".to_owned();
     if let Ok(bundle) = Bundle::load(document) {
         let decision = judge(&bundle, &subject.input());
         assert_eq!(Bundle::parse(document).is_ok(), bundle.problems().is_empty());
+        assert_eq!(explain(&bundle, &subject.input()).decision, decision);
         if let Some(early) = judge_without_image(&bundle, &subject.reference, subject.now) {
             assert!(!early.is_pass() && !decision.is_pass());
         }

@@ -22,6 +22,7 @@ mod lookup_quality;
 mod mappings;
 mod own_rules;
 mod problems;
+mod review;
 mod signatures;
 mod specification;
 mod trigger_ids;

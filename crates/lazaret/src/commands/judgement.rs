@@ -1,0 +1,111 @@
+//! What `scan` and `policy test` share: an image is read, looked up and judged.
+
+use std::path::Path;
+
+use model::{Decision, ImageReference, MatchReport, Platform, PolicyException, Severity};
+use policy::{Bundle, EvaluationInput, Explanation};
+use report_formats::Sbom;
+use scanner::{ImageSource, ScannedImage};
+
+use crate::arguments::ImageArguments;
+use crate::config::{self, ImageConfig};
+use crate::exit::Exit;
+
+/// An image and by what it is judged.
+#[derive(Debug)]
+pub(super) struct Question<'a> {
+    /// The image as typed.
+    pub(super) image: &'a str,
+    pub(super) db: Option<&'a Path>,
+    pub(super) platform: &'a Platform,
+    pub(super) images: &'a ImageArguments,
+    pub(super) bundle: Option<&'a Bundle>,
+    /// The name that mappings see; `None`: the image's own.
+    pub(super) reference: Option<&'a ImageReference>,
+    pub(super) exceptions: &'a [PolicyException],
+}
+
+/// What there is to say about the image.
+#[derive(Debug)]
+pub(super) struct Judged<'a> {
+    image_name: &'a str,
+    pub(super) reference: ImageReference,
+    scanned: ScannedImage,
+    pub(super) report: MatchReport,
+    /// With a bundle.
+    pub(super) explanation: Option<Explanation>,
+}
+
+/// Reads the image, looks its packages up and judges it.
+pub(super) fn judge<'a>(question: &Question<'a>) -> anyhow::Result<Judged<'a>> {
+    // What can fail at once fails before the image is fetched.
+    let database = super::database::open(question.db)?;
+    let source = ImageSource::parse(question.image)?;
+    let reference = match (question.reference, &source) {
+        (Some(reference), _) | (None, ImageSource::Registry(reference)) => reference.clone(),
+        // An archive has no registry: its bundle mappings see a name that only a wildcard matches.
+        (None, _) => "localbuild/archive:latest".parse()?,
+    };
+    let images = ImageConfig::load(question.images.clone());
+    let scanned = super::image::load(&source, question.image, question.platform, &images)?;
+    let report = vulnerability_db::matching::match_inventory(&scanned.inventory, &database)?;
+    let explanation = question.bundle.map(|bundle| {
+        let input = EvaluationInput {
+            contents: scanned.contents.as_ref(),
+            exceptions: question.exceptions,
+            ..EvaluationInput::new(&reference, &scanned.facts, &scanned.inventory, &report, config::now())
+        };
+        policy::explain(bundle, &input)
+    });
+    Ok(Judged { image_name: question.image, reference, scanned, report, explanation })
+}
+
+impl Judged<'_> {
+    /// The image and its packages, for reports.
+    pub(super) fn sbom(&self) -> Sbom<'_> {
+        Sbom { image_name: self.image_name, image: &self.scanned.facts, inventory: &self.scanned.inventory }
+    }
+
+    pub(super) fn decision(&self) -> Option<&Decision> {
+        self.explanation.as_ref().map(|explanation| &explanation.decision)
+    }
+
+    /// How the command ends; says on standard error why nothing is known.
+    pub(super) fn exit(&self, fail_on: Option<Severity>) -> Exit {
+        let exit = decide_exit(&self.report, self.decision(), fail_on);
+        if exit == Exit::Error {
+            crate::terminal::error_line(
+                "error: the packages of this image could not be looked up, so nothing is known about them; \
+                 build a database with a feed of its distribution (`lazaret db build --help`)",
+            );
+        }
+        exit
+    }
+}
+
+/// Refused wins; then an image that nothing is known about is not clean.
+fn decide_exit(report: &MatchReport, decision: Option<&Decision>, fail_on: Option<Severity>) -> Exit {
+    let is_refused = decision.is_some_and(|decision| !decision.is_pass());
+    let is_above =
+        fail_on.is_some_and(|bound| report.findings.iter().any(|finding| finding.severity >= bound));
+    if is_refused || is_above {
+        Exit::Refused
+    } else if report.is_covered() {
+        Exit::Clean
+    } else {
+        Exit::Error
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_that_nothing_is_known_about_is_not_clean() {
+        let unknown = MatchReport::without_database();
+        assert_eq!(decide_exit(&unknown, None, None), Exit::Error);
+        let known = MatchReport { coverage: model::DistroCoverage::NotNeeded, ..unknown };
+        assert_eq!(decide_exit(&known, None, Some(Severity::Low)), Exit::Clean);
+    }
+}
