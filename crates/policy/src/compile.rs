@@ -61,11 +61,11 @@ pub(crate) struct Rule {
 }
 
 impl Compiled {
-<<<<<<< HEAD
     /// Whether a rule that a mapping reaches asks what the files of the image say.
     pub(crate) fn needs_contents(&self) -> bool {
         self.policies.iter().flat_map(|policy| &policy.rules).any(|rule| rule.check.needs_contents())
-=======
+    }
+
     /// What a bundle is that nothing more is said about.
     fn refused(bundle_problems: Vec<EvaluationProblem>) -> Self {
         Self {
@@ -77,7 +77,6 @@ impl Compiled {
             blacklisted_images: Vec::new(),
             image_list_problems: Vec::new(),
         }
->>>>>>> 3b0f556 (lazaret policy check, describe and test: what is wrong with a bundle, what rules can ask, and why an image is refused)
     }
 
     /// The files whose content such rules ask about, each once, sorted.

@@ -47,7 +47,8 @@ pub(super) fn judge<'a>(question: &Question<'a>) -> anyhow::Result<Judged<'a>> {
         (None, _) => "localbuild/archive:latest".parse()?,
     };
     let images = ImageConfig::load(question.images.clone());
-    let scanned = super::image::load(&source, question.image, question.platform, &images)?;
+    let contents = question.bundle.and_then(super::bundle::wanted_contents);
+    let scanned = super::image::load(&source, question.image, question.platform, &images, contents)?;
     let report = vulnerability_db::matching::match_inventory(&scanned.inventory, &database)?;
     let explanation = question.bundle.map(|bundle| {
         let input = EvaluationInput {

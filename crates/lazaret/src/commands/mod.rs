@@ -7,13 +7,10 @@ mod config;
 mod data_folder;
 mod database;
 pub(crate) mod image;
-<<<<<<< HEAD
-mod listener;
-mod running;
-=======
 mod judgement;
+mod listener;
 mod policy;
->>>>>>> 3b0f556 (lazaret policy check, describe and test: what is wrong with a bundle, what rules can ask, and why an image is refused)
+mod running;
 mod sbom;
 mod scan;
 mod serve;
@@ -29,11 +26,8 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Scan(arguments) => scan::run(&arguments),
         Command::Sbom(arguments) => sbom::run(&arguments),
         Command::Db(command) => database::run(command),
-<<<<<<< HEAD
         Command::Work(arguments) => work::run(*arguments),
-=======
         Command::Policy(command) => policy::run(command),
->>>>>>> 3b0f556 (lazaret policy check, describe and test: what is wrong with a bundle, what rules can ask, and why an image is refused)
         Command::Config(command) => config::run(command),
         Command::Serve(arguments) => serve::run(*arguments),
         Command::Admission(arguments) => admission::run(*arguments),

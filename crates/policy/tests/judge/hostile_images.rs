@@ -6,7 +6,7 @@ use model::{
 };
 use policy::Bundle;
 use proptest::prelude::*;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::fixture::{
     RuleParts, Subject, always, check_refused, document, file, judge_document, package, rule,
@@ -80,15 +80,17 @@ fn many_rules_about_many_packages_refuse_the_image() {
     let licenses = licenses.join(",");
     let partial = rule("WARN", "licenses", "blacklist_partial_match", &[("licenses", &licenses)]);
     let missing = rule("WARN", "packages", "required_package", &[("name", "none")]);
-    for (rules, is_finished) in [
-        (vec![missing.clone(); 100], true),
-        (vec![missing; 10_000], true),
-        (vec![partial.clone(); 1], true),
-        (vec![partial; 100], false),
-        (vec![rule("WARN", "packages", "blacklist", &[("name", "p1")]); 60_000], false),
+    for (rules, times, is_finished) in [
+        (vec![missing.clone(); 100], 1, true),
+        (vec![missing; 10_000], 1, true),
+        (vec![partial.clone(); 1], 1, true),
+        (vec![partial; 100], 1, false),
+        (vec![rule("WARN", "packages", "blacklist", &[("name", "p1")]); 10_000], 6, false),
     ] {
         let count = rules.len();
-        let decision = judge_document(&document(rules), &subject);
+        let mut bundle = document(rules);
+        bundle["mappings"][0]["policy_ids"] = json!(vec!["p"; times]);
+        let decision = judge_document(&bundle, &subject);
         assert_eq!(decision.problems.is_empty(), is_finished, "{count}: {:?}", decision.problems);
         assert_eq!(decision.is_pass(), is_finished, "{count}");
     }

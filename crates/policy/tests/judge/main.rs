@@ -25,6 +25,7 @@ mod problems;
 mod review;
 mod signatures;
 mod specification;
+mod third_party;
 mod trigger_ids;
 mod waiting_times;
 mod whitelists;

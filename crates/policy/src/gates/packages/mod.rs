@@ -2,6 +2,7 @@
 //! are still as they were installed.
 
 mod required;
+mod third_party;
 mod verify;
 mod version;
 
@@ -52,6 +53,7 @@ pub(super) const GATE: Gate = Gate {
             is_unconditional: false,
             build: build_refused,
         },
+        third_party::TRIGGER,
     ],
 };
 
