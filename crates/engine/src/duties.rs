@@ -70,6 +70,16 @@ static DUTIES: &[Duty] = &[
         interval: |settings| Some(settings.intervals.archive_transition),
         run: |engine| Box::pin(crate::archive::apply_rules(engine)),
     },
+    Duty {
+        name: "feed_update",
+        interval: |settings| settings.feeds.is_fetching.then_some(settings.intervals.feed_update),
+        run: |engine| Box::pin(crate::feeds::update_due(engine)),
+    },
+    Duty {
+        name: "judge_again",
+        interval: |settings| Some(settings.intervals.judge_again),
+        run: |engine| Box::pin(crate::reports::judge_due(engine)),
+    },
 ];
 
 impl Engine {

@@ -45,6 +45,8 @@ pub struct Engine {
     pub(crate) analyses_changed: watch::Sender<u64>,
     pub(crate) sealer: Sealer,
     pub(crate) amazon_logins: AmazonLogins,
+    /// Held while a feed is read: one in memory is large.
+    pub(crate) feed_reading: tokio::sync::Mutex<()>,
     authenticator: Authenticator,
     started_at: Timestamp,
 }
@@ -82,6 +84,9 @@ pub enum EngineError {
     /// The first bundles cannot be stored.
     #[error("install the first policy bundles")]
     Policies(#[source] PolicyError),
+    /// The sources of vulnerability data cannot be used.
+    #[error("use the configured feeds")]
+    Feeds(#[source] advisory_feeds::sources::BadSources),
     /// What an earlier process left cannot be put right.
     #[error("take over unfinished work")]
     Reconcile(#[source] StorageError),
@@ -126,6 +131,10 @@ impl Engine {
         crate::analysis::reconcile(&storage, now).await.map_err(EngineError::Reconcile)?;
         let sealer = open_keys(&settings)?;
         crate::registries::reseal(&storage, &sealer).await.map_err(EngineError::Reconcile)?;
+        advisory_feeds::sources::check(&settings.feeds.sources).map_err(EngineError::Feeds)?;
+        crate::feeds::prepare(&storage, &settings.feeds.sources, now)
+            .await
+            .map_err(EngineError::Reconcile)?;
         let database_path = settings.database_path.clone();
         // Opening checks the whole file, which may be large.
         let opened = tokio::task::spawn_blocking(move || DatabaseHolder::open(&database_path, now)).await;
@@ -142,6 +151,7 @@ impl Engine {
             work_arrived: Notify::new(),
             duty_hurried: Notify::new(),
             analyses_changed: watch::Sender::new(0),
+            feed_reading: tokio::sync::Mutex::new(()),
             started_at: now,
             storage,
             settings,
@@ -180,6 +190,16 @@ impl Engine {
             );
             self.holder.snapshot()
         })
+    }
+
+    /// The same, after a look at the file in any case: for who has just replaced it.
+    pub(crate) async fn vulnerability_data_now(&self) -> Arc<Snapshot> {
+        self.holder.hurry();
+        self.vulnerability_data().await
+    }
+
+    pub(crate) fn started_at(&self) -> Timestamp {
+        self.started_at
     }
 
     /// How the engine is.

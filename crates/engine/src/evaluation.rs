@@ -241,6 +241,7 @@ impl Engine {
         let data = self.vulnerability_data().await;
         let unpacked = self.unpack(&image).await?;
         let report = self.match_report(&image, &unpacked, &data).await?;
+        let report = self.with_sync_time(report, &data).await?;
         Ok(ImageReport { image, inventory: unpacked.inventory, report })
     }
 
@@ -315,6 +316,8 @@ impl Engine {
             is_hit.store(false, Ordering::Relaxed);
             let unpacked = self.unpack(image).await?;
             let report = self.match_report(image, &unpacked, data).await?;
+            let report = self.with_sync_time(report, data).await?;
+            let times = self.finding_times(&image.digest, &report).await?;
             let facts = with_supplied_dockerfile(&unpacked.facts, image.dockerfile.as_deref());
             let contents = if bundle.needs_contents() { self.contents_of(image).await? } else { None };
             let (inventory, judged) = (unpacked.inventory, report.clone());
@@ -322,6 +325,7 @@ impl Engine {
                 let input = EvaluationInput {
                     contents: contents.as_deref(),
                     exceptions: &exceptions.exceptions,
+                    finding_times: &times,
                     ..EvaluationInput::new(&reference, &facts, &inventory, &judged, now)
                 };
                 policy::judge(&bundle, &input)

@@ -16,12 +16,14 @@ mod engine;
 mod evaluation;
 mod events;
 mod exceptions;
+mod feeds;
 pub mod http;
 mod images;
 pub mod metrics;
 mod notifications;
 mod policies;
 mod registries;
+mod reports;
 mod settings;
 mod storage_error;
 mod subscriptions;
@@ -42,6 +44,10 @@ pub use engine::{Engine, EngineError, EngineStatus};
 pub use evaluation::{EvaluateError, Evaluation, EvaluationQuestion, ImageReport, PastEvaluation};
 pub use events::{EventFilter, EventPage, EventRecord};
 pub use exceptions::{ExceptionError, ExceptionRecord};
+pub use feeds::{
+    ALL_FEEDS, FeedGroupStatus, FeedSettings, FeedStatus, LastJudgement, ManageFeedError, SyncError,
+    SyncGroup, SyncOptions, SyncResult,
+};
 pub use images::{
     AddImage, AddImageError, AnalysisStatus, AnalysisSummary, ImageDeletion, ImageFilter, ImageList,
     ImageRecord, ImageStatus, ParsePullStringError, Pull, PullString, TagRecord,

@@ -45,6 +45,8 @@ pub struct EngineSettings {
     pub webhooks: WebhookSettings,
     /// How long events are kept.
     pub events_kept: Duration,
+    /// Where vulnerability data comes from.
+    pub feeds: crate::FeedSettings,
     /// Pauses between two turns of what comes back.
     pub intervals: Intervals,
     /// Where everything is counted.
@@ -74,6 +76,10 @@ pub struct Intervals {
     pub event_expiry: Duration,
     /// Looking for notifications to deliver.
     pub notification_delivery: Duration,
+    /// Looking which sources of vulnerability data are due; each has its own interval.
+    pub feed_update: Duration,
+    /// Looking whether there is other vulnerability data, and judging again the images it is about.
+    pub judge_again: Duration,
 }
 
 impl Default for Intervals {
@@ -89,6 +95,8 @@ impl Default for Intervals {
             archive_transition: hour,
             event_expiry: hour,
             notification_delivery: Duration::from_secs(1),
+            feed_update: minute / 2,
+            judge_again: minute / 4,
         }
     }
 }
@@ -112,6 +120,7 @@ impl EngineSettings {
             base_url: "http://localhost:8228".to_owned(),
             webhooks: WebhookSettings::default(),
             events_kept: Duration::from_secs(90 * 24 * 3600),
+            feeds: crate::FeedSettings::default(),
             intervals: Intervals::default(),
             metrics: Metrics::new(),
             clock,
@@ -130,6 +139,7 @@ impl fmt::Debug for EngineSettings {
             .field("scan", &self.scan)
             .field("workers", &self.workers)
             .field("lease", &self.lease)
+            .field("feeds", &self.feeds)
             .field("host_id", &self.host_id)
             .field("webhooks", &self.webhooks)
             .field("intervals", &self.intervals)

@@ -243,6 +243,33 @@ pub(crate) enum DbCommand {
         #[arg(short, long, value_name = "FILE")]
         output: PathBuf,
     },
+    /// Take over a database made elsewhere, or feeds that were brought here: for machines without access to the internet
+    #[command(
+        after_help = "The data is checked before it takes the place of the old one, in one step; a running `lazaret serve` uses it \
+        within seconds and judges again the images that it is about.\n\n\
+        Examples:\n  lazaret db import vulnerability.db\n  lazaret db import --feed debian-tracker=debian.json --feed osv=npm.zip"
+    )]
+    Import {
+        /// A database made with `lazaret db build`
+        #[arg(required_unless_present = "feeds", conflicts_with = "feeds")]
+        file: Option<PathBuf>,
+
+        /// A feed to build the database from; repeat for several
+        #[arg(long = "feed", value_name = "KIND=PATH", value_parser = parse_feed)]
+        feeds: Vec<FeedArgument>,
+
+        /// Vulnerability database to replace [default: vulnerability.db in the data folder]
+        #[arg(long, value_name = "FILE", env = "LAZARET_DB")]
+        db: Option<PathBuf>,
+
+        /// Data folder of the server, when it is not the usual one
+        #[arg(long, value_name = "DIR", env = "LAZARET_DATA_DIR")]
+        data_dir: Option<PathBuf>,
+
+        /// Take it over even if it is older or has less than half of the records
+        #[arg(long)]
+        force: bool,
+    },
     /// Show how old a database is and what it covers
     Status {
         /// Vulnerability database [default: vulnerability.db in the data folder]

@@ -211,6 +211,11 @@ pub(crate) fn shown(url: &Url) -> String {
     url.to_string()
 }
 
+/// An address as it may be shown: without login, query and fragment.
+pub fn shown_address(text: &str) -> String {
+    parse_address(text).map_or_else(|_| "(unreadable)".to_owned(), |url| shown(&url))
+}
+
 /// Reads an address of a feed.
 pub(crate) fn parse_address(text: &str) -> Result<Url, FetchError> {
     // What cannot be parsed is not shown: nobody can say where in it a password is.

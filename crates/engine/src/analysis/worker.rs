@@ -13,6 +13,7 @@ use super::pull::PullError;
 use super::told::{tell_end, tell_status};
 use super::{Analysis, CONTENTS_FORM, FORM, encode, encode_contents};
 use crate::images::want_analysis;
+use crate::reports::NewReport;
 use crate::storage_error::chain;
 use crate::{AnalysisStatus, Engine, StorageError};
 
@@ -205,10 +206,13 @@ impl Engine {
     ) -> Result<(), StorageError> {
         let packages = analysis.inventory.packages.len();
         let row = AnalysisRow::new(&analysis);
-        let encode_both = move || {
-            Ok::<_, std::io::Error>((encode(&analysis)?, contents.as_ref().map(encode_contents).transpose()?))
+        let database = self.vulnerability_data().await.database.clone();
+        let encode_all = move || {
+            let report = NewReport::compute(&analysis.inventory, database.as_deref());
+            let contents = contents.as_ref().map(encode_contents).transpose()?;
+            Ok::<_, std::io::Error>((encode(&analysis)?, contents, report))
         };
-        let (content, contents) = tokio::task::spawn_blocking(encode_both)
+        let (content, contents, report) = tokio::task::spawn_blocking(encode_all)
             .await
             .map_err(StorageError::at("encode an analysis"))?
             .map_err(StorageError::at("encode an analysis"))?;
@@ -218,6 +222,7 @@ impl Engine {
             return Ok(());
         }
         row.store(&mut tx, &job.dedupe_key, &content, contents.as_deref(), now).await?;
+        report.store(&mut tx, &job.dedupe_key, now).await?;
         tell_status(self, &mut tx, &job.dedupe_key, AnalysisStatus::Analyzed, now).await?;
         storage::query(
             "UPDATE images SET analysis_status = 'analyzed', analysis_error = NULL, analyzed_us = $2, updated_us = $2 \

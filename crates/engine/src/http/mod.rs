@@ -31,6 +31,7 @@ mod services;
 mod subscriptions;
 mod summaries;
 mod system;
+mod system_feeds;
 mod system_webhooks;
 mod transport;
 mod user;
@@ -125,7 +126,12 @@ pub fn router(engine: Arc<Engine>) -> Router {
         .route("/system/services", get(services::list))
         .route("/system/services/{name}", get(services::list_by_name))
         .route("/system/services/{name}/{host}", get(services::get).delete(services::delete))
-        .route("/system/feeds", get(system::feeds))
+        .route("/system/feeds", get(system_feeds::list).post(system_feeds::sync))
+        .route("/system/feeds/{feed}", put(system_feeds::update).delete(system_feeds::delete))
+        .route(
+            "/system/feeds/{feed}/{*group}",
+            put(system_feeds::update_group).delete(system_feeds::delete_group),
+        )
         .route("/system/policy_spec", get(system::policy_specification))
         .route_layer(axum::middleware::from_fn(transport::note_route))
         .fallback(transport::not_found)

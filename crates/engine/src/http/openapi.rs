@@ -155,7 +155,7 @@ mod tests {
     use crate::http::permission::tests::routes;
 
     /// Described already, served soon.
-    const NOT_SERVED_YET: [&str; 4] = ["/imports/", "/query/", "/repositories", "/system/feeds"];
+    const NOT_SERVED_YET: [&str; 3] = ["/imports/", "/query/", "/repositories"];
 
     #[test]
     fn every_file_is_an_object() {

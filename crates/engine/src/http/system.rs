@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::answer::{Answer, ok, time};
 use super::call::Call;
 use super::root::{DATABASE_VERSION, SERVICE_VERSION};
-use crate::{DatabaseState, Engine};
+use crate::Engine;
 
 #[derive(Serialize)]
 pub(super) struct StatusWire {
@@ -50,45 +50,6 @@ pub(super) async fn status(State(engine): State<Arc<Engine>>, _call: Call) -> An
 /// `GET /system`: one process, shown as the services it stands for.
 pub(super) async fn services(State(engine): State<Arc<Engine>>, headers: HeaderMap, _call: Call) -> Answer {
     ok(&json!({"service_states": super::services::records(&engine, &headers)}))
-}
-
-/// `GET /system/feeds`: the vulnerability database as one feed, its bodies of packages as groups.
-pub(super) async fn feeds(State(engine): State<Arc<Engine>>, _call: Call) -> Answer {
-    let status = engine.status().await?;
-    let (times, groups) = match &status.database {
-        DatabaseState::Loaded { status, .. } => {
-            let groups: Vec<Value> = status
-                .ecosystems
-                .iter()
-                .map(|group| {
-                    let synced = time(group.synced_at);
-                    json!({
-                        "name": group.ecosystem.to_string(),
-                        "created_at": synced,
-                        "updated_at": synced,
-                        "last_sync": synced,
-                        "enabled": true,
-                        "record_count": group.records,
-                    })
-                })
-                .collect();
-            // The whole is as old as its oldest part.
-            let oldest = status.ecosystems.iter().map(|group| group.synced_at).min();
-            (oldest.map(time), groups)
-        }
-        DatabaseState::Missing { .. } | DatabaseState::Broken { .. } => (None, Vec::new()),
-    };
-    let started = time(status.started_at);
-    ok(&json!([{
-        "name": "vulnerabilities",
-        "created_at": times.as_ref().unwrap_or(&started),
-        "updated_at": times.as_ref().unwrap_or(&started),
-        "last_full_sync": times,
-        "enabled": true,
-        "groups": groups,
-        // Not of the original: why there is no data, or which.
-        "state": status.database.describe(),
-    }]))
 }
 
 /// `GET /system/policy_spec`.

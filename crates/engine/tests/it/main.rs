@@ -8,6 +8,7 @@ mod content;
 mod events;
 mod exceptions;
 mod exchanges;
+mod feeds;
 mod image_deletion;
 mod images;
 mod notifications;

@@ -180,9 +180,14 @@ pub(crate) fn registry() -> Registry {
 
 /// Debian 12 with one package, built from `openssl` of this version.
 pub(crate) fn debian_image(openssl: &str) -> Image {
+    debian_image_of("libssl3", "openssl", openssl)
+}
+
+/// Debian 12 with one package.
+pub(crate) fn debian_image_of(package: &str, source: &str, version: &str) -> Image {
     let status = format!(
-        "Package: libssl3\nStatus: install ok installed\nMaintainer: Somebody <a@example.org>\nArchitecture: amd64\n\
-         Source: openssl\nVersion: {openssl}\nInstalled-Size: 6000\nDescription: a library\n\n"
+        "Package: {package}\nStatus: install ok installed\nMaintainer: Somebody <a@example.org>\nArchitecture: amd64\n\
+         Source: {source}\nVersion: {version}\nInstalled-Size: 6000\nDescription: a library\n\n"
     );
     let release = "ID=debian\nVERSION_ID=\"12\"\nVERSION_CODENAME=bookworm\n";
     ImageBuilder::new()

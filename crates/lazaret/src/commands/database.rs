@@ -1,5 +1,7 @@
 //! `lazaret db …`.
 
+mod import;
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -8,7 +10,7 @@ use anyhow::{Context as _, bail};
 use model::{Advisory, SeverityRating};
 use report_formats::printable;
 use serde_json::json;
-use vulnerability_db::{Database, DatabaseSource, DatabaseStatus};
+use vulnerability_db::{Database, DatabaseImage, DatabaseSource, DatabaseStatus};
 
 use crate::arguments::{DbCommand, FeedArgument, OutputFormat};
 use crate::config;
@@ -21,12 +23,29 @@ const DIAGNOSTICS_SHOWN_MAX: usize = 5;
 pub(super) fn run(command: DbCommand) -> anyhow::Result<Exit> {
     match command {
         DbCommand::Build { feeds, output } => build(&feeds, &output),
+        DbCommand::Import { file, feeds, db, data_dir, force } => {
+            let path = match (db, data_dir) {
+                (Some(path), _) => path,
+                (None, Some(folder)) => folder.join(config::DATABASE_FILE),
+                (None, None) => config::database_default()?,
+            };
+            import::run(file.as_deref(), &feeds, &path, force)
+        }
         DbCommand::Status { db, output } => status(db, output),
         DbCommand::Search { term, ecosystem, db, output } => search(&term, ecosystem, db, output),
     }
 }
 
 fn build(feeds: &[FeedArgument], output: &Path) -> anyhow::Result<Exit> {
+    let image = build_image(feeds)?;
+    terminal::error_line(&format!("writing `{}`", output.display()));
+    vulnerability_db::write(&image, output)?;
+    let database = Database::open(output).context("the database that was just written cannot be read")?;
+    terminal::print(&status_table(&database.status()))?;
+    Ok(Exit::Clean)
+}
+
+fn build_image(feeds: &[FeedArgument]) -> anyhow::Result<DatabaseImage> {
     let now = config::now();
     let mut sources = Vec::with_capacity(feeds.len());
     for FeedArgument { kind, path } in feeds {
@@ -50,12 +69,8 @@ fn build(feeds: &[FeedArgument], output: &Path) -> anyhow::Result<Exit> {
             synced_at: now,
         });
     }
-    terminal::error_line(&format!("building `{}`", output.display()));
-    let image = vulnerability_db::build(sources, now)?;
-    vulnerability_db::write(&image, output)?;
-    let database = Database::open(output).context("the database that was just written cannot be read")?;
-    terminal::print(&status_table(&database.status()))?;
-    Ok(Exit::Clean)
+    terminal::error_line("building the database");
+    Ok(vulnerability_db::build(sources, now)?)
 }
 
 /// Opens the named database, or the one in the data folder.
