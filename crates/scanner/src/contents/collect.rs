@@ -25,20 +25,8 @@ impl<'a> Collection<'a> {
 
     /// Files to keep whose bodies are not in the tree, because only a link gives them the name.
     pub(crate) fn missing(&self) -> Vec<MissingBody> {
-        let limits = &self.settings.limits;
-        let mut bytes = 0_u64;
-        let mut missing: Vec<MissingBody> = self
-            .targets()
-            .into_iter()
-            .take(limits.retrieved_files_max)
-            .filter_map(|(_, found)| found.ok())
-            .filter(|entry| entry.size() <= limits.retrieved_file_bytes_max)
-            .take_while(|entry| {
-                bytes = bytes.saturating_add(entry.size());
-                bytes <= limits.retrieved_bytes_max
-            })
-            .filter_map(|entry| entry.missing_body())
-            .collect();
+        let chosen = self.choose().into_iter().filter_map(|(_, choice)| choice.ok());
+        let mut missing: Vec<MissingBody> = chosen.filter_map(|entry| entry.missing_body()).collect();
         missing.sort();
         missing.dedup();
         missing
@@ -119,36 +107,13 @@ impl<'a> Collection<'a> {
     }
 
     fn retrieve(&mut self, contents: &mut ImageContents) {
-        let limits = self.settings.limits.clone();
-        let mut bytes_left = limits.retrieved_bytes_max;
-        for (number, (path, found)) in self.targets().into_iter().enumerate() {
-            let entry = match found {
-                Ok(entry) => entry,
-                Err(FindError::NotFound) => continue,
-                Err(FindError::BrokenLink | FindError::TooManyLinks) => {
-                    self.told.add(Problem::BrokenLink, &path);
-                    continue;
-                }
-            };
-            let content = match (entry.kind(), entry.body()) {
-                (EntryKind::File, Body::Sparse) => Err(Problem::Sparse),
-                (EntryKind::File, _) if number >= limits.retrieved_files_max => Err(Problem::TooManyToKeep),
-                (EntryKind::File, Body::Kept(content)) if entry.size() <= limits.retrieved_file_bytes_max => {
-                    match bytes_left.checked_sub(entry.size()) {
-                        Some(left) => {
-                            bytes_left = left;
-                            Ok(content)
-                        }
-                        None => Err(Problem::TooManyToKeep),
-                    }
-                }
-                (EntryKind::File, Body::Kept(_) | Body::TooLarge) => Err(Problem::TooLargeToKeep),
-                (EntryKind::File, Body::NotKept) if entry.size() > limits.retrieved_file_bytes_max => {
-                    Err(Problem::TooLargeToKeep)
-                }
-                (EntryKind::File, Body::NotKept) => Err(Problem::TooManyToKeep),
-                (_, _) => Err(Problem::NotAFile),
-            };
+        for (path, choice) in self.choose() {
+            let content = choice.and_then(|entry| match entry.body() {
+                Body::Kept(content) => Ok(content),
+                Body::TooLarge => Err(Problem::TooLargeToKeep),
+                Body::Sparse => Err(Problem::Sparse),
+                Body::NotKept => Err(Problem::TooManyToKeep),
+            });
             match content {
                 Err(problem) => self.told.add(problem, &path),
                 Ok(content) => {
@@ -156,13 +121,37 @@ impl<'a> Collection<'a> {
                         contents.password_file = Some(content.to_vec());
                     }
                     if self.search.paths.is_named(&path) {
-                        contents
-                            .retrieved
-                            .push(RetrievedFile { path: absolute(&path), content: content.to_vec() });
+                        let content = content.to_vec();
+                        contents.retrieved.push(RetrievedFile { path: absolute(&path), content });
                     }
                 }
             }
         }
+        contents.retrieved.sort();
+    }
+
+    /// Which files are kept, and why others are not. Depends on the image and the settings alone, not on what was kept while
+    /// its layers were read, so the same image gives the same contents.
+    fn choose(&self) -> Vec<(String, Result<Entry<'a>, Problem>)> {
+        let limits = &self.settings.limits;
+        let (mut files_left, mut bytes_left) = (limits.retrieved_files_max, limits.retrieved_bytes_max);
+        let mut choose = |found: Result<Entry<'a>, FindError>| -> Result<Entry<'a>, Problem> {
+            let entry = found.map_err(|_| Problem::BrokenLink)?;
+            if entry.kind() != EntryKind::File {
+                return Err(Problem::NotAFile);
+            }
+            if entry.size() > limits.retrieved_file_bytes_max {
+                return Err(Problem::TooLargeToKeep);
+            }
+            files_left = files_left.checked_sub(1).ok_or(Problem::TooManyToKeep)?;
+            bytes_left = bytes_left.checked_sub(entry.size()).ok_or(Problem::TooManyToKeep)?;
+            Ok(entry)
+        };
+        self.targets()
+            .into_iter()
+            .filter(|(_, found)| !matches!(found, Err(FindError::NotFound)))
+            .map(|(path, found)| (path, choose(found)))
+            .collect()
     }
 
     /// What the paths of the settings lead to, by path; the password file first, because it must not be crowded out.
@@ -283,8 +272,12 @@ struct Told {
 impl Told {
     fn add(&mut self, problem: Problem, path: &str) {
         let (count, paths) = self.kinds.entry(problem).or_default();
+        let path = absolute(path);
+        if paths.contains(&path) {
+            return;
+        }
         if !problem.is_only_counted() && paths.len() < self.one_by_one_max {
-            paths.push(absolute(path));
+            paths.push(path);
         } else {
             *count += 1;
         }

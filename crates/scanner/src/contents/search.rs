@@ -9,6 +9,10 @@ use super::settings::{ContentLimits, ContentSettingsError};
 
 /// Patterns of both kinds together.
 const PATTERNS_MAX: usize = 200;
+/// A comparison that may go back counts as at least so many bytes: short lines can take long, too.
+const COMPARISON_BYTES: usize = 1024;
+/// What a comparison counts that had to be given up, for then it took all steps.
+const GIVEN_UP_BYTES: usize = 64 * 1024;
 
 /// Settings in the form in which they are used.
 #[derive(Debug)]
@@ -161,15 +165,18 @@ impl Run<'_> {
         let piece = self.piece(pattern, line, hit);
         self.checked_until[index] = piece.end.max(hit + 1);
         if pattern.goes_back {
-            if *self.budget < piece.len() {
+            let Some(left) = self.budget.checked_sub(piece.len().max(COMPARISON_BYTES)) else {
                 self.gaps.given_up = true;
                 return;
-            }
-            *self.budget -= piece.len();
+            };
+            *self.budget = left;
         }
         match pattern.is_match(&String::from_utf8_lossy(&self.content[piece])) {
             Some(is_match) => self.done[index] = is_match,
-            None => self.gaps.given_up = true,
+            None => {
+                *self.budget = self.budget.saturating_sub(GIVEN_UP_BYTES);
+                self.gaps.given_up = true;
+            }
         }
     }
 

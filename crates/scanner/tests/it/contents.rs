@@ -5,7 +5,7 @@ use scanner::{ContentSettings, ImageSource, NamedPattern, ScanOptions, ScannedIm
 use sha2::{Digest as _, Sha256};
 use testkit::{EntryType, ImageBuilder, Layer};
 
-const PASSWORDS: &str = "root:x:0:0:root:/root:/bin/bash\nftp:x:14:50::/var/ftp:/sbin/nologin\n";
+pub(crate) const PASSWORDS: &str = "root:x:0:0:root:/root:/bin/bash\nftp:x:14:50::/var/ftp:/sbin/nologin\n";
 const PRIVATE_KEY: &str = "-----BEGIN RSA PRIVATE KEY-----\nMIIB\n-----END RSA PRIVATE KEY-----\n";
 const AWS: &str = "[default]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\n\
     aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\n";
@@ -20,7 +20,7 @@ async fn scan(layers: Vec<Layer>, settings: Option<ContentSettings>) -> ScannedI
     load(&source, &options).await.unwrap()
 }
 
-async fn contents_of(layers: Vec<Layer>, settings: ContentSettings) -> ImageContents {
+pub(crate) async fn contents_of(layers: Vec<Layer>, settings: ContentSettings) -> ImageContents {
     scan(layers, Some(settings)).await.contents.unwrap()
 }
 
@@ -32,7 +32,7 @@ fn patterns(texts: &[&str]) -> Vec<NamedPattern> {
     texts.iter().map(|text| NamedPattern::parse(text).unwrap()).collect()
 }
 
-fn sha256(bytes: &[u8]) -> Option<[u8; 32]> {
+pub(crate) fn sha256(bytes: &[u8]) -> Option<[u8; 32]> {
     Some(Sha256::digest(bytes).into())
 }
 

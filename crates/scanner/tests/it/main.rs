@@ -6,6 +6,8 @@ mod archives;
 #[cfg(test)]
 mod contents;
 #[cfg(test)]
+mod contents_judges;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod registry;
