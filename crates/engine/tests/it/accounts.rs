@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::support::{TestEngine, answer, settings};
+use crate::support::{TestEngine, VULNERABLE, answer, debian_image, duties, registry, settings};
 
 const NAME: &str = "^[a-zA-Z0-9][a-zA-Z0-9@.!#$+-=^_`~;]{1,126}[a-zA-Z0-9]$";
 
@@ -206,4 +206,54 @@ async fn states_change_as_the_machine_allows_and_a_deleted_account_goes_with_eve
         StatusCode::OK,
         "the name is free"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_of_a_deleted_account_is_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let registry = registry();
+    registry.push_image(&debian_image(VULNERABLE), "app:1").unwrap();
+    let mut settings = settings(folder.path(), Some(&registry));
+    settings.intervals.account_deletion = Duration::from_secs(1);
+    let engine = TestEngine::start(settings, true).await;
+    engine.post("/accounts", &json!({"name": "team-b"})).await;
+    let ask = async |method: Method, path: &str, body: &Value| {
+        answer(engine.request(method, path).header("x-anchore-account", "team-b").json(body)).await
+    };
+    let get = async |path: &str| ask(Method::GET, path, &Value::Null).await.1;
+    let entry = json!({"registry": "r.example.org", "registry_user": "u", "registry_pass": "p"});
+    let exception =
+        json!({"vulnerability": "CVE-2099-0001", "scope": {"type": "account"}, "owner": "a", "reason": "b"});
+    for (path, body) in [
+        ("/images?autosubscribe=true", json!({"tag": registry.reference("app:1")})),
+        ("/registries?validate=false", entry),
+        ("/exceptions", exception),
+    ] {
+        let (status, stored) = ask(Method::POST, path, &body).await;
+        assert_eq!(status, StatusCode::OK, "{path}: {stored}");
+    }
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while get("/images").await[0]["analysis_status"] != "analyzed" {
+        assert!(Instant::now() < deadline, "{:#}", get("/images").await);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    ask(
+        Method::GET,
+        &format!("/images/{}/check?tag=x", get("/images").await[0]["imageDigest"].as_str().unwrap()),
+        &Value::Null,
+    )
+    .await;
+    let lists = ["/images", "/registries", "/exceptions", "/policies", "/subscriptions", "/archives/images"];
+    for path in &lists[..5] {
+        assert_ne!(get(path).await, json!([]), "{path}");
+    }
+    assert_ne!(get("/events").await["item_count"], 0);
+    engine.send(Method::PUT, "/accounts/team-b/state", &json!({"state": "disabled"})).await;
+    assert_eq!(answer(engine.request(Method::DELETE, "/accounts/team-b")).await.0, StatusCode::OK);
+    duties(&engine, async || engine.get("/accounts/team-b").await.0 == StatusCode::NOT_FOUND).await;
+    for path in lists {
+        assert_eq!(get(path).await, json!([]), "{path}");
+    }
+    assert_eq!(get("/events").await["item_count"], 0);
+    engine.close().await;
 }

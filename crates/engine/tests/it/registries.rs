@@ -251,3 +251,47 @@ async fn a_login_that_ends_soon_is_asked_for_again() {
     assert!(asked.len() >= 3, "when it is checked, added and analyzed: {asked:?}");
     engine.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_can_be_changed_and_a_lost_key_file_is_told_and_mended() {
+    let folder = tempfile::tempdir().unwrap();
+    let registry = guarded("robot");
+    registry.push_image(&debian_image(FIXED), "team/app:1").unwrap();
+    let keys = folder.path().join("keys");
+    let start = async || {
+        let mut settings = settings(folder.path(), Some(&registry));
+        settings.key_file = Some(keys.clone());
+        TestEngine::start(settings, false).await
+    };
+    let sealed = async || -> Vec<u8> {
+        let storage = open_storage(folder.path()).await;
+        storage::query("SELECT password FROM registries").fetch_value(&storage).await.unwrap()
+    };
+    let add = async |engine: &TestEngine| {
+        engine.post("/images", &json!({"tag": registry.reference("team/app:1")})).await
+    };
+    let engine = start().await;
+    let body = entry(&registry.host(), "robot", SECRET);
+    assert_eq!(engine.post("/registries", &body).await.0, StatusCode::OK);
+    let first = sealed().await;
+    storage::Sealer::rotate(&keys).unwrap();
+    assert_eq!(add(&engine).await.0, StatusCode::OK, "a running engine goes on");
+    engine.close().await;
+
+    let engine = start().await;
+    let sealer = storage::Sealer::open_or_create(&keys).unwrap();
+    assert!(!sealer.is_current(&first) && sealer.is_current(&sealed().await), "sealed again at the start");
+    assert_eq!(add(&engine).await.0, StatusCode::OK);
+    engine.close().await;
+
+    fs_err::remove_file(&keys).unwrap();
+    let engine = start().await;
+    let (status, refused) = add(&engine).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    let reason = refused["detail"]["raw_exception_message"].as_str().unwrap();
+    assert!(reason.contains("is not in the key file") && reason.contains("set the value again"), "{reason}");
+    let path = format!("/registries/{}", registry.host());
+    assert_eq!(engine.send(Method::PUT, &path, &body).await.0, StatusCode::OK);
+    assert_eq!(add(&engine).await.0, StatusCode::OK);
+    engine.close().await;
+}
