@@ -56,6 +56,16 @@ static DUTIES: &[Duty] = &[
         run: |engine| Box::pin(crate::watches::watch_policies(engine)),
     },
     Duty {
+        name: "repository_watch",
+        interval: |settings| Some(settings.intervals.repository_watch),
+        run: |engine| Box::pin(crate::watches::watch_repositories(engine)),
+    },
+    Duty {
+        name: "tag_watch",
+        interval: |settings| Some(settings.intervals.tag_watch),
+        run: |engine| Box::pin(crate::watches::watch_tags(engine)),
+    },
+    Duty {
         name: "vulnerability_update",
         interval: |settings| Some(settings.intervals.vulnerability_update),
         run: |engine| Box::pin(crate::watches::watch_vulnerabilities(engine)),

@@ -65,3 +65,4 @@ pub use subscriptions::{
 };
 pub use verdict::{VerdictError, VerdictState};
 pub use vulnerability_database::DatabaseState;
+pub use watches::{RepositoryError, WatchedRepository};

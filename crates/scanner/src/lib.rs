@@ -31,7 +31,7 @@ pub use options::{
     ScanOptions, Secret, Timeouts,
 };
 pub use progress::{LayerStart, Progress, Stage};
-pub use registry::{EcrLogin, EcrRequest, Ping, ecr_login, parse_ecr_host, ping};
+pub use registry::{EcrLogin, EcrRequest, Ping, ecr_login, list_tags, parse_ecr_host, ping};
 pub use source::{ImageSource, ParseImageSourceError};
 // Callers build options without naming the crate that owns the limits.
 pub use image_layers::ImageLimits;

@@ -70,7 +70,7 @@ pub async fn load(source: &ImageSource, options: &ScanOptions) -> Result<Scanned
 }
 
 /// Runs the work until it is done, cancelled, or out of time. Work on other threads notices within one read.
-async fn bounded<T>(
+pub(crate) async fn bounded<T>(
     options: &ScanOptions,
     work: impl Future<Output = Result<T, ScanError>>,
 ) -> Result<T, ScanError> {

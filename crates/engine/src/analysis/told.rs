@@ -1,6 +1,7 @@
 //! Telling the accounts that have an image how its analysis went.
 
 use jiff::Timestamp;
+use model::Digest;
 use serde_json::{Map, Value, json};
 use storage::WriteTransaction;
 
@@ -43,8 +44,58 @@ pub(super) async fn tell_status(
     Ok(())
 }
 
+/// An image that was added under a tag.
+pub(crate) struct AddedTag<'a> {
+    pub(crate) account: &'a str,
+    pub(crate) full_tag: &'a str,
+    pub(crate) digest: &'a Digest,
+    pub(crate) annotations: &'a Map<String, Value>,
+    /// How far its analysis was; `None`: the image is new.
+    pub(crate) before: Option<AnalysisStatus>,
+    /// How far it is now.
+    pub(crate) next: AnalysisStatus,
+    pub(crate) is_new_tag: bool,
+}
+
+/// Tells that adding an image changed its state, or that a tag came to an image whose analysis is there already.
+pub(crate) async fn tell_added(
+    engine: &Engine,
+    tx: &mut WriteTransaction,
+    added: &AddedTag<'_>,
+    now: Timestamp,
+) -> Result<(), StorageError> {
+    let Some(before) = added.before else { return Ok(()) };
+    let is_available = before == AnalysisStatus::Analyzed && added.next == AnalysisStatus::Analyzed;
+    if before == added.next && !(is_available && added.is_new_tag) {
+        return Ok(());
+    }
+    let digest = added.digest.to_string();
+    let payload = status_change(&digest, before.name(), added.next.name(), added.annotations);
+    if is_available {
+        let mut details = payload.clone();
+        details.insert("subscription_type".to_owned(), json!("analysis_update"));
+        let event = NewEvent {
+            account: added.account,
+            kind: "user.image.analysis.completed",
+            level: Level::Info,
+            message: "Image analysis available".to_owned(),
+            details: Value::Object(details),
+            resource: Resource::new("image_tag", added.full_tag),
+            service: Service::Catalog,
+        };
+        record(engine, tx, &event, now).await?;
+    }
+    let notification = Notification {
+        account: added.account,
+        kind: NotificationKind::AnalysisUpdate,
+        subscription_key: added.full_tag,
+        payload,
+    };
+    notify(engine, tx, &notification, now).await
+}
+
 /// What is told about a change, in events and to webhooks.
-pub(crate) fn status_change(
+fn status_change(
     digest: &str,
     before: &str,
     next: &str,

@@ -6,7 +6,6 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use scanner::{ScanError, ScanErrorKind};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -247,36 +246,13 @@ fn to_api_error(error: AddImageError) -> ApiError {
     let message = error.to_string();
     let bad_request = |message| ApiError::engine(StatusCode::BAD_REQUEST, message);
     match error {
-        AddImageError::Registry(source) => bad_request(message)
-            .with_detail("error_codes", json!(error_codes(&source)))
-            .with_detail("raw_exception_message", chain(&source)),
-        AddImageError::Login(source) => bad_request(message)
-            .with_detail("error_codes", json!(["REGISTRY_PERMISSION_DENIED"]))
-            .with_detail("raw_exception_message", chain(&source)),
+        AddImageError::Registry(_) | AddImageError::Login(_) => bad_request(message)
+            .with_detail("error_codes", json!(error.codes()))
+            .with_detail("raw_exception_message", error.reason()),
         AddImageError::DockerfileNeedsForce { digest, tag } => {
             bad_request(message).with_detail("digest", digest.to_string()).with_detail("tag", tag)
         }
         AddImageError::NoAccount(_) | AddImageError::ForceNeedsKnownDigest => bad_request(message),
         AddImageError::Storage(error) => error.into(),
-    }
-}
-
-/// The code that clients know for a registry's refusal.
-fn error_codes(error: &ScanError) -> Vec<&'static str> {
-    match error {
-        // A list without the wanted platform has never had a code.
-        ScanError::PlatformMissing { .. } => return Vec::new(),
-        ScanError::ManifestSchema1 => return vec!["REGISTRY_NOT_SUPPORTED"],
-        _ => {}
-    }
-    match error.kind() {
-        ScanErrorKind::NotFound => vec!["REGISTRY_IMAGE_NOT_FOUND"],
-        ScanErrorKind::Unauthorized => vec!["REGISTRY_PERMISSION_DENIED"],
-        ScanErrorKind::RateLimited | ScanErrorKind::Unreachable => vec!["REGISTRY_NOT_ACCESSIBLE"],
-        ScanErrorKind::BadImage
-        | ScanErrorKind::LimitExceeded
-        | ScanErrorKind::Unsupported
-        | ScanErrorKind::Io
-        | ScanErrorKind::Cancelled => vec!["UNKNOWN"],
     }
 }

@@ -25,6 +25,7 @@ mod openapi;
 mod permission;
 mod policies;
 mod registries;
+mod repositories;
 mod root;
 mod sboms;
 mod services;
@@ -114,6 +115,7 @@ pub fn router(engine: Arc<Engine>) -> Router {
         .route("/events", get(events::list).delete(events::delete_many))
         .route("/events/{id}", get(events::get).delete(events::delete))
         .route("/event_types", get(event_types::list))
+        .route("/repositories", post(repositories::add))
         .route("/subscriptions", get(subscriptions::list).post(subscriptions::add))
         .route(
             "/subscriptions/{id}",

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use storage::{NewJob, QueueError, WriteTransaction, to_micros};
 
 use super::{AnalysisStatus, ImageFilter, ImageRecord, ImageStatus};
-use crate::analysis::{AnalysisJob, JOB_KIND};
+use crate::analysis::{AddedTag, AnalysisJob, JOB_KIND, tell_added};
 use crate::subscriptions::subscribe_tag;
 use crate::{Engine, LoginError, StorageError};
 
@@ -100,32 +100,9 @@ impl Engine {
         {
             return Err(AddImageError::NoAccount(request.account.clone()));
         }
-        let asked = match &request.pull {
-            Pull::Reference => request.reference.clone(),
-            Pull::Digest(digest) => request.reference.at_digest(digest.clone()),
-        };
-        let options = match self.scan_options(&request.account, &asked, options).await {
-            Ok(options) => options,
-            Err(LoginError::Storage(error)) => return Err(AddImageError::Storage(error)),
-            Err(error) => return Err(AddImageError::Login(error)),
-        };
-        let resolved = scanner::resolve(&asked, &options)
-            .await
-            .map_err(|error| AddImageError::Registry(Box::new(error)))?;
-        let now = self.now();
+        let resolved = self.resolve_for(&request.account, &request.asked(), options).await?;
         let mut tx = self.storage.begin().await.map_err(AddImageError::storage("begin"))?;
-        let is_wanted = store_image(&mut tx, request, &resolved, now).await?;
-        store_tag(&mut tx, request, &resolved.digest, now).await?;
-        if let Some(full_tag) = request.reference.full_tag() {
-            subscribe_tag(&mut tx, &request.account, &full_tag, request.autosubscribe, now)
-                .await
-                .map_err(AddImageError::Storage)?;
-        }
-        if is_wanted {
-            want_analysis(&mut tx, &request.reference, &resolved.digest, request.priority, now)
-                .await
-                .map_err(AddImageError::storage("want the analysis"))?;
-        }
+        self.store_resolved(&mut tx, request, &resolved, self.now()).await?;
         tx.commit().await.map_err(AddImageError::storage("commit"))?;
         self.work_arrived.notify_one();
         let mut records = self
@@ -137,19 +114,63 @@ impl Engine {
 
     /// Adds an image, or moves its tag, and wants its analysis where there is none; under the limits of the settings.
     ///
-    /// The registry is asked once, for manifest and configuration.
+    /// The registry is asked once, for manifest and configuration; that it does not tell is recorded as an event.
     pub async fn add_image(&self, request: &AddImage) -> Result<ImageRecord, AddImageError> {
-        self.add_image_with(request, &self.settings.scan).await
+        let added = self.add_image_with(request, &self.settings.scan).await;
+        if let Err(error @ (AddImageError::Registry(_) | AddImageError::Login(_))) = &added {
+            self.tell_lookup_failure(&request.account, &request.asked().to_string(), error).await;
+        }
+        added
+    }
+
+    /// Writes what adding an image means, in the caller's transaction; wake the workers after it.
+    pub(crate) async fn store_resolved(
+        &self,
+        tx: &mut WriteTransaction,
+        request: &AddImage,
+        resolved: &ResolvedImage,
+        now: Timestamp,
+    ) -> Result<(), AddImageError> {
+        let stored = store_image(tx, request, resolved, now).await?;
+        let is_new_tag = store_tag(tx, request, &resolved.digest, now).await?;
+        if let Some(full_tag) = request.reference.full_tag() {
+            subscribe_tag(tx, &request.account, &full_tag, request.autosubscribe, now)
+                .await
+                .map_err(AddImageError::Storage)?;
+            let added = AddedTag {
+                account: &request.account,
+                full_tag: &full_tag,
+                digest: &resolved.digest,
+                annotations: &stored.annotations,
+                before: stored.before,
+                next: stored.next,
+                is_new_tag,
+            };
+            tell_added(self, tx, &added, now).await.map_err(AddImageError::Storage)?;
+        }
+        if matches!(stored.next, AnalysisStatus::NotAnalyzed | AnalysisStatus::Analyzing) {
+            want_analysis(tx, &request.reference, &resolved.digest, request.priority, now)
+                .await
+                .map_err(AddImageError::storage("want the analysis"))?;
+        }
+        Ok(())
     }
 }
 
-/// Writes the image's row. Returns whether its analysis is wanted.
+/// What became of the image's row.
+struct StoredImage {
+    before: Option<AnalysisStatus>,
+    next: AnalysisStatus,
+    annotations: Map<String, Value>,
+}
+
+/// Writes the image's row.
 async fn store_image(
     tx: &mut WriteTransaction,
     request: &AddImage,
     resolved: &ResolvedImage,
     now: Timestamp,
-) -> Result<bool, AddImageError> {
+) -> Result<StoredImage, AddImageError> {
     let digest = resolved.digest.to_string();
     let existing: Option<(String, String, i64, String)> = storage::query(
         "SELECT analysis_status, annotations, created_us, image_status FROM images \
@@ -195,20 +216,20 @@ async fn store_image(
     .bind(resolved.parent_digest.to_string())
     .bind(resolved.image_id.to_string())
     .bind(next.name())
-    .bind(annotations)
+    .bind(serde_json::to_string(&annotations).map_err(AddImageError::storage("write the annotations"))?)
     .bind(&request.dockerfile)
     .bind(created.unwrap_or_else(|| to_micros(now)))
     .bind(to_micros(now))
     .execute(tx)
     .await
     .map_err(AddImageError::storage("store the image"))?;
-    Ok(next == AnalysisStatus::NotAnalyzed || next == AnalysisStatus::Analyzing)
+    Ok(StoredImage { before: status, next, annotations })
 }
 
 fn merge_annotations(
     existing: Option<&str>,
     changes: &Map<String, Value>,
-) -> Result<String, serde_json::Error> {
+) -> Result<Map<String, Value>, serde_json::Error> {
     let mut merged: Map<String, Value> = existing.map_or_else(|| Ok(Map::new()), serde_json::from_str)?;
     for (key, value) in changes {
         if value == "null" {
@@ -217,16 +238,29 @@ fn merge_annotations(
             merged.insert(key.clone(), value.clone());
         }
     }
-    serde_json::to_string(&merged)
+    Ok(merged)
 }
 
 /// Points the tag at the digest. A tag that is there already keeps the time it was detected, unless it had moved away.
+/// Returns whether this image had not had the tag yet.
 async fn store_tag(
     tx: &mut WriteTransaction,
     request: &AddImage,
     digest: &Digest,
     now: Timestamp,
-) -> Result<(), AddImageError> {
+) -> Result<bool, AddImageError> {
+    let is_there: bool = storage::query(
+        "SELECT EXISTS (SELECT 1 FROM image_tags \
+         WHERE account = $1 AND registry = $2 AND repository = $3 AND tag = $4 AND digest = $5)",
+    )
+    .bind(&request.account)
+    .bind(request.reference.registry())
+    .bind(request.reference.repository())
+    .bind(request.reference.tag().unwrap_or_default())
+    .bind(digest.to_string())
+    .fetch_value(&mut *tx)
+    .await
+    .map_err(AddImageError::storage("look for the tag"))?;
     let created = request.created_at.unwrap_or(now);
     storage::query(
         "INSERT INTO image_tags (account, registry, repository, tag, digest, created_us, updated_us, detected_us) \
@@ -247,7 +281,7 @@ async fn store_tag(
     .execute(tx)
     .await
     .map_err(AddImageError::storage("store the tag"))?;
-    Ok(())
+    Ok(!is_there)
 }
 
 /// Wants the analysis of a digest: once, however many accounts and requests ask.

@@ -2,6 +2,7 @@
 
 mod add;
 mod delete;
+mod lookup;
 mod query;
 mod reference;
 

@@ -201,6 +201,33 @@ impl Engine {
         Ok(subscription)
     }
 
+    /// Makes a subscription or changes the one that is there, and switches it on.
+    pub(crate) async fn put_subscription(
+        &self,
+        account: &str,
+        key: &str,
+        kind: SubscriptionKind,
+        value: &str,
+    ) -> Result<Subscription, StorageError> {
+        let mut tx = self.storage.begin().await.map_err(StorageError::at("begin"))?;
+        let row = storage::query_built(format!(
+            "INSERT INTO subscriptions ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, 1, $6, $6) \
+             ON CONFLICT (account, subscription_key, type) DO UPDATE SET value = excluded.value, \
+               is_active = excluded.is_active, updated_us = excluded.updated_us RETURNING {COLUMNS}"
+        ))
+        .bind(account)
+        .bind(key)
+        .bind(kind.name())
+        .bind(subscription_id(account, key, kind))
+        .bind(value)
+        .bind(to_micros(self.now()))
+        .fetch_one(&mut tx)
+        .await
+        .map_err(StorageError::at("store a subscription"))?;
+        tx.commit().await.map_err(StorageError::at("commit"))?;
+        read_subscription(&row)
+    }
+
     /// Changes a subscription. Its key and kind are what it is, and stay.
     pub async fn change_subscription(
         &self,
@@ -239,7 +266,9 @@ impl Engine {
         match subscription.kind {
             SubscriptionKind::PolicyEvaluation => self.hurry_duty("policy_evaluation").await,
             SubscriptionKind::VulnerabilityUpdate => self.hurry_duty("vulnerability_update").await,
-            _ => Ok(()),
+            SubscriptionKind::TagUpdate => self.hurry_duty("tag_watch").await,
+            SubscriptionKind::RepositoryUpdate => self.hurry_duty("repository_watch").await,
+            SubscriptionKind::AnalysisUpdate => Ok(()),
         }
     }
 

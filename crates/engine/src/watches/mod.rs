@@ -6,8 +6,14 @@
 
 mod findings;
 mod judge;
+mod politeness;
+mod repositories;
 mod results;
 mod subscribed;
+mod tags;
 
 pub(crate) use judge::judge_tag;
+pub(crate) use repositories::watch_repositories;
+pub use repositories::{RepositoryError, WatchedRepository};
 pub(crate) use subscribed::{begin_watching, watch_policies, watch_vulnerabilities};
+pub(crate) use tags::watch_tags;

@@ -103,7 +103,7 @@ async fn watched_digests(
         Some(reference) => storage::query(
             "SELECT t.digest FROM image_tags t JOIN images i ON i.account = t.account AND i.digest = t.digest \
              WHERE t.account = $1 AND t.registry = $2 AND t.repository = $3 AND t.tag = $4 \
-             AND i.analysis_status = 'analyzed' ORDER BY t.detected_us DESC, t.digest LIMIT 1",
+             AND i.analysis_status = 'analyzed' AND i.image_status = 'active' ORDER BY t.detected_us DESC, t.digest LIMIT 1",
         )
         .bind(account)
         .bind(reference.registry())

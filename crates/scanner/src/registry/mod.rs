@@ -7,6 +7,7 @@ mod ecr;
 mod files;
 mod helper;
 mod ping;
+mod tags;
 mod token;
 mod transport;
 
@@ -19,6 +20,7 @@ use tokio::time::Instant;
 pub use connections::Connections;
 pub use ecr::{EcrLogin, EcrRequest, ecr_login, parse_ecr_host};
 pub use ping::{Ping, ping};
+pub use tags::list_tags;
 pub(crate) use transport::length;
 
 use crate::error::ScanError;
@@ -175,6 +177,17 @@ impl RegistryClient {
     ) -> Result<Option<Answer>, ScanError> {
         let mut url = self.base.clone();
         url.set_path(&format!("/v2/{}/{kind}/{name}", self.repository));
+        self.get_address(url, accept, start, what).await
+    }
+
+    /// [`Self::get`] for an address of this repository.
+    async fn get_address(
+        &self,
+        url: Url,
+        accept: &'static str,
+        start: u64,
+        what: &str,
+    ) -> Result<Option<Answer>, ScanError> {
         let key = AuthorizationKey {
             credentials: self.options.credentials.clone(),
             registry: self.registry.clone(),

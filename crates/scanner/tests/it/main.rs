@@ -13,3 +13,5 @@ mod faults;
 mod registry;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod tags;
