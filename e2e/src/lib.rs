@@ -2,8 +2,10 @@
 //!
 //! The tests themselves are in `tests/`, one file per story.
 
+mod old_client;
 mod stage;
 mod terminal;
 
+pub use old_client::OldClient;
 pub use stage::{ADMIN_PASSWORD, Engine, EngineOptions, Webhook, WebhookOptions, address_in, http_status};
-pub use terminal::{build_database, feed_file, run_lazaret};
+pub use terminal::{build_database, build_database_from, feed_file, run_lazaret};

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use engine_client::{Client, ClientSettings};
 use testkit::{Cluster, Program, RunningProgram, Scratch, wait_until};
 
-use crate::terminal::{build_database, run_lazaret};
+use crate::terminal::{build_database, build_database_from, run_lazaret};
 
 /// The password that every engine here is given for its first user.
 pub const ADMIN_PASSWORD: &str = "e2e-password";
@@ -24,6 +24,12 @@ pub struct EngineOptions {
     pub active_policy: Option<String>,
     /// Whether there is a vulnerability database.
     pub with_database: bool,
+    /// Feeds, by kind and file, that the vulnerability database is built from.
+    pub feeds: Vec<(&'static str, PathBuf)>,
+    /// Settings, as `key=value`.
+    pub settings: Vec<String>,
+    /// PostgreSQL instead of SQLite.
+    pub storage_url: Option<String>,
 }
 
 /// `lazaret serve`, with its data in a temporary folder.
@@ -43,6 +49,9 @@ impl Engine {
             Self { program: None, options: options.clone(), address: "127.0.0.1:0".to_owned(), scratch };
         if options.with_database {
             build_database(&engine.data_folder().join("vulnerability.db"))?;
+        }
+        if !options.feeds.is_empty() {
+            build_database_from(&options.feeds, &engine.data_folder().join("vulnerability.db"))?;
         }
         engine.resume()?;
         if let Some(policy) = &options.active_policy {
@@ -78,6 +87,11 @@ impl Engine {
         Ok(())
     }
 
+    /// Adds settings, `key=value`, for the next start.
+    pub fn add_settings(&mut self, settings: &[&str]) {
+        self.options.settings.extend(settings.iter().map(|setting| (*setting).to_owned()));
+    }
+
     /// Starts it again at the address and on the data it had.
     pub fn resume(&mut self) -> Result<()> {
         let program = Program::lazaret()?
@@ -86,8 +100,13 @@ impl Engine {
             .argument(self.data_folder())
             .arguments(["--listen", "127.0.0.1:0", "--engine-listen", &self.address])
             .arguments(self.options.insecure_registries.iter().flat_map(|host| ["--insecure-registry", host]))
-            .environment("LAZARET_ADMIN_PASSWORD", ADMIN_PASSWORD)
-            .start()?;
+            .arguments(self.options.settings.iter().flat_map(|setting| ["--set", setting]))
+            .environment("LAZARET_ADMIN_PASSWORD", ADMIN_PASSWORD);
+        let program = match &self.options.storage_url {
+            Some(url) => program.environment("LAZARET_STORAGE_URL", url),
+            None => program,
+        };
+        let program = program.start()?;
         let line = program.wait_for_line("engine API", START_DEADLINE)?;
         self.address = address_in(&line, "http://")?;
         self.program = Some(program);

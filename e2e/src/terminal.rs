@@ -17,8 +17,16 @@ pub fn run_lazaret(arguments: &[&str]) -> Result<Output> {
 
 /// Builds a database out of [`feed_file`].
 pub fn build_database(output: &Path) -> Result<()> {
-    let feed = format!("debian-tracker={}", feed_file().display());
+    build_database_from(&[("debian-tracker", feed_file())], output)
+}
+
+/// Builds a database out of feeds: kind and file of each.
+pub fn build_database_from(feeds: &[(&str, PathBuf)], output: &Path) -> Result<()> {
+    let feeds: Vec<String> = feeds.iter().map(|(kind, file)| format!("{kind}={}", file.display())).collect();
+    let mut arguments = vec!["db", "build"];
+    arguments.extend(feeds.iter().flat_map(|feed| ["--feed", feed]));
     let output = output.to_string_lossy();
-    run_lazaret(&["db", "build", "--feed", &feed, "-o", &output])?.success()?;
+    arguments.extend(["-o", &output]);
+    run_lazaret(&arguments)?.success()?;
     Ok(())
 }

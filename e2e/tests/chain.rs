@@ -31,6 +31,7 @@ impl Stage {
             insecure_registries: vec![registry.host()],
             active_policy: Some("reject_high".to_owned()),
             with_database: true,
+            ..EngineOptions::default()
         })?;
         let cluster = Cluster::start()?;
         let webhook = Webhook::start(

@@ -30,6 +30,7 @@ impl Stage {
             insecure_registries: vec![registry.host()],
             active_policy: Some("allow_all_and_warn".to_owned()),
             with_database: true,
+            ..EngineOptions::default()
         })?;
         let cluster = Cluster::start()?;
         for (name, label) in [("open", "allow"), ("closed", "deny")] {

@@ -1,19 +1,11 @@
 //! Exchanges of old clients, played against the router: see `testkit::exchanges` for their form.
 
-use std::time::Duration;
-
 use advisory_feeds::FeedLimits;
 use model::FeedKind;
-use testkit::exchanges::{ExchangePlayer, ExchangeStage};
+use testkit::exchanges::{ExchangePlayer, ExchangeStage, SESSIONS};
 use vulnerability_db::DatabaseSource;
 
 use crate::support::{PASSWORD, TestEngine, clock, database_path, settings};
-
-/// Paths that are not served yet; the steps about them are left out.
-const NOT_SERVED_YET: [&str; 3] = ["/query", "/imports", "/system/feeds"];
-
-/// Sessions about nothing else than what is not served yet. Whoever serves it takes the line out.
-const NOT_PLAYED_YET: [&str; 5] = ["subscriptions", "events", "queries", "deletion", "extras"];
 
 fn write_database(folder: &std::path::Path) {
     let sources = ExchangeStage::write_feeds(folder).unwrap().into_iter().map(|(kind, path)| {
@@ -27,51 +19,57 @@ fn write_database(folder: &std::path::Path) {
     vulnerability_db::write(&image, &database_path(folder)).unwrap();
 }
 
-async fn play(file: &'static str, with_workers: bool) {
-    if NOT_PLAYED_YET.contains(&file) {
-        return;
-    }
+async fn play(file: &'static str) {
+    let with_workers = SESSIONS.iter().any(|session| session.file == file && session.with_workers);
     let folder = tempfile::tempdir().unwrap();
     write_database(folder.path());
     let stage = ExchangeStage::start().unwrap();
     let mut settings = settings(folder.path(), Some(stage.registry()));
     // As where they were recorded.
     settings.are_tokens_given = false;
-    settings.intervals.account_deletion = Duration::from_secs(5);
-    let engine = TestEngine::start(settings, with_workers).await.with_duties();
+    settings.intervals.account_deletion = std::time::Duration::from_secs(1);
+    settings.intervals.image_deletion = std::time::Duration::from_secs(1);
+    let engine = TestEngine::start(settings, with_workers).await;
     let player = ExchangePlayer::new(&engine.url, PASSWORD, &stage).unwrap();
-    let mut player = player.without(&NOT_SERVED_YET);
+    // Not before: what is being deleted must be there as long as the session looks at it.
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let (duties, runtime) = (engine.engine.clone(), tokio::runtime::Handle::current());
+    let run_duties = move || {
+        let _duties = runtime.spawn(duties.run_duties(async { drop(stopped.await) }));
+    };
+    let mut player = player.before_waiting(run_duties);
     let played = tokio::task::spawn_blocking(move || player.play(file)).await.unwrap();
+    drop(stop);
     engine.close().await;
     let problems = played.err().map(|problems| format!("{problems:#}")).unwrap_or_default();
     assert!(problems.is_empty(), "{problems}");
 }
 
 macro_rules! sessions {
-    ($($name:ident: $file:literal, $with_workers:literal;)*) => {
+    ($($name:ident: $file:literal;)*) => {
         $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $name() {
-                play($file, $with_workers).await;
+                play($file).await;
             }
         )*
     };
 }
 
 sessions! {
-    without_asking_who_asks: "open", false;
-    images_that_wait_for_their_analysis: "waiting", false;
-    images_that_are_analyzed: "analyzed", true;
-    the_webhook_of_old: "webhook", true;
-    policies: "policies", true;
-    the_system: "system", false;
-    transport: "transport", false;
-    accounts: "accounts", false;
-    registries: "registries", false;
-    subscriptions: "subscriptions", true;
-    events: "events", true;
-    queries: "queries", true;
-    services: "services", false;
-    images_that_go: "deletion", true;
-    what_else_is_asked: "extras", true;
+    without_asking_who_asks: "open";
+    images_that_wait_for_their_analysis: "waiting";
+    images_that_are_analyzed: "analyzed";
+    the_webhook_of_old: "webhook";
+    policies: "policies";
+    the_system: "system";
+    transport: "transport";
+    accounts: "accounts";
+    registries: "registries";
+    subscriptions: "subscriptions";
+    events: "events";
+    queries: "queries";
+    services: "services";
+    images_that_go: "deletion";
+    what_else_is_asked: "extras";
 }

@@ -10,6 +10,7 @@
 //! `{name}` in texts, keys and paths stands for what the stage or an earlier step gave that name.
 
 pub mod http;
+mod sessions;
 mod shape;
 mod stage;
 
@@ -24,6 +25,8 @@ use serde_json::Value;
 use crate::environment::workspace_folder;
 use crate::wait::wait_until;
 use http::Answer;
+pub use sessions::{ExchangeSession, SESSIONS};
+use sessions::{NOT_PLAYED_YET, NOT_SERVED_YET};
 pub use stage::{ExchangeStage, FEEDS};
 
 const FOLDER: &str = "crates/engine/tests/it/exchanges";
@@ -94,7 +97,17 @@ pub struct ExchangePlayer {
     first_user: String,
     names: BTreeMap<String, String>,
     shapes: Value,
-    not_served: Vec<String>,
+    before_waiting: Hook,
+}
+
+/// What is done once, before the first step that waits for the engine's own work.
+#[derive(Default)]
+struct Hook(Option<Box<dyn FnOnce() + Send>>);
+
+impl std::fmt::Debug for Hook {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_tuple("Hook").field(&self.0.is_some()).finish()
+    }
 }
 
 impl ExchangePlayer {
@@ -106,26 +119,29 @@ impl ExchangePlayer {
             first_user: format!("admin:{password}"),
             names: stage.names(),
             shapes: read("shapes")?,
-            not_served: Vec::new(),
+            before_waiting: Hook::default(),
         })
     }
 
-    /// Leaves out the steps whose path, without `/v1`, begins with one of these.
+    /// Does something once, before the first step that waits for work that the engine does by itself.
     #[must_use]
-    pub fn without(mut self, paths: &[&str]) -> Self {
-        self.not_served = paths.iter().map(|path| (*path).to_owned()).collect();
+    pub fn before_waiting(mut self, work: impl FnOnce() + Send + 'static) -> Self {
+        self.before_waiting = Hook(Some(Box::new(work)));
         self
     }
 
     /// Plays a file; the error lists every step that was answered otherwise.
     pub fn play(&mut self, file: &str) -> Result<()> {
+        if NOT_PLAYED_YET.contains(&file) {
+            return Ok(());
+        }
         let steps: Vec<Step> =
             serde_json::from_value(read(file)?).with_context(|| format!("`{file}` is no list of steps"))?;
         ensure!(!steps.is_empty(), "`{file}` has no steps");
         let mut problems = Vec::new();
         for (number, step) in steps.iter().enumerate() {
             check_reason(step).with_context(|| format!("line {} of `{file}`", number + 2))?;
-            if !self.is_left_out(step)
+            if !is_left_out(step)
                 && let Err(error) = self.take(step)
             {
                 problems.push(format!("{file}.json:{}: {error:#}", number + 2));
@@ -141,19 +157,14 @@ impl ExchangePlayer {
         Ok(())
     }
 
-    fn is_left_out(&self, step: &Step) -> bool {
-        let path = step.send.split(' ').nth(1).unwrap_or_default();
-        let path = path.strip_prefix("/v1").unwrap_or(path);
-        // Another account's matters need accounts.
-        let path = if step.headers.contains_key("x-anchore-account") { "/accounts" } else { path };
-        self.not_served.iter().any(|prefix| path.starts_with(prefix))
-    }
-
     fn take(&mut self, step: &Step) -> Result<()> {
         if let Some(digest) = &step.wait {
             return self.wait_for_analysis(&self.fill(digest));
         }
         let (answer, value) = if step.until {
+            if let Some(work) = self.before_waiting.0.take() {
+                work();
+            }
             let mut last = String::new();
             let awaited = wait_until(UNTIL_DEADLINE, "the answer", || match self.try_once(step) {
                 Ok((answer, value, problems)) if problems.is_empty() => Some((answer, value)),
@@ -307,6 +318,15 @@ impl ExchangePlayer {
             _ => value.clone(),
         }
     }
+}
+
+fn is_left_out(step: &Step) -> bool {
+    let (method, path) = step.send.split_once(' ').unwrap_or_default();
+    let path = path.strip_prefix("/v1").unwrap_or(path);
+    NOT_SERVED_YET.iter().any(|entry| match entry.split_once(' ') {
+        Some((only, prefix)) => only == method && path.starts_with(prefix),
+        None => path.starts_with(entry),
+    })
 }
 
 fn check_reason(step: &Step) -> Result<()> {

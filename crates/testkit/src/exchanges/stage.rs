@@ -92,7 +92,8 @@ impl ExchangeStage {
         &self.registry
     }
 
-    pub(super) fn names(&self) -> BTreeMap<String, String> {
+    /// What the names in exchanges stand for.
+    pub fn names(&self) -> BTreeMap<String, String> {
         self.names.clone()
     }
 
