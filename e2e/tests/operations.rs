@@ -182,3 +182,45 @@ fn an_open_request_is_waited_for_and_a_second_signal_does_not_wait() -> Result<(
     ensure!(status.code() == Some(1), "{status}");
     Ok(())
 }
+
+#[test]
+fn a_running_server_is_backed_up_and_restored_into_postgres() -> Result<()> {
+    let (data, other) = (Scratch::new("serve")?, Scratch::new("restored")?);
+    let database = postgres_database()?;
+    let start = |data: &Scratch, url: Option<&str>| -> Result<RunningProgram> {
+        let program = Program::lazaret()?
+            .arguments(["serve", "--listen", "127.0.0.1:0", "--engine-listen", "127.0.0.1:0", "--data-dir"])
+            .argument(data.path())
+            .environment("LAZARET_ADMIN_PASSWORD", ADMIN_PASSWORD);
+        let program =
+            url.into_iter().fold(program, |program, url| program.environment("LAZARET_STORAGE_URL", url));
+        let server = program.start()?;
+        server.wait_for_line("lazaret admission --engine-url", DEADLINE)?;
+        Ok(server)
+    };
+    let server = start(&data, None)?;
+    let activated = ask(&address(&server, "engine API")?, async |client| {
+        client.activate_policy("deny_all", soon()).await
+    })?;
+    ensure!(activated.active);
+    let file = other.path().join("lazaret.backup");
+    let command = |name: &str, data: &Scratch| -> Result<Program> {
+        Ok(Program::lazaret()?.arguments([name, "--data-dir"]).argument(data.path()).argument(&file))
+    };
+    let said = command("backup", &data)?.run(b"")?.success()?;
+    ensure!(said.contains("tables"), "{said}");
+    let refused = command("restore", &data)?.argument("--replace").run(b"")?.failure()?;
+    ensure!(refused.contains("another server uses"), "{refused}");
+    server.stop()?;
+
+    let restored = Scratch::new("target")?;
+    let restore = command("restore", &restored)?.environment("LAZARET_STORAGE_URL", &database.url);
+    restore.run(b"")?.success()?;
+    let refused = restore.run(b"")?.failure()?;
+    ensure!(refused.contains("--replace") && !refused.contains("correct-horse"), "{refused}");
+    let server = start(&restored, Some(&database.url))?;
+    let policies = ask(&address(&server, "engine API")?, async |client| client.list_policies(soon()).await)?;
+    ensure!(policies.iter().any(|policy| policy.active && policy.id == "deny_all"));
+    server.stop()?;
+    Ok(())
+}

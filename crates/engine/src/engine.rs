@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Name of the database file in the data folder.
-const STORAGE_FILE: &str = "engine.db";
+pub(crate) const STORAGE_FILE: &str = "engine.db";
 /// Name of the key file in the data folder.
 const KEY_FILE: &str = "sealing.keys";
 /// Lists of exceptions that are kept, one for each account.
@@ -103,6 +103,15 @@ pub struct EngineStatus {
     pub jobs: JobCounts,
 }
 
+/// The migrations of the engine's tables.
+pub(crate) fn migrations() -> Migrations {
+    Migrations {
+        owner: "engine",
+        sqlite: sqlx::migrate!("./migrations/sqlite"),
+        postgres: sqlx::migrate!("./migrations/postgres"),
+    }
+}
+
 impl Engine {
     /// Opens a data folder, or makes a new one with the administrator and the first policies.
     ///
@@ -117,12 +126,7 @@ impl Engine {
         let location =
             settings.storage.clone().unwrap_or_else(|| Location::File(settings.data_dir.join(STORAGE_FILE)));
         let storage = Database::open(&location).await.map_err(EngineError::Open)?;
-        let migrations = Migrations {
-            owner: "engine",
-            sqlite: sqlx::migrate!("./migrations/sqlite"),
-            postgres: sqlx::migrate!("./migrations/postgres"),
-        };
-        storage.migrate(migrations).await.map_err(EngineError::Migrate)?;
+        storage.migrate(migrations()).await.map_err(EngineError::Migrate)?;
         let (generated_password, is_new) =
             accounts::bootstrap(&storage, settings.admin_password.as_deref(), now)
                 .await

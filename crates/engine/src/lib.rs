@@ -10,6 +10,7 @@
 mod accounts;
 mod analysis;
 mod archive;
+mod backup;
 mod contents;
 mod duties;
 mod engine;
@@ -39,6 +40,7 @@ pub use archive::{
     ArchiveImage, ArchiveRule, ArchiveRuleError, ArchiveSummary, ArchivedImage, ArchivedTag, Exclusion,
     NewArchiveRule, RestoreImageError, Selector, Transition,
 };
+pub use backup::{BackupError, BackupSummary, backup, restore};
 pub use contents::AnalyzedImage;
 pub use engine::{Engine, EngineError, EngineStatus};
 pub use evaluation::{EvaluateError, Evaluation, EvaluationQuestion, ImageReport, PastEvaluation};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::admission::arguments::AdmissionArguments;
-use crate::config::flags::{OfServe, OfWork, SettingFlags};
+use crate::config::flags::{OfServe, OfStorage, OfWork, SettingFlags};
 
 /// May this image run here? Lazaret lists what an image holds, knows which of it is vulnerable, and keeps what a
 /// policy refuses out of your clusters.
@@ -39,6 +39,10 @@ pub(crate) enum Command {
     Serve(Box<ServeArguments>),
     /// Analyse images for a `serve` elsewhere that shares its PostgreSQL
     Work(Box<WorkArguments>),
+    /// Copy everything that a `serve` keeps into one file, also while it runs
+    Backup(Box<BackupArguments>),
+    /// Put everything from a backup back, into SQLite or PostgreSQL
+    Restore(Box<RestoreArguments>),
     /// Check a configuration, or print one
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -326,6 +330,33 @@ pub(crate) struct ServeArguments {
 pub(crate) struct WorkArguments {
     #[command(flatten)]
     pub(crate) settings: SettingFlags<OfWork>,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The file holds password hashes, sealed credentials and the keys that open them: keep it as you keep those."
+)]
+pub(crate) struct BackupArguments {
+    /// File to write; it must not exist
+    pub(crate) file: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) settings: SettingFlags<OfStorage>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Stop `serve` and `work` before. A damaged or foreign file changes nothing.\n\n\
+    From a file into PostgreSQL:\n  LAZARET_STORAGE_URL=postgres://… lazaret restore lazaret.backup")]
+pub(crate) struct RestoreArguments {
+    /// The backup
+    pub(crate) file: PathBuf,
+
+    /// Replace what is there; it is lost
+    #[arg(long)]
+    pub(crate) replace: bool,
+
+    #[command(flatten)]
+    pub(crate) settings: SettingFlags<OfStorage>,
 }
 
 #[derive(Debug, Subcommand)]

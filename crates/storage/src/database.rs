@@ -73,10 +73,42 @@ pub enum OpenError {
 
 /// Why the tables could not be brought up to date.
 #[derive(Debug, thiserror::Error)]
-#[error("bring the tables of `{owner}` up to date")]
+#[error("bring the tables of `{owner}` up to date{}", self.advice())]
 pub struct MigrateError {
     owner: &'static str,
     source: sqlx::migrate::MigrateError,
+}
+
+impl Migrations {
+    /// The number of the last one.
+    pub fn newest(&self) -> i64 {
+        self.sqlite.iter().map(|migration| migration.version).max().unwrap_or(0)
+    }
+}
+
+impl MigrateError {
+    pub(crate) fn new(owner: &'static str, source: sqlx::migrate::MigrateError) -> Self {
+        Self { owner, source }
+    }
+
+    fn advice(&self) -> String {
+        match &self.source {
+            sqlx::migrate::MigrateError::VersionMissing(version) => format!(
+                ": a newer program has made version {version} of them, which this program does not know; \
+                 use that program, or restore a backup that was made before it"
+            ),
+            _ => String::new(),
+        }
+    }
+}
+
+/// The migrations of the job queue.
+pub fn queue_migrations() -> Migrations {
+    Migrations {
+        owner: "storage",
+        sqlite: sqlx::migrate!("./migrations/sqlite"),
+        postgres: sqlx::migrate!("./migrations/postgres"),
+    }
 }
 
 impl Database {
@@ -99,13 +131,8 @@ impl Database {
         };
         let backend = backend.map_err(|source| OpenError::Connect { location: location.clone(), source })?;
         let database = Self { location: location.clone(), backend };
-        let migrations = Migrations {
-            owner: "storage",
-            sqlite: sqlx::migrate!("./migrations/sqlite"),
-            postgres: sqlx::migrate!("./migrations/postgres"),
-        };
         database
-            .migrate(migrations)
+            .migrate(queue_migrations())
             .await
             .map_err(|source| OpenError::Queue { location: location.clone(), source })?;
         Ok(database)

@@ -3,6 +3,7 @@
 //! Knows nothing of what the tables of its users mean: `engine` and others own their migrations and their SQL and run
 //! both through [`Database`]. There is no clock here; every time is an argument.
 
+mod copy;
 mod database;
 mod location;
 mod query;
@@ -12,7 +13,8 @@ mod sealing;
 mod time;
 mod transaction;
 
-pub use database::{Database, MigrateError, Migrations, OpenError};
+pub use copy::{Copy, TableForm, Values};
+pub use database::{Database, MigrateError, Migrations, OpenError, queue_migrations};
 pub use location::{Location, PostgresSettings};
 pub use query::{Executor, Query, Value, query, query_built};
 pub use queue::{

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod archives;
+mod backup;
 mod check;
 mod content;
 mod events;

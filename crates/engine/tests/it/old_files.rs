@@ -9,7 +9,7 @@ use crate::support::{TestEngine, database_path, settings, write_database};
 const REGISTRY: &str = "127.0.0.1:41121";
 
 /// Unpacks a file of `tests/data` as the engine's own database in a new data folder.
-fn unpack(name: &str, folder: &Path) {
+pub(crate) fn unpack(name: &str, folder: &Path) {
     let packed = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name);
     let data_dir = folder.join("data");
     fs_err::create_dir_all(&data_dir).unwrap();
@@ -34,7 +34,7 @@ async fn every_earlier_file_is_brought_forward() {
     }
 }
 
-async fn check_contents(engine: &TestEngine, what: &str) {
+pub(crate) async fn check_contents(engine: &TestEngine, what: &str) {
     assert_eq!(engine.get("/user").await.0, StatusCode::OK, "the password holds: {what}");
     let (_, policies) = engine.get("/policies").await;
     let active: Vec<_> = policies.as_array().unwrap().iter().filter(|one| one["active"] == true).collect();

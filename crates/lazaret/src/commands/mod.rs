@@ -1,6 +1,7 @@
 //! One module per command; each turns arguments into one call of the libraries and its result into text.
 
 pub(crate) mod admission;
+mod backup;
 mod bundle;
 mod completions;
 mod config;
@@ -28,6 +29,8 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Db(command) => database::run(command),
         Command::Work(arguments) => work::run(*arguments),
         Command::Policy(command) => policy::run(command),
+        Command::Backup(arguments) => backup::backup(*arguments),
+        Command::Restore(arguments) => backup::restore(*arguments),
         Command::Config(command) => config::run(command),
         Command::Serve(arguments) => serve::run(*arguments),
         Command::Admission(arguments) => admission::run(*arguments),

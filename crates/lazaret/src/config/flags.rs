@@ -24,6 +24,9 @@ pub(crate) struct OfServe;
 /// `lazaret work`.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct OfWork;
+/// `lazaret backup` and `lazaret restore`.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct OfStorage;
 /// `lazaret admission`.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct OfAdmission;
@@ -34,6 +37,10 @@ impl OfCommand for OfServe {
 
 impl OfCommand for OfWork {
     const COMMANDS: Commands = Commands::Workers;
+}
+
+impl OfCommand for OfStorage {
+    const COMMANDS: Commands = Commands::Storage;
 }
 
 impl OfCommand for OfAdmission {

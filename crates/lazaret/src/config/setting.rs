@@ -36,6 +36,8 @@ pub(crate) enum Commands {
     Workers,
     /// These and `admission`, which may hold an engine.
     All,
+    /// These, `backup` and `restore`.
+    Storage,
 }
 
 /// What values a setting takes.

@@ -44,7 +44,7 @@ pub(crate) const SECTIONS: &[(&str, &str)] = &[
 /// Every setting.
 pub(crate) const SETTINGS: &[Setting] = &[
     row("data.folder", Kind::Path, "", "Folder for everything that is stored")
-        .flag(Commands::All, "data-dir", "LAZARET_DATA_DIR")
+        .flag(Commands::Storage, "data-dir", "LAZARET_DATA_DIR")
         .unset("~/.local/share/lazaret"),
     row(
         "data.vulnerability-database",
@@ -52,7 +52,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "",
         "Vulnerability database; a replaced file is taken over while the program runs",
     )
-    .flag(Commands::All, "db", "LAZARET_DB")
+    .flag(Commands::Storage, "db", "LAZARET_DB")
     .unset("vulnerability.db in the data folder"),
     row(
         "data.admin-password",
