@@ -22,7 +22,7 @@ use crate::{
 /// Name of the database file in the data folder.
 pub(crate) const STORAGE_FILE: &str = "engine.db";
 /// Name of the key file in the data folder.
-const KEY_FILE: &str = "sealing.keys";
+pub(crate) const KEY_FILE: &str = "sealing.keys";
 /// Lists of exceptions that are kept, one for each account.
 const EXCEPTION_LISTS_MAX: u64 = 64;
 /// Compiled bundles that are kept.

@@ -8,6 +8,7 @@ pub(crate) mod setting;
 pub(crate) mod table;
 #[cfg(test)]
 mod tests;
+mod webhooks;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read as _};

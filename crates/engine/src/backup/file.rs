@@ -99,7 +99,10 @@ pub(super) struct Writer(zstd::Encoder<'static, Summing<BufWriter<File>>>);
 
 impl Writer {
     pub(super) fn create(path: &Path) -> io::Result<Self> {
-        let file = fs_err::OpenOptions::new().write(true).create_new(true).open(path)?;
+        // Keys are in it: for nobody else.
+        let mut options = fs_err::OpenOptions::new();
+        std::os::unix::fs::OpenOptionsExt::mode(options.options_mut(), 0o600);
+        let file = options.write(true).create_new(true).open(path)?;
         let mut inner = Summing { inner: BufWriter::with_capacity(BUFFER_BYTES, file), sum: Sha256::new() };
         inner.write_all(MAGIC)?;
         inner.write_all(FORM)?;

@@ -23,12 +23,12 @@ pub use self::restore::restore;
 const BATCH_BYTES: usize = 1 << 20;
 const CHUNK_BYTES: usize = 1 << 20;
 /// Files of the data folder that are the tables themselves, or belong to a running process.
-const LEFT_OUT: &[&str] =
-    &[STORAGE_FILE, "engine.db-wal", "engine.db-shm", "engine.db-journal", "lock", "webhook.lock"];
-/// Endings of files that are being written.
-const UNFINISHED: &[&str] = &["tmp", "part", "partial", "new", "restoring", "writing"];
-/// How the vulnerability database is called in the file where it lies outside the data folder.
+const LEFT_OUT: &[&str] = &[STORAGE_FILE, "engine.db-wal", "engine.db-shm", "engine.db-journal"];
+/// Endings of files that are being written, or that say that somebody is there.
+const PASSING: &[&str] = &["lock", "tmp", "part", "partial", "new", "restoring", "writing"];
+/// How the vulnerability database and the keys are called in the file where they lie outside the data folder.
 const DATABASE_ELSEWHERE: &str = "//vulnerability-database";
+const KEYS_ELSEWHERE: &str = "//sealing-keys";
 /// Deeper folders are not of ours.
 const DEPTH_MAX: usize = 8;
 
@@ -259,8 +259,12 @@ fn files(settings: &EngineSettings) -> io::Result<Vec<(String, PathBuf)>> {
             }
         }
     }
-    if !settings.database_path.starts_with(&settings.data_dir) && settings.database_path.is_file() {
-        found.insert((DATABASE_ELSEWHERE.to_owned(), settings.database_path.clone()));
+    let elsewhere =
+        [(DATABASE_ELSEWHERE, Some(&settings.database_path)), (KEYS_ELSEWHERE, settings.key_file.as_ref())];
+    for (name, path) in elsewhere {
+        if let Some(path) = path.filter(|path| !path.starts_with(&settings.data_dir) && path.is_file()) {
+            found.insert((name.to_owned(), path.clone()));
+        }
     }
     Ok(found.into_iter().collect())
 }
@@ -268,7 +272,7 @@ fn files(settings: &EngineSettings) -> io::Result<Vec<(String, PathBuf)>> {
 fn is_kept(path: &str) -> bool {
     let ending = path.rsplit('.').next().unwrap_or_default();
     let name = path.rsplit('/').next().unwrap_or_default();
-    !LEFT_OUT.contains(&path) && !UNFINISHED.contains(&ending) && !name.starts_with('.')
+    !LEFT_OUT.contains(&path) && !PASSING.contains(&ending) && !name.starts_with('.')
 }
 
 fn with_ending(path: &Path, ending: &str) -> PathBuf {

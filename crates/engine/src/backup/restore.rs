@@ -7,10 +7,11 @@ use storage::{Copy, Location, TableForm};
 
 use super::file::{Frame, Reader};
 use super::{
-    BackupError, BackupSummary, DATABASE_ELSEWHERE, check_versions, is_kept, known_tables, location,
-    migrations, with_ending, with_suffix,
+    BackupError, BackupSummary, DATABASE_ELSEWHERE, KEYS_ELSEWHERE, check_versions, is_kept, known_tables,
+    location, migrations, with_ending, with_suffix,
 };
 use crate::EngineSettings;
+use crate::engine::KEY_FILE;
 
 /// Puts everything of a backup into the place that the settings name, and brings the tables up to date.
 ///
@@ -60,7 +61,7 @@ fn verify(path: &Path) -> Result<BackupSummary, BackupError> {
                 rows += batch.len() as u64;
             }
             Frame::File { path } => {
-                target(Path::new(""), Path::new(""), &path)?;
+                target(None, &path)?;
                 (files, is_file) = (files + 1, true);
             }
             Frame::Bytes(_) if is_file => {}
@@ -182,7 +183,7 @@ async fn fill(
                 copy.insert(table, rows).await?;
             }
             Frame::File { path } => {
-                files.begin(target(&settings.data_dir, &settings.database_path, &path)?, is_replacing)?;
+                files.begin(target(Some(settings), &path)?, is_replacing)?;
             }
             Frame::Bytes(bytes) => files.write(&bytes)?,
             Frame::Header { .. } => return Err(damaged("it has two headers".to_owned())),
@@ -197,18 +198,31 @@ async fn fill(
     Ok(tables)
 }
 
-/// Where a file of the backup belongs.
+/// Where a file of the backup belongs; without settings only its name is checked.
 ///
 /// Errors: its name leads out of the data folder, or is one that no backup has.
-fn target(data_dir: &Path, database: &Path, name: &str) -> Result<PathBuf, BackupError> {
-    if name == DATABASE_ELSEWHERE {
-        return Ok(database.to_owned());
+fn target(settings: Option<&EngineSettings>, name: &str) -> Result<PathBuf, BackupError> {
+    let in_data_dir =
+        |name: &str| settings.map_or_else(PathBuf::new, |settings| settings.data_dir.join(name));
+    match name {
+        DATABASE_ELSEWHERE => {
+            return Ok(settings.map_or_else(PathBuf::new, |settings| settings.database_path.clone()));
+        }
+        KEYS_ELSEWHERE => {
+            let chosen = settings.and_then(|settings| settings.key_file.clone());
+            return Ok(chosen.unwrap_or_else(|| in_data_dir(KEY_FILE)));
+        }
+        _ => {}
     }
     let is_inside = Path::new(name).components().all(|component| matches!(component, Component::Normal(_)));
     if name.is_empty() || !is_inside || !is_kept(name) {
         return Err(BackupError::Damaged(format!("it holds a file `{name}`, which no backup has")));
     }
-    Ok(data_dir.join(name))
+    // Keys belong where this place looks for them.
+    match settings.and_then(|settings| settings.key_file.clone()) {
+        Some(chosen) if name == KEY_FILE => Ok(chosen),
+        _ => Ok(in_data_dir(name)),
+    }
 }
 
 /// Files that lie beside their places until everything else is done.

@@ -126,7 +126,7 @@ impl Values {
     }
 
     fn read_environment(&mut self, environment: &BTreeMap<String, String>) {
-        for setting in SETTINGS {
+        for setting in SETTINGS.iter() {
             let variable = setting.variable();
             if let Some(text) = environment.get(&variable) {
                 let source = Source::Variable(variable.clone());

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use engine::{EngineSettings, Intervals};
+use scanner::{ContentSettings, NamedPattern};
 use storage::{Location, PostgresSettings};
 
 use super::flags::SettingFlags;
 use super::layers::{Inputs, Values, load_file};
 use super::setting::Value;
-use super::{DATABASE_FILE, ImageConfig, data_dir_default, docker_config_default, now};
+use super::{DATABASE_FILE, ImageConfig, data_dir_default, docker_config_default, now, webhooks};
 use crate::arguments::LogFormat;
 
 const CONFIG_BYTES_MAX: u64 = 1 << 20;
@@ -154,7 +155,12 @@ fn tls_files(values: &Values, problems: &mut Vec<String>) -> Option<TlsFiles> {
     None
 }
 
-fn check_file(values: &Values, key: &'static str, path: Option<PathBuf>, problems: &mut Vec<String>) {
+pub(super) fn check_file(
+    values: &Values,
+    key: &'static str,
+    path: Option<PathBuf>,
+    problems: &mut Vec<String>,
+) {
     if let Some(path) = path.filter(|path| !path.is_file()) {
         problems.push(format!("{}: there is no file `{}`", values.place(key), path.display()));
     }
@@ -207,6 +213,13 @@ fn engine_settings(
     settings.are_tokens_given = values.is_on("listeners.tokens");
     settings.amazon.region = values.text("registries.amazon-region");
     settings.amazon.endpoint = values.text("registries.amazon-endpoint");
+    settings.contents = contents(values, problems);
+    settings.webhooks = webhooks::settings(values, problems);
+    settings.base_url = values.text("process.address").unwrap_or_else(|| {
+        let scheme = if values.path("listeners.tls-certificate").is_some() { "https" } else { "http" };
+        let address = values.address("listeners.engine").unwrap_or(UNSET);
+        format!("{scheme}://{address}")
+    });
     settings.intervals = intervals(values);
     settings.events_kept = values.duration("duties.events-kept");
     if let Some(name) = values.text("process.name").or(surroundings.machine) {
@@ -252,6 +265,31 @@ fn intervals(values: &Values) -> Intervals {
         feed_update: Intervals::default().feed_update,
         judge_again: Intervals::default().judge_again,
     }
+}
+
+fn contents(values: &Values, problems: &mut Vec<String>) -> Option<ContentSettings> {
+    if !values.is_on("analysis.look-into-files") {
+        return None;
+    }
+    let mut settings = ContentSettings::default();
+    settings.retrieved_paths = values.words("analysis.retrieved-files");
+    for (key, patterns) in [
+        ("analysis.secret-patterns", &mut settings.secret_patterns),
+        ("analysis.content-patterns", &mut settings.content_patterns),
+    ] {
+        for word in values.words(key) {
+            match word.split_once('=') {
+                Some((name, pattern)) if !name.is_empty() && !pattern.is_empty() => {
+                    patterns.push(NamedPattern { name: name.to_owned(), pattern: pattern.to_owned() });
+                }
+                _ => problems.push(format!("{}: `{word}` is not NAME=EXPRESSION", values.place(key))),
+            }
+        }
+    }
+    if let Err(error) = settings.check() {
+        problems.push(format!("{}: {error}", values.place("analysis.secret-patterns")));
+    }
+    Some(settings)
 }
 
 fn scan(values: &Values, settings: &mut EngineSettings) {

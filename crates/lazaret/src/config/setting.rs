@@ -7,7 +7,7 @@ use std::time::Duration;
 const PREFIX: &str = "LAZARET_";
 
 /// One setting.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Setting {
     /// `section.name`, as in the file.
     pub(crate) key: &'static str,
@@ -52,7 +52,6 @@ pub(crate) enum Kind {
     /// `HOST:PORT` with a numeric host.
     Address,
     /// An address that begins with `http://` or `https://`.
-    #[cfg_attr(not(test), expect(dead_code, reason = "addresses of tracing and of webhooks come with them"))]
     Url,
     /// `true` or `false`.
     Switch,

@@ -1,11 +1,14 @@
 //! All settings, in the order in which they are printed.
 
+use std::sync::LazyLock;
+
 use super::setting::{Commands, Kind, Setting};
+use super::webhooks;
 
 const DAY: u64 = 86_400;
 
 /// A setting without a flag of its own.
-const fn row(key: &'static str, kind: Kind, default: &'static str, help: &'static str) -> Setting {
+pub(super) const fn row(key: &'static str, kind: Kind, default: &'static str, help: &'static str) -> Setting {
     Setting { key, kind, default, unset: "none", flag: None, variable: None, commands: Commands::Serve, help }
 }
 
@@ -17,7 +20,7 @@ impl Setting {
         self
     }
 
-    const fn unset(mut self, unset: &'static str) -> Self {
+    pub(super) const fn unset(mut self, unset: &'static str) -> Self {
         self.unset = unset;
         self
     }
@@ -36,13 +39,24 @@ pub(crate) const SECTIONS: &[(&str, &str)] = &[
     ("analysis", "How images are read"),
     ("limits", "What one image may cost; an image that goes over a limit is refused with the limit's name"),
     ("registries", "Where images come from"),
+    (
+        "webhooks",
+        "Who is told what accounts subscribe to; <userId> and <notification_type> in an address are replaced",
+    ),
     ("duties", "What comes back, done once however many processes share a database"),
     ("process", "What this process is called"),
     ("logging", "What is written to standard error"),
 ];
 
 /// Every setting.
-pub(crate) const SETTINGS: &[Setting] = &[
+pub(crate) static SETTINGS: LazyLock<Vec<Setting>> = LazyLock::new(|| {
+    let mut all: Vec<Setting> = ROWS.iter().chain(webhooks::ROWS.into_iter().flatten()).cloned().collect();
+    let place = |setting: &Setting| SECTIONS.iter().position(|(name, _)| *name == setting.section());
+    all.sort_by_key(place);
+    all
+});
+
+const ROWS: &[Setting] = &[
     row("data.folder", Kind::Path, "", "Folder for everything that is stored")
         .flag(Commands::Storage, "data-dir", "LAZARET_DATA_DIR")
         .unset("~/.local/share/lazaret"),
@@ -134,6 +148,25 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "How long a worker may be silent before its image is given to another one",
     ),
     row("analysis.time-max", Kind::Duration(1, DAY), "30m", "Longest time for one attempt at an image"),
+    row("analysis.look-into-files", Kind::Switch, "true", "List files, keep named ones and search for secrets, for rules about files"),
+    row(
+        "analysis.retrieved-files",
+        Kind::Words,
+        "/etc/passwd",
+        "Files that are kept whole: absolute paths, also with * ? [..] {..} and **",
+    ),
+    row(
+        "analysis.secret-patterns",
+        Kind::Words,
+        "",
+        "More patterns of secrets, each NAME=EXPRESSION; in a variable without commas",
+    ),
+    row(
+        "analysis.content-patterns",
+        Kind::Words,
+        "",
+        "Patterns of anything else that rules ask about, each NAME=EXPRESSION; in a variable without commas",
+    ),
     row("limits.layer-bytes", Kind::Bytes, "16GiB", "Bytes of one layer as it is transported"),
     row("limits.unpacked-bytes", Kind::Bytes, "64GiB", "Bytes of all layers together after decompression"),
     row("limits.entries", Kind::Count(1, 100_000_000), "2000000", "Entries of all layers together"),
@@ -183,6 +216,8 @@ pub(crate) const SETTINGS: &[Setting] = &[
     row("duties.events-kept", Kind::Duration(60, 3650 * DAY), "90d", "How long events are kept"),
     row("process.name", Kind::Text, "", "Name of this process in events and in the list of services")
         .unset("the machine's name"),
+    row("process.address", Kind::Url, "", "Address under which clients reach the engine API; it is in events")
+        .unset("the address of the listener"),
     row("logging.filter", Kind::Text, "info", "Which lines are written, as info or info,engine=debug").flag(
         Commands::All,
         "log",
@@ -211,7 +246,7 @@ mod tests {
     fn the_table_agrees_with_itself() {
         let sections: Vec<&str> = SECTIONS.iter().map(|(name, _)| *name).collect();
         let mut seen = Vec::new();
-        for setting in SETTINGS {
+        for setting in SETTINGS.iter() {
             assert!(sections.contains(&setting.section()), "{} has no section", setting.key);
             if seen.last() != Some(&setting.section()) {
                 seen.push(setting.section());
@@ -242,7 +277,7 @@ mod tests {
         ] {
             assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "{names:?}");
         }
-        for setting in SETTINGS {
+        for setting in SETTINGS.iter() {
             assert!(!crate::config::layers::is_of_a_cluster(&setting.variable()), "{}", setting.key);
         }
     }

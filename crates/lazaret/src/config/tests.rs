@@ -57,6 +57,11 @@ fn defaults_stay_on_this_machine_and_are_the_engines_own() {
     assert_eq!(config.engine.events_kept, own.events_kept);
     assert_eq!(config.engine.storage, own.storage);
     assert_eq!(config.engine.host_id, own.host_id);
+    assert_eq!(config.engine.contents, own.contents);
+    assert_eq!(config.engine.webhooks, own.webhooks);
+    assert_eq!(config.engine.key_file, own.key_file);
+    assert_eq!(config.engine.are_tokens_given, own.are_tokens_given);
+    assert_eq!(config.engine.base_url, "http://127.0.0.1:8228");
     assert_eq!(config.engine.scan.time_max, own.scan.time_max);
     assert_eq!(config.engine.scan.limits, own.scan.limits);
 }
@@ -197,6 +202,55 @@ fn a_variable_that_sets_nothing_is_told_unless_a_cluster_made_it() {
 }
 
 #[test]
+fn webhooks_and_patterns_are_checked() {
+    let file = "[webhooks]\ngeneral-url = 'https://u:hunter2@h/<userId>'\ntag-update-url = 'http://t'\n\
+                tag-update-user = 'a'\ntag-update-password = 'hunter2'\ntag-update-verify = 'false'\n\
+                event-levels = ['error']\n[analysis]\ncontent-patterns = ['KEY=a=b']\n";
+    let config = load(&inputs(file, &[], &[])).unwrap();
+    let targets = &config.engine.webhooks.targets;
+    assert_eq!(targets.len(), 2);
+    let tag = &targets[&engine::WebhookTarget::Kind(engine::NotificationKind::TagUpdate)];
+    assert_eq!((tag.login.as_ref().unwrap().0.as_str(), tag.is_verified), ("a", Some(false)));
+    assert_eq!(config.engine.contents.as_ref().unwrap().content_patterns[0].pattern, "a=b");
+    let shown = format!("{config:?}{}", print::effective(&Values::collect(&inputs(file, &[], &[]))));
+    assert!(!shown.contains("hunter2"), "{shown}");
+    let file = "[webhooks]\ngeneral-url = 'ftp://h'\nevent-log-user = 'a'\nevent-levels = ['loud']\n\
+                [analysis]\nsecret-patterns = ['no-name', 'KEY=(']\n";
+    let text = load(&inputs(file, &[], &[])).unwrap_err().to_string();
+    for part in [
+        "lazaret.toml:2: webhooks.general-url: an address begins with http",
+        "lazaret.toml:3: webhooks.event-log-user needs `webhooks.event-log-password`",
+        "lazaret.toml:4: webhooks.event-levels: `loud` is no level",
+        "lazaret.toml:6: analysis.secret-patterns: `no-name` is not NAME=EXPRESSION",
+        "not a valid regular expression",
+    ] {
+        assert!(text.contains(part), "`{part}` is missing in:\n{text}");
+    }
+}
+
+/// Reads the engine's source, so that a setting that an engine has and no file can set is found.
+#[test]
+fn every_setting_of_an_engine_can_be_set() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let settings = load_text(&folder.join("../engine/src/settings.rs"), 1 << 20).unwrap();
+    let ours = load_text(&folder.join("src/config/server.rs"), 1 << 20).unwrap();
+    for name in ["EngineSettings", "Intervals"] {
+        let (_, rest) = settings.split_once(&format!("pub struct {name} {{")).unwrap();
+        let (fields, _) = rest.split_once("\n}").unwrap();
+        let fields: Vec<&str> =
+            fields.lines().filter_map(|line| line.trim().strip_prefix("pub ")?.split(':').next()).collect();
+        assert!(fields.len() > 5, "{fields:?}");
+        for field in fields {
+            // The program's own: its clock, its counters, and what `new` is given.
+            let is_own = ["clock", "metrics", "data_dir", "database_path"].contains(&field);
+            let is_set = ours.contains(&format!("settings.{field}"))
+                || ours.contains(&format!("        {field}: values"));
+            assert!(is_own || is_set, "nothing sets `{name}::{field}`: add it to the table and to server.rs");
+        }
+    }
+}
+
+#[test]
 fn the_printed_file_is_read_back_as_the_defaults() {
     let printed = print::default_file();
     let defaults = Values::collect(&Inputs::default());
@@ -211,14 +265,14 @@ fn the_printed_file_is_read_back_as_the_defaults() {
     for text in [&printed, &uncommented] {
         let values = Values::collect(&inputs(text, &[], &[]));
         assert!(values.problems.is_empty(), "{:?}", values.problems);
-        for setting in SETTINGS {
+        for setting in SETTINGS.iter() {
             let value = |values: &Values| {
                 values.find(setting.key).map(|(value, _)| value.to_text()).unwrap_or_default()
             };
             assert_eq!(value(&values), value(&defaults), "{}", setting.key);
         }
     }
-    for setting in SETTINGS {
+    for setting in SETTINGS.iter() {
         assert!(uncommented.contains(&format!("\n{} = ", setting.name())), "{}", setting.key);
     }
 }
@@ -240,7 +294,7 @@ fn the_documentation_has_every_setting() {
 #[test]
 fn kinds_with_several_parts_are_said_in_the_file() {
     let printed = print::default_file();
-    for setting in SETTINGS {
+    for setting in SETTINGS.iter() {
         if let Kind::OneOf(words) = setting.kind {
             assert!(printed.contains(&words.join(", ")), "{}", setting.key);
         }
