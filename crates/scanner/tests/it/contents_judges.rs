@@ -28,7 +28,7 @@ async fn a_file_with_holes_is_told_and_has_its_whole_size() {
             .unwrap();
         assert!(done.success());
         // The two empty blocks at its end are added again.
-        let layer = Layer::new().raw(&std::fs::read(&archive).unwrap());
+        let layer = Layer::new().raw(&fs_err::read(&archive).unwrap());
         let mut settings = ContentSettings::default();
         settings.retrieved_paths.push("/holes".to_owned());
         let contents = contents_of(vec![layer], settings).await;
@@ -64,7 +64,7 @@ fn walk(root: &Path, folder: &Path, found: &mut Vec<FileEntry>) {
             user_id: facts.uid().into(),
             group_id: facts.gid().into(),
             size_bytes: if is_file { facts.len() } else { 0 },
-            sha256: is_file.then(|| Sha256::digest(std::fs::read(&path).unwrap()).into()),
+            sha256: is_file.then(|| Sha256::digest(fs_err::read(&path).unwrap()).into()),
             link_target: target,
         });
     }
