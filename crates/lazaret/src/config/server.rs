@@ -271,8 +271,10 @@ fn contents(values: &Values, problems: &mut Vec<String>) -> Option<ContentSettin
     if !values.is_on("analysis.look-into-files") {
         return None;
     }
-    let mut settings = ContentSettings::default();
-    settings.retrieved_paths = values.words("analysis.retrieved-files");
+    let mut settings = ContentSettings {
+        retrieved_paths: values.words("analysis.retrieved-files"),
+        ..ContentSettings::default()
+    };
     for (key, patterns) in [
         ("analysis.secret-patterns", &mut settings.secret_patterns),
         ("analysis.content-patterns", &mut settings.content_patterns),
