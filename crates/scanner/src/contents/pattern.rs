@@ -234,6 +234,10 @@ fn find_texts(expression: &Expr) -> Option<Vec<String>> {
         Expr::Empty | Expr::LookAround(..) => Some(vec![String::new()]),
         Expr::Literal { val, .. } => Some(vec![val.clone()]).filter(|_| val.is_ascii()),
         Expr::Group(child) => find_texts(child),
+        Expr::Concat(children) => children.iter().try_fold(vec![String::new()], |starts, child| {
+            let ends = find_texts(child).filter(|ends| starts.len() * ends.len() <= ANCHORS_MAX)?;
+            Some(join_all(&starts, &ends))
+        }),
         Expr::Alt(children) if children.len() <= ANCHORS_MAX => {
             let each: Option<Vec<_>> = children.iter().map(find_texts).collect();
             each.map(|texts| texts.concat()).filter(|texts| texts.len() <= ANCHORS_MAX)
