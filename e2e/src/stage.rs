@@ -30,6 +30,8 @@ pub struct EngineOptions {
     pub settings: Vec<String>,
     /// PostgreSQL instead of SQLite.
     pub storage_url: Option<String>,
+    /// More variables.
+    pub environment: Vec<(String, String)>,
 }
 
 /// `lazaret serve`, with its data in a temporary folder.
@@ -94,7 +96,11 @@ impl Engine {
 
     /// Starts it again at the address and on the data it had.
     pub fn resume(&mut self) -> Result<()> {
-        let program = Program::lazaret()?
+        let program = Program::lazaret()?;
+        let with_variable =
+            |program: Program, (name, value): &(String, String)| program.environment(name, value);
+        let program = self.options.environment.iter().fold(program, with_variable);
+        let program = program
             .argument("serve")
             .argument("--data-dir")
             .argument(self.data_folder())

@@ -124,6 +124,21 @@ pub fn well_known(addresses: &FeedAddresses) -> Vec<FeedSource> {
     sources
 }
 
+/// A source of one file at any address: another one than the public ones, or further data.
+pub fn single(name: &str, kind: FeedKind, url: &str) -> FeedSource {
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    let last = path.rsplit('/').next().unwrap_or_default().to_lowercase();
+    // The ending says how the file is packed.
+    let file = if is_name(&last) { last } else { "feed.json".to_owned() };
+    FeedSource {
+        name: name.to_owned(),
+        kind,
+        files: vec![FeedFile { name: file, url: url.to_owned() }],
+        interval: INTERVAL_DEFAULT,
+        is_enabled: true,
+    }
+}
+
 /// One ecosystem of Open Source Vulnerabilities, as it is written there: `PyPI`, `Debian:12`.
 pub fn osv(base: &str, ecosystem: &str) -> FeedSource {
     let url = format!("{}/{}/all.zip", base.trim_end_matches('/'), percent_encoded(ecosystem));
@@ -313,6 +328,16 @@ mod tests {
         assert_eq!(url(&mirrored, "debian-tracker"), "file:///feeds/debian/tracker.json");
         assert_eq!(osv("http://a", "Debian:12").files[0].url, "http://a/Debian%3A12/all.zip");
         assert_eq!(osv("http://a", "Debian:12").name, "osv-debian-12");
+        for (url, file) in [
+            ("https://a/b/all.zip?x=y", "all.zip"),
+            ("file:///feeds/Tracker.JSON", "tracker.json"),
+            ("https://a/tracker/data/json/", "feed.json"),
+            ("https://a/%20", "feed.json"),
+        ] {
+            let source = single("own", FeedKind::Osv, url);
+            assert_eq!(source.files[0].name, file);
+            check(&[source]).unwrap();
+        }
     }
 
     #[test]

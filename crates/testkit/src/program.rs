@@ -36,7 +36,8 @@ impl Program {
             None => beside_this_test("lazaret")?,
         };
         ensure!(is_executable(&path), "`{}` does not exist: run `cargo build -p lazaret`", path.display());
-        Ok(Self::at(&path))
+        // Nothing that a test starts asks the internet for vulnerability data.
+        Ok(Self::at(&path).environment("LAZARET_FEEDS_FETCH", "false"))
     }
 
     /// Another program.

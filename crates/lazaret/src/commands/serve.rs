@@ -84,10 +84,7 @@ fn greeting(
     }
     text.push_str("\nNext:\n");
     if !matches!(database, DatabaseState::Loaded { .. }) {
-        text.push_str(&format!(
-            "  lazaret db build --feed KIND=PATH -o {}   (`lazaret db build --help` lists kinds)\n",
-            config.engine.database_path.display()
-        ));
+        text.push_str(&first_data(config));
     }
     text.push_str(&format!(
         "  curl -u {user} {url}/v1/policies\n  LAZARET_ENGINE_PASSWORD=… lazaret admission --engine-url {url} --name HOST --state-dir DIR\n",
@@ -95,4 +92,19 @@ fn greeting(
         url = engine_api.url(),
     ));
     text
+}
+/// What happens about missing data, or what to do.
+fn first_data(config: &ServerConfig) -> String {
+    let feeds = &config.engine.feeds;
+    let sources = feeds.sources.iter().filter(|source| source.is_enabled).count();
+    if feeds.is_fetching && sources > 0 {
+        return format!(
+            "  wait for the first vulnerability data, which {sources} sources are asked for now: until it is there, every \
+             evaluation says that there is none   (`GET /v1/system/feeds` shows how far it is)\n"
+        );
+    }
+    format!(
+        "  lazaret db import --feed KIND=PATH --db {}   (no source is asked; `lazaret db import --help` lists kinds)\n",
+        config.engine.database_path.display()
+    )
 }

@@ -235,6 +235,7 @@ fn engine_settings(
         check_file(values, "registries.ca-certificates", Some(path.clone()), problems);
     }
     settings.scan.registry = images.registry_options();
+    settings.feeds = super::feeds::settings(values, &settings.scan.registry.proxy, problems);
     settings
 }
 
