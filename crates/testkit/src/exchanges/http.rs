@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use base64::Engine as _;
 
 const TIMEOUT: Duration = Duration::from_secs(60);
 const HEAD_BYTES_MAX: usize = 64 << 10;
@@ -26,6 +27,12 @@ impl Answer {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
+}
+
+/// The value of `authorization` for a user.
+pub fn basic(user: &str, password: &str) -> String {
+    let credentials = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
+    format!("Basic {credentials}")
 }
 
 /// Sends a request to `address` (`127.0.0.1:PORT`) and reads the whole answer. Adds `host`, `connection` and, where there is
