@@ -11,6 +11,7 @@ mod sbom_json;
 mod sbom_table;
 mod scan_json;
 mod scan_table;
+mod syft_json;
 mod wire;
 
 use model::{Decision, ImageFacts, Inventory, MatchReport};
@@ -24,6 +25,7 @@ pub use sbom_json::sbom_json;
 pub use sbom_table::sbom_table;
 pub use scan_json::scan_json;
 pub use scan_table::scan_table;
+pub use syft_json::{ReadSyftError, read_syft};
 
 /// Version of the JSON of each command. A key is never renamed or removed within one number.
 pub const SCHEMA_VERSION: &str = "1";

@@ -25,7 +25,7 @@ mod source;
 
 pub use contents::{ContentLimits, ContentSettings, ContentSettingsError, NamedPattern, PatternError};
 pub use error::{ScanError, ScanErrorKind};
-pub use load::{ResolvedImage, ScannedImage, load, resolve};
+pub use load::{ResolvedImage, ScannedImage, describe_image, load, resolve};
 pub use options::{
     Connections, Credentials, DockerConfig, ProxyOptions, RegistryLogin, RegistryOptions, RetryOptions,
     ScanOptions, Secret, Timeouts,

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::contents::{Collection, KeptBytes, LayerFindings, LayerObserver, Search, compare_owned};
 use crate::dockerfile::guess_dockerfile;
 use crate::error::{ScanError, ScanErrorKind};
-use crate::open::{LayerPlace, OpenedImage, Origin, open_registry, open_source};
+use crate::open::{LayerPlace, OpenedImage, Origin, open_documents, open_registry, open_source};
 use crate::options::ScanOptions;
 use crate::pipe::{BlobReader, Transfer, WatchedReader, pipe};
 use crate::progress::{LayerStart, Stage};
@@ -306,6 +306,13 @@ impl LayerTask {
             }
         }
     }
+}
+
+/// What the manifest and the configuration of an image say, for an image that nobody pulls.
+///
+/// Errors: one of the documents cannot be read, the manifest is a list, or the configuration is not the one it names.
+pub fn describe_image(manifest: &[u8], config: &[u8]) -> Result<ImageFacts, ScanError> {
+    Ok(to_facts(open_documents(manifest, config)?, &[]))
 }
 
 /// The class of a layer's error.

@@ -101,6 +101,46 @@ pub(crate) async fn open_registry(
     Ok((opened, origin))
 }
 
+fn check_layer_count(config: &ImageConfig, layers: usize, digest: &Digest) -> Result<(), ScanError> {
+    if config.diff_ids.len() == layers {
+        return Ok(());
+    }
+    Err(ScanError::Inconsistent {
+        what: format!("image `{digest}`"),
+        problem: format!("its configuration has {} diff ids for {layers} layers", config.diff_ids.len()),
+    })
+}
+
+/// What the manifest and the configuration of an image say, when somebody has both and nobody pulls it.
+///
+/// Errors: one of them cannot be read, the manifest is a list, or names another configuration.
+pub(crate) fn open_documents(manifest: &[u8], config_bytes: &[u8]) -> Result<OpenedImage, ScanError> {
+    let digest = digest_of(manifest, DigestAlgorithm::Sha256);
+    let what = format!("manifest `{digest}`");
+    let Manifest::Image(parsed) = parse_manifest(manifest, None, &what)? else {
+        return Err(ScanError::Inconsistent { what, problem: "it is a list of manifests".to_owned() });
+    };
+    check_digest(config_bytes, &parsed.config.digest, "image configuration")?;
+    let config = parse_config(config_bytes)?;
+    check_layer_count(&config, parsed.layers.len(), &digest)?;
+    let place = |(layer, diff_id): (crate::manifest::Descriptor, &Digest)| LayerPlace {
+        file: String::new(),
+        digest: Some(layer.digest),
+        diff_id: diff_id.clone(),
+        size: layer.size,
+        compression: None,
+    };
+    Ok(OpenedImage {
+        parent_digest: digest.clone(),
+        digest,
+        image_id: parsed.config.digest,
+        manifest: String::from_utf8_lossy(manifest).into_owned(),
+        layers: parsed.layers.into_iter().zip(&config.diff_ids).map(place).collect(),
+        config,
+        config_bytes: length(config_bytes),
+    })
+}
+
 fn open_docker(image: DockerImage) -> OpenedImage {
     let DockerImage { implied_manifest, config, config_bytes, image_id, layers } = image;
     let digest = digest_of(&implied_manifest, DigestAlgorithm::Sha256);
@@ -167,16 +207,7 @@ impl Origin {
         let config_bytes =
             self.small_blob(&config_descriptor, CONFIG_BYTES_MAX, "image configuration").await?;
         let config = parse_config(&config_bytes)?;
-        if config.diff_ids.len() != layers.len() {
-            return Err(ScanError::Inconsistent {
-                what: format!("image `{digest}`"),
-                problem: format!(
-                    "its configuration has {} diff ids for {} layers",
-                    config.diff_ids.len(),
-                    layers.len()
-                ),
-            });
-        }
+        check_layer_count(&config, layers.len(), &digest)?;
         let layers = layers
             .into_iter()
             .zip(compressions)
