@@ -20,6 +20,7 @@ mod exceptions;
 mod feeds;
 pub mod http;
 mod images;
+mod known_vulnerabilities;
 pub mod metrics;
 mod notifications;
 mod policies;
@@ -51,9 +52,11 @@ pub use feeds::{
     SyncGroup, SyncOptions, SyncResult,
 };
 pub use images::{
-    AddImage, AddImageError, AnalysisStatus, AnalysisSummary, ImageDeletion, ImageFilter, ImageList,
-    ImageRecord, ImageStatus, ParsePullStringError, Pull, PullString, TagRecord,
+    AddImage, AddImageError, AnalysisStatus, AnalysisSummary, FoundImages, FoundPackage, FoundVulnerability,
+    ImageDeletion, ImageFilter, ImageList, ImageRecord, ImageStatus, PackageQuestion, ParsePullStringError,
+    Pull, PullString, ResultPage, TagRecord, VulnerabilityQueryError, VulnerabilityQuestion,
 };
+pub use known_vulnerabilities::{KnownPackage, KnownQuestion, KnownVulnerability};
 pub use notifications::{
     EventLevel, NotificationKind, Webhook, WebhookError, WebhookSettings, WebhookTarget, WebhookTrialError,
 };

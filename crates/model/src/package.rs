@@ -26,6 +26,19 @@ pub enum PackageKind {
 }
 
 impl PackageKind {
+    /// All kinds.
+    pub const ALL: [Self; 9] = [
+        Self::Apk,
+        Self::Deb,
+        Self::Rpm,
+        Self::Npm,
+        Self::Gem,
+        Self::PyPi,
+        Self::Maven,
+        Self::Golang,
+        Self::Binary,
+    ];
+
     /// The type of the package in a package URL.
     pub fn purl_type(self) -> &'static str {
         match self {

@@ -242,6 +242,11 @@ impl Query {
         self.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
+    /// Of repeated ones the first.
+    pub(super) fn first_text(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
     /// `true` or `false` in any case.
     pub(super) fn boolean(&self, name: &str, default: bool) -> Result<bool, ApiError> {
         match self.text(name) {

@@ -24,6 +24,7 @@ mod oauth;
 mod openapi;
 mod permission;
 mod policies;
+mod query;
 mod registries;
 mod repositories;
 mod root;
@@ -100,6 +101,9 @@ pub fn router(engine: Arc<Engine>) -> Router {
         .route("/images/{digest}/metadata/{type}", get(metadata::get))
         .route("/images/{digest}/artifacts/{type}", get(artifacts::get))
         .route("/images/{digest}/sboms/native", get(sboms::native))
+        .route("/query/images/by_package", get(query::images_by_package))
+        .route("/query/images/by_vulnerability", get(query::images_by_vulnerability))
+        .route("/query/vulnerabilities", get(query::vulnerabilities))
         .route("/archives", get(archives::summary))
         .route("/archives/images", get(archives::list).post(archives::add))
         .route("/archives/images/{digest}", get(archives::get).delete(archives::delete))

@@ -5,6 +5,7 @@ mod delete;
 mod lookup;
 mod query;
 mod reference;
+mod search;
 
 use jiff::Timestamp;
 use model::Digest;
@@ -17,6 +18,10 @@ pub(crate) use delete::remove_deleted;
 pub use query::{ImageFilter, ImageList};
 pub(crate) use reference::parse_image_id;
 pub use reference::{ParsePullStringError, PullString};
+pub use search::{
+    FoundImages, FoundPackage, FoundVulnerability, PackageQuestion, ResultPage, VulnerabilityQueryError,
+    VulnerabilityQuestion,
+};
 
 /// How far the analysis of an image is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -15,6 +15,8 @@ pub enum ImageFilter {
     All(ImageList),
     /// The one of this digest, or those of this index.
     Digest(Digest),
+    /// Those of these digests; a few hundred at most.
+    Several(Vec<Digest>),
     /// Those of this configuration.
     ImageId(Digest),
     /// The one that the tag names now.
@@ -85,6 +87,15 @@ impl Engine {
                 ),
                 vec![digest.to_string()],
             ),
+            ImageFilter::Several(digests) if digests.is_empty() => return Ok(Vec::new()),
+            ImageFilter::Several(digests) => {
+                let places: Vec<String> = (2..digests.len() + 2).map(|place| format!("${place}")).collect();
+                let sql = format!(
+                    "{SELECT} WHERE i.account = $1 AND i.digest IN ({}) ORDER BY i.created_us DESC",
+                    places.join(", ")
+                );
+                (sql, digests.iter().map(Digest::to_string).collect())
+            }
             ImageFilter::ImageId(id) => (
                 format!(
                     "{SELECT} WHERE i.account = $1 AND i.image_id = $2 ORDER BY i.created_us DESC LIMIT 1"

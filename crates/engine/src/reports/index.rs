@@ -95,7 +95,7 @@ pub(crate) async fn store_packages(
 }
 
 /// The images that have one of these packages, or any package of one of these ecosystems.
-pub(super) async fn images_with(
+pub(crate) async fn images_with(
     storage: &Database,
     packages: &BTreeSet<(Ecosystem, String)>,
     ecosystems: &BTreeSet<Ecosystem>,

@@ -11,7 +11,7 @@ mod tell;
 mod times;
 
 pub(crate) use compare::compare;
-pub(crate) use index::store_packages;
+pub(crate) use index::{images_with, store_packages};
 pub(crate) use judge::judge_due;
 pub(crate) use stored::{StoredFinding, load_report, store_report};
 

@@ -17,6 +17,7 @@ mod oauth;
 mod old_files;
 mod openapi;
 mod policies;
+mod queries;
 mod receiver;
 mod registries;
 mod repositories;
