@@ -19,7 +19,10 @@ use crate::{
     RestoreImageError, TagRecord,
 };
 
+/// The text for a tag.
 const NOT_IN_DATABASE: &str = "image data not found in DB";
+/// The text for a digest and an id.
+const NOT_FOUND: &str = "image not found in DB";
 /// Images on one page of a list.
 const LIMIT_MAX: u32 = 1000;
 
@@ -186,12 +189,12 @@ fn tag_filter(tag: &str, history: bool) -> Result<ImageFilter, ApiError> {
 
 /// What a path names by digest; what is no digest names nothing.
 pub(super) fn digest_filter(digest: &str) -> Result<ImageFilter, ApiError> {
-    digest.parse().map(ImageFilter::Digest).map_err(|_| ApiError::not_found(NOT_IN_DATABASE))
+    digest.parse().map(ImageFilter::Digest).map_err(|_| ApiError::not_found(NOT_FOUND))
 }
 
 /// What a path names by image id.
 pub(super) fn image_id_filter(image_id: &str) -> Result<ImageFilter, ApiError> {
-    parse_image_id(image_id).map(ImageFilter::ImageId).ok_or_else(|| ApiError::not_found(NOT_IN_DATABASE))
+    parse_image_id(image_id).map(ImageFilter::ImageId).ok_or_else(|| ApiError::not_found(NOT_FOUND))
 }
 
 /// `GET /images/{digest}`.
@@ -213,7 +216,7 @@ async fn get_one(engine: &Engine, call: &Call, filter: Result<ImageFilter, ApiEr
     let mut records = engine.find_images(&call.account, &filter?).await?;
     records.truncate(1);
     if records.is_empty() {
-        return Err(ApiError::not_found(NOT_IN_DATABASE));
+        return Err(ApiError::not_found(NOT_FOUND));
     }
     ok(&records.into_iter().map(|record| to_wire(record, with_detail)).collect::<Vec<_>>())
 }

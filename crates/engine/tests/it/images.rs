@@ -76,7 +76,7 @@ async fn an_image_is_added_analyzed_and_found_under_all_its_names() {
     );
     for (path, message) in [
         (format!("/images?fulltag={}", registry.reference("team/app:2")), "image data not found in DB"),
-        (format!("/images/sha256:{}", "0".repeat(64)), "image data not found in DB"),
+        (format!("/images/sha256:{}", "0".repeat(64)), "image not found in DB"),
         (format!("/images?fulltag={digest}"), "image data not found in DB"),
         (format!("/images/{digest}/vuln/bogus"), "content type (bogus) not available"),
         (format!("/images/{digest}/content/bogus"), "content type (bogus) not available"),
