@@ -181,10 +181,14 @@ fn name_to_ask_about(reference: &ImageReference, digest: &Digest) -> String {
 }
 
 fn policy_revision(policy: &PolicyRecord) -> String {
-    match policy.last_updated {
-        Some(last_updated) => format!("{}@{last_updated}", policy.id),
-        None => policy.id.clone(),
+    let mut revision = policy.id.clone();
+    if let Some(last_updated) = policy.last_updated {
+        revision.push_str(&format!("@{last_updated}"));
     }
+    if let Some(exceptions) = &policy.exceptions_revision {
+        revision.push_str(&format!("+{exceptions}"));
+    }
+    revision
 }
 
 fn database_revision(feeds: &[Feed]) -> String {

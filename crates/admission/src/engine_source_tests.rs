@@ -22,6 +22,7 @@ struct Engine {
     analysis_end: &'static str,
     add_answer: Option<(u16, Value)>,
     active: Mutex<&'static str>,
+    exceptions: Mutex<Option<&'static str>>,
     status: &'static str,
     rows: Vec<(&'static str, &'static str, &'static str, &'static str)>,
     posted: Mutex<Vec<Value>>,
@@ -37,6 +38,7 @@ impl Default for Engine {
             analysis_end: "analyzed",
             add_answer: None,
             active: Mutex::new("deny_all"),
+            exceptions: Mutex::default(),
             status: "pass",
             rows: Vec::new(),
             posted: Mutex::default(),
@@ -75,7 +77,7 @@ impl Engine {
             let predefined = policy::predefined_bundles().iter().find(|bundle| bundle.id == id);
             predefined.map_or(json!({}), |bundle| serde_json::from_str(bundle.json).unwrap())
         };
-        let record = |id: &str| json!({ "policyId": id, "active": id == active, "policybundle": bundle(id) });
+        let record = |id: &str| json!({ "policyId": id, "active": id == active, "policybundle": bundle(id), "exceptions_revision": *self.exceptions.lock().unwrap() });
         match with_bundle {
             Some(id) => Json(json!([record(id)])),
             None => Json(json!([record("allow_all_and_warn"), record("deny_all")])),
@@ -248,4 +250,7 @@ async fn the_state_follows_the_active_policy_and_brings_its_bundle() {
     assert_ne!(second.policy_revision, first.policy_revision);
     assert_eq!(second.database_revision, first.database_revision);
     assert_eq!(second.bundle.unwrap().id(), "allow_all_and_warn");
+    // So does what somebody has accepted.
+    *engine.exceptions.lock().unwrap() = Some("e1");
+    assert_ne!(source.state().await.unwrap().policy_revision, second.policy_revision);
 }

@@ -234,6 +234,9 @@ pub struct PolicyRecord {
     /// When it was changed.
     #[serde(default, deserialize_with = "lenient")]
     pub last_updated: Option<Timestamp>,
+    /// Which state of the account's exceptions it judges with; only our engine says it, and only when there are some.
+    #[serde(default)]
+    pub exceptions_revision: Option<String>,
     /// The bundle; an empty object when the detail was not asked for.
     #[serde(rename = "policybundle", default)]
     pub bundle: Value,

@@ -28,6 +28,9 @@ struct PolicyWire {
     /// Where the document is kept; only reading tells it, storing does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     policybundlemeta: Option<Value>,
+    /// Changes with the account's exceptions; of the active record in a list, when there are some. Old clients pass over it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exceptions_revision: Option<String>,
 }
 
 /// The answer to a stored record.
@@ -63,6 +66,7 @@ fn to_wire(record: PolicyRecord, with_bundle: bool) -> PolicyWire {
         name,
         policybundle: if with_bundle { document } else { json!({}) },
         policybundlemeta: Some(if with_bundle { meta } else { json!({}) }),
+        exceptions_revision: None,
     }
 }
 
@@ -70,7 +74,14 @@ fn to_wire(record: PolicyRecord, with_bundle: bool) -> PolicyWire {
 pub(super) async fn list(State(engine): State<Arc<Engine>>, call: Call) -> Answer {
     let with_bundle = call.query.boolean("detail", false)?;
     let records = engine.list_policies(&call.account).await?;
-    ok(&records.into_iter().map(|record| to_wire(record, with_bundle)).collect::<Vec<_>>())
+    let exceptions = engine.account_exceptions(&call.account, engine.now()).await?.revision;
+    let revision_for =
+        |record: &PolicyRecord| (record.is_active && !exceptions.is_empty()).then(|| exceptions.clone());
+    let wire = records.into_iter().map(|record| PolicyWire {
+        exceptions_revision: revision_for(&record),
+        ..to_wire(record, with_bundle)
+    });
+    ok(&wire.collect::<Vec<_>>())
 }
 
 /// `GET /policies/{id}`: a list of one.

@@ -161,6 +161,12 @@ async fn an_exception_lets_pass_at_once_and_stops_at_once() {
         let by = json!({"whitelist_name": "exceptions", "whitelist_id": id, "matched_rule_id": null});
         assert_eq!(verdict(&engine, digest, &tag).await, ("go".to_owned(), by), "{scope}");
     }
+    let (_, policies) = engine.get("/policies?detail=false").await;
+    let told: Vec<bool> =
+        policies.as_array().unwrap().iter().map(|record| record["exceptions_revision"].is_string()).collect();
+    let active: Vec<bool> =
+        policies.as_array().unwrap().iter().map(|record| record["active"] == true).collect();
+    assert_eq!(told, active, "a webhook elsewhere sees that verdicts may differ");
     let (is_pass, second_revision) = ask().await;
     assert!(is_pass && second_revision != first_revision);
 
