@@ -262,9 +262,8 @@ fn intervals(values: &Values) -> Intervals {
         archive_transition: values.duration("duties.archive-transition"),
         event_expiry: values.duration("duties.event-expiry"),
         notification_delivery: values.duration("duties.notification-delivery"),
-        // Both only look whether there is something to do.
-        feed_update: Intervals::default().feed_update,
-        judge_again: Intervals::default().judge_again,
+        feed_update: values.duration("duties.feed-update"),
+        judge_again: values.duration("duties.judge-again"),
     }
 }
 

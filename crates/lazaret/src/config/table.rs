@@ -224,6 +224,8 @@ const ROWS: &[Setting] = &[
     row("duties.archive-transition", Kind::Duration(1, 30 * DAY), "1h", "Pause between two turns of moving analyses into the archive by rule"),
     row("duties.event-expiry", Kind::Duration(1, 30 * DAY), "1h", "Pause between two turns of deleting old events"),
     row("duties.notification-delivery", Kind::Duration(1, 3600), "1s", "Pause between two looks for notifications to deliver"),
+    row("duties.feed-update", Kind::Duration(1, DAY), "30s", "Pause between two looks which sources of vulnerability data are due"),
+    row("duties.judge-again", Kind::Duration(1, DAY), "15s", "Pause between two looks for other vulnerability data to judge images with"),
     row("duties.events-kept", Kind::Duration(60, 3650 * DAY), "90d", "How long events are kept"),
     row("process.name", Kind::Text, "", "Name of this process in events and in the list of services")
         .unset("the machine's name"),

@@ -228,6 +228,38 @@ fn webhooks_and_patterns_are_checked() {
     }
 }
 
+#[test]
+fn sources_of_vulnerability_data_are_checked() {
+    let file = "[feeds]\ninterval = '2h'\nmirror = 'file:///srv/feeds'\ndisable = ['*']\nenable = ['osv-npm']\n\
+                sources = ['own=osv=https://u:hunter2@h/own.json.gz', 'debian-tracker=debian-tracker=http://h/t']\n";
+    let config = load(&inputs(file, &[], &[])).unwrap();
+    let feeds = &config.engine.feeds;
+    assert!(feeds.is_fetching);
+    let used: Vec<(&str, &str)> = feeds
+        .sources
+        .iter()
+        .filter(|source| source.is_enabled)
+        .map(|source| (source.name.as_str(), source.files[0].url.as_str()))
+        .collect();
+    let expected = [
+        ("osv-npm", "file:///srv/feeds/osv/npm/all.zip"),
+        ("own", "https://u:hunter2@h/own.json.gz"),
+        ("debian-tracker", "http://h/t"),
+    ];
+    assert_eq!(used, expected);
+    assert!(feeds.sources.iter().all(|source| source.interval.as_secs() == 7200));
+    let file = "[feeds]\nmirror = 'ftp://h'\nenable = ['nosuch']\nsources = ['a', 'b=c=d']\n";
+    let text = load(&inputs(file, &[], &[])).unwrap_err().to_string();
+    for part in [
+        "begins with none of `https://`, `http://`, `file:///`",
+        "lazaret.toml:3: feeds.enable: there is no source `nosuch`",
+        "lazaret.toml:4: feeds.sources: `a` is no source: write NAME=KIND=ADDRESS",
+        "`c` is no kind of feed",
+    ] {
+        assert!(text.contains(part), "`{part}` is missing in:\n{text}");
+    }
+}
+
 /// Reads the engine's source, so that a setting that an engine has and no file can set is found.
 #[test]
 fn every_setting_of_an_engine_can_be_set() {
