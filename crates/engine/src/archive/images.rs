@@ -84,7 +84,7 @@ pub enum RestoreImageError {
     #[error("image `{0}` is not in the archive of this account: `GET /archives/images` lists what is")]
     NotFound(String),
     /// The account has it.
-    #[error("image already exists in system. No restore possible")]
+    #[error("Conflict: Image already exists in system. No restore possible")]
     Exists,
     /// The tables cannot be read or written.
     #[error("restore an archived image")]
