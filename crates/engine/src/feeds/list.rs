@@ -133,7 +133,9 @@ impl Engine {
             last_judgement: judgement.and_then(|text| serde_json::from_str(&text).ok()),
         }];
         for source in &self.settings.feeds.sources {
-            if let Some(known) = state.sources.get(&source.name) {
+            // What the configuration leaves out is shown once an administrator has switched it on.
+            let is_shown = |known: &&SourceState| source.is_enabled || known.is_enabled;
+            if let Some(known) = state.sources.get(&source.name).filter(is_shown) {
                 let addresses =
                     source.files.iter().map(|file| advisory_feeds::fetch::shown_address(&file.url));
                 feeds.push(source_status(known, addresses.collect(), source.interval));
