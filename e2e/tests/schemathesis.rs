@@ -23,6 +23,7 @@ fn no_request_breaks_the_engine_or_the_document() -> Result<()> {
     let folder = Scratch::new("schemathesis")?;
     let mut engine = Engine::start(EngineOptions {
         feeds: ExchangeStage::write_feeds(folder.path())?,
+        settings: vec!["feeds.disable=*".to_owned()],
         ..EngineOptions::default()
     })?;
     let output = Program::at(&PythonTool::SCHEMATHESIS.find()?)
