@@ -54,6 +54,11 @@ impl PackageKind {
         }
     }
 
+    /// The kind of this package URL type.
+    pub fn from_purl_type(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.purl_type() == name)
+    }
+
     /// Whether the operating system's package manager installs it.
     pub fn is_operating_system(self) -> bool {
         matches!(self, Self::Apk | Self::Deb | Self::Rpm)

@@ -246,7 +246,7 @@ impl VulnerabilityQuestion {
 }
 
 fn kind_of(purl_type: &str) -> Option<PackageKind> {
-    PackageKind::ALL.into_iter().find(|kind| kind.purl_type() == purl_type)
+    PackageKind::from_purl_type(purl_type)
 }
 
 fn to_found(finding: StoredFinding) -> Option<FoundVulnerability> {

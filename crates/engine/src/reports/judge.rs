@@ -13,6 +13,7 @@ use super::{StoredFinding, compare, load_report, store_packages, store_report};
 use crate::analysis;
 use crate::feeds::{FeedFolder, LastJudgement, facts, read_fact, write_fact};
 use crate::storage_error::chain;
+use crate::watches::remember_findings;
 use crate::{Engine, StorageError};
 
 /// Changed packages that are worth naming; with more, all images are looked at.
@@ -161,6 +162,9 @@ impl Engine {
         let now = self.now();
         let mut tx = self.storage.begin().await.map_err(StorageError::at("begin"))?;
         let before = load_report(&mut tx, digest).await?;
+        if let Some((_, known)) = &before {
+            remember_findings(&mut tx, digest, known, now).await?;
+        }
         let diff = match computed {
             Ok((packages, findings)) => {
                 if before.is_none() {

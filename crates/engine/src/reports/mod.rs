@@ -13,7 +13,7 @@ mod times;
 pub(crate) use compare::compare;
 pub(crate) use index::{images_with, store_packages};
 pub(crate) use judge::judge_due;
-pub(crate) use stored::{StoredFinding, load_report, store_report};
+pub(crate) use stored::{StoredFinding, StoredReport, load_report, store_report};
 
 use jiff::Timestamp;
 use model::Inventory;
@@ -22,6 +22,7 @@ use vulnerability_db::Database;
 
 use crate::StorageError;
 use crate::storage_error::chain;
+use crate::watches::remember_findings;
 
 /// What a new analysis adds to the tables here.
 #[derive(Debug)]
@@ -61,6 +62,7 @@ impl NewReport {
             let before = load_report(&mut *tx, digest).await?;
             let (report, _) = compare(before.as_ref().map(|(_, report)| report), findings, now);
             store_report(tx, digest, &revision, Some(&report), now).await?;
+            remember_findings(tx, digest, &report, now).await?;
         }
         Ok(())
     }

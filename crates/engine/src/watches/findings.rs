@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use model::{DistroCoverage, Finding, NoDataReason};
+use jiff::Timestamp;
+use model::{Digest, DistroCoverage, NoDataReason, PackageKind};
 use serde_json::{Map, Value, json};
+use storage::WriteTransaction;
 
 use super::results::{Watched, find_told, is_there, store_told};
 use crate::events::{Level, NewEvent, Resource, Service, record};
 use crate::http::package_type;
 use crate::notifications::{Notification, NotificationKind, notify};
+use crate::reports::{StoredFinding, StoredReport, load_report};
 use crate::{Engine, EvaluateError, ImageFilter, StorageError, SubscriptionKind};
 
 /// What makes a finding the same one in two reports: vulnerability, package, version, body of packages.
@@ -25,7 +28,8 @@ pub(super) async fn compare_findings(engine: &Engine, watched: Watched<'_>) -> R
     ) {
         return Ok(());
     }
-    let current = Value::Array(image_report.report.findings.iter().map(row).collect());
+    let findings = image_report.report.findings.iter().map(StoredFinding::from);
+    let current = Value::Array(findings.map(|finding| row(&finding)).collect());
     let told = find_told(&engine.storage, watched, KIND).await?;
     if let Some(told) = &told
         && told.content()? == current
@@ -37,7 +41,8 @@ pub(super) async fn compare_findings(engine: &Engine, watched: Watched<'_>) -> R
     // Read again: somebody else may have told it in the meantime.
     let last = match find_told(&mut tx, watched, KIND).await? {
         Some(told) => Some(told.content()?),
-        None => None,
+        // Stored with the data before, while newer data has just come: the first look must not swallow the difference.
+        None => load_report(&mut tx, &watched.digest.to_string()).await?.map(|(_, report)| rows(&report)),
     };
     if !is_there(&mut tx, watched).await? {
         return Ok(());
@@ -50,9 +55,45 @@ pub(super) async fn compare_findings(engine: &Engine, watched: Watched<'_>) -> R
     Ok(tx.commit().await.map_err(StorageError::at("commit"))?)
 }
 
+/// Remembers a report of an image as what is known, for those who watch it and were told nothing yet.
+///
+/// Called in the transaction in which the report begins or ends to be the stored one, so that nobody who watches misses the
+/// difference to the next one, wherever the work is cut off.
+pub(crate) async fn remember_findings(
+    tx: &mut WriteTransaction,
+    digest: &str,
+    report: &StoredReport,
+    now: Timestamp,
+) -> Result<(), StorageError> {
+    let watching: Vec<(String, String)> = storage::query(
+        "SELECT DISTINCT s.account, s.subscription_key FROM image_tags t \
+         JOIN subscriptions s ON s.account = t.account \
+           AND s.subscription_key = t.registry || '/' || t.repository || ':' || t.tag \
+         WHERE t.digest = $1 AND s.is_active = 1 AND s.type = $2 AND NOT EXISTS (SELECT 1 FROM watch_results w \
+           WHERE w.account = s.account AND w.subscription_key = s.subscription_key AND w.type = s.type \
+             AND w.digest = t.digest) \
+         ORDER BY s.account, s.subscription_key",
+    )
+    .bind(digest)
+    .bind(SubscriptionKind::VulnerabilityUpdate.name())
+    .fetch_all_as(&mut *tx)
+    .await
+    .map_err(StorageError::at("look who watches an image"))?;
+    if watching.is_empty() {
+        return Ok(());
+    }
+    let digest: Digest = digest.parse().map_err(StorageError::at("read a digest"))?;
+    let known = rows(report);
+    for (account, full_tag) in &watching {
+        let watched = Watched { account, full_tag, digest: &digest };
+        store_told(tx, watched, SubscriptionKind::VulnerabilityUpdate, ("", &known), now).await?;
+    }
+    Ok(())
+}
+
 async fn tell_findings(
     engine: &Engine,
-    tx: &mut storage::WriteTransaction,
+    tx: &mut WriteTransaction,
     watched: Watched<'_>,
     annotations: &Map<String, Value>,
     difference: Value,
@@ -86,20 +127,24 @@ async fn tell_findings(
     notify(engine, tx, &notification, now).await
 }
 
+fn rows(report: &StoredReport) -> Value {
+    Value::Array(report.findings.iter().map(row).collect())
+}
+
 /// A finding as clients are told about it.
-fn row(finding: &Finding) -> Value {
+fn row(finding: &StoredFinding) -> Value {
+    let StoredFinding { id, kind, package, version, severity, fixed_in, url, group, .. } = finding;
     json!({
-        "CVE_ID": finding.id,
-        "Severity": finding.severity.name(),
-        "Vulnerable_Package": format!("{}-{}", finding.package, finding.version),
-        "Fix_Available":
-            if finding.fixed_in.is_empty() { "None".to_owned() } else { finding.fixed_in.join(", ") },
-        "URL": finding.url.clone().unwrap_or_default(),
-        "Package_Name": finding.package,
-        "Package_Version": finding.version,
-        "Package_Type": package_type(finding.package_kind),
+        "CVE_ID": id,
+        "Severity": severity,
+        "Vulnerable_Package": format!("{package}-{version}"),
+        "Fix_Available": if fixed_in.is_empty() { "None".to_owned() } else { fixed_in.join(", ") },
+        "URL": url,
+        "Package_Name": package,
+        "Package_Version": version,
+        "Package_Type": PackageKind::from_purl_type(kind).map(package_type),
         "Feed": "vulnerabilities",
-        "Feed_Group": finding.evidence.ecosystem.to_string(),
+        "Feed_Group": group,
     })
 }
 

@@ -12,6 +12,7 @@ mod results;
 mod subscribed;
 mod tags;
 
+pub(crate) use findings::remember_findings;
 pub(crate) use judge::judge_tag;
 pub(crate) use repositories::watch_repositories;
 pub use repositories::{RepositoryError, WatchedRepository};
