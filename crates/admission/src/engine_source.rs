@@ -191,10 +191,14 @@ fn policy_revision(policy: &PolicyRecord) -> String {
     revision
 }
 
+/// What the feeds say of the data that verdicts are made from now.
+///
+/// Files are accepted, with their time, before a database is made of them: only the state, which this product's engine
+/// tells, says which one is in force. A foreign engine's verdict that falls in between is used until its time is over.
 fn database_revision(feeds: &[Feed]) -> String {
     let mut hash = Sha256::new();
     for feed in feeds {
-        hash.update(format!("{}\n{:?}\n", feed.name, feed.last_full_sync));
+        hash.update(format!("{}\n{:?}\n{:?}\n", feed.name, feed.last_full_sync, feed.state));
         for group in &feed.groups {
             hash.update(format!("{}\n{:?}\n{:?}\n", group.name, group.last_sync, group.record_count));
         }

@@ -23,6 +23,8 @@ struct Engine {
     add_answer: Option<(u16, Value)>,
     active: Mutex<&'static str>,
     exceptions: Mutex<Option<&'static str>>,
+    /// What the feeds say of the database.
+    database: Mutex<&'static str>,
     status: &'static str,
     rows: Vec<(&'static str, &'static str, &'static str, &'static str)>,
     posted: Mutex<Vec<Value>>,
@@ -39,6 +41,7 @@ impl Default for Engine {
             add_answer: None,
             active: Mutex::new("deny_all"),
             exceptions: Mutex::default(),
+            database: Mutex::new("loaded: revision 1"),
             status: "pass",
             rows: Vec::new(),
             posted: Mutex::default(),
@@ -69,6 +72,13 @@ impl Engine {
             "policyId": *self.active.lock().unwrap(), "status": self.status,
             "last_evaluation": "2026-01-01T00:00:00Z", "detail": { "result": result },
         }] } }]))
+    }
+
+    fn feeds(&self) -> Json<Value> {
+        let state = *self.database.lock().unwrap();
+        Json(
+            json!([{ "name": "vulnerabilities", "groups": [], "state": state }, { "name": "osv", "groups": [] }]),
+        )
     }
 
     fn policies(&self, with_bundle: Option<&str>) -> Json<Value> {
@@ -132,7 +142,7 @@ async fn serve(engine: Engine) -> (Arc<Engine>, EngineClientSource) {
             "/v1/policies/{id}",
             get(|State(engine): S, Path(id): Path<String>| async move { engine.policies(Some(&id)) }),
         )
-        .route("/v1/system/feeds", get(|| async { Json(json!([{ "name": "osv", "groups": [] }])) }))
+        .route("/v1/system/feeds", get(|State(engine): S| async move { engine.feeds() }))
         .with_state(Arc::clone(&engine));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -253,4 +263,16 @@ async fn the_state_follows_the_active_policy_and_brings_its_bundle() {
     // So does what somebody has accepted.
     *engine.exceptions.lock().unwrap() = Some("e1");
     assert_ne!(source.state().await.unwrap().policy_revision, second.policy_revision);
+}
+
+#[tokio::test]
+async fn the_state_follows_the_database_that_is_in_force() {
+    let (engine, source) = serve(Engine::default()).await;
+    let first = source.state().await.unwrap();
+    assert_eq!(source.state().await.unwrap().database_revision, first.database_revision);
+    // Nothing else that the feeds say has changed: the times were there before the database.
+    *engine.database.lock().unwrap() = "loaded: revision 2";
+    let second = source.state().await.unwrap();
+    assert_ne!(second.database_revision, first.database_revision);
+    assert_eq!(second.policy_revision, first.policy_revision);
 }

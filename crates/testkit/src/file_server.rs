@@ -14,6 +14,7 @@ use flate2::write::GzEncoder;
 use crate::digest_of;
 
 const HEAD_BYTES_MAX: u64 = 64 * 1024;
+const HELD_PAUSE: Duration = Duration::from_millis(20);
 
 /// How the server answers a request for a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub enum Behaviour {
     Trickle(usize, Duration),
     /// Accepts the request and says nothing until the client goes away.
     Silent,
+    /// Accepts the request, and answers as [`FileServer::behave`] says once that is something else.
+    Held,
 }
 
 /// One request that came.
@@ -146,16 +149,25 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
     }
 }
 
+/// Notes a request, and says with what it is answered, and how.
+fn take_request(shared: &Shared, request: &SeenRequest) -> (Option<Vec<u8>>, Behaviour) {
+    shared.state().seen.push(request.clone());
+    let queued = shared.state().next.get_mut(&request.path).and_then(VecDeque::pop_front);
+    loop {
+        let state = shared.state();
+        let usual = || state.behaviours.get(&request.path).cloned().unwrap_or(Behaviour::Honest);
+        let behaviour = queued.clone().filter(|it| *it != Behaviour::Held).unwrap_or_else(usual);
+        if behaviour != Behaviour::Held || shared.is_closed.load(Ordering::SeqCst) {
+            return (state.files.get(&request.path).cloned(), behaviour);
+        }
+        drop(state);
+        std::thread::sleep(HELD_PAUSE);
+    }
+}
+
 fn serve(mut stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
     let Some(request) = read_request(&stream)? else { return Ok(()) };
-    let (file, behaviour) = {
-        let mut state = shared.state();
-        let queued = state.next.get_mut(&request.path).and_then(VecDeque::pop_front);
-        let usual = state.behaviours.get(&request.path).cloned().unwrap_or(Behaviour::Honest);
-        let file = state.files.get(&request.path).cloned();
-        state.seen.push(request.clone());
-        (file, queued.unwrap_or(usual))
-    };
+    let (file, behaviour) = take_request(shared, &request);
     if let Behaviour::Status(status, headers) = &behaviour {
         return send_head(&mut stream, *status, headers, Some(0));
     }
@@ -199,7 +211,7 @@ fn serve(mut stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
             }
             Ok(())
         }
-        Behaviour::Silent => stream.read(&mut [0; 1]).map(drop),
+        Behaviour::Silent | Behaviour::Held => stream.read(&mut [0; 1]).map(drop),
     }
 }
 
