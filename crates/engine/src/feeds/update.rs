@@ -33,6 +33,17 @@ pub(super) enum Outcome {
     Failed(String),
 }
 
+impl Outcome {
+    /// Its name for monitoring.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Unchanged => "unchanged",
+            Self::Accepted(_) => "updated",
+            Self::Failed(_) => "failed",
+        }
+    }
+}
+
 /// Why new files are not accepted.
 #[derive(Debug, thiserror::Error)]
 enum Refusal {
@@ -115,6 +126,7 @@ impl Engine {
             }
         };
         tx.commit().await.map_err(StorageError::at("commit"))?;
+        self.settings.metrics.feed_update(&source.name, outcome.name());
         if let Outcome::Accepted(_) = &outcome {
             tracing::info!(feed.source = source.name, "a feed was taken over");
         }

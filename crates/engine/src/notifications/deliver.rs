@@ -152,6 +152,12 @@ async fn store_end(
             is_over
         }
     };
+    let outcome = match (ended, is_over) {
+        (Ok(()), _) => "delivered",
+        (Err(_), true) => "dropped",
+        (Err(_), false) => "failed",
+    };
+    engine.settings.metrics.delivery(&delivery.kind, outcome);
     if is_over {
         storage::query("DELETE FROM notification_deliveries WHERE notification = $1 AND target = $2")
             .bind(&delivery.id)

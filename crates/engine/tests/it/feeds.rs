@@ -17,8 +17,8 @@ use crate::support::{
     debian_image_of, refuse_high, registry, settings, write_database,
 };
 
-const TRACKER: &str = "/debian/tracker.json";
-const OSV: &str = "/osv/all.json";
+pub(crate) const TRACKER: &str = "/debian/tracker.json";
+pub(crate) const OSV: &str = "/osv/all.json";
 
 /// The document of Debian's tracker with these packages, each with one vulnerability that this version fixes.
 fn tracker(packages: &[(&str, &str)]) -> String {
@@ -32,7 +32,7 @@ fn tracker(packages: &[(&str, &str)]) -> String {
     Value::Object(document).to_string()
 }
 
-fn osv(count: usize) -> String {
+pub(crate) fn osv(count: usize) -> String {
     let record = |number| {
         json!({
             "id": format!("PYSEC-2099-{number}"),
@@ -52,7 +52,7 @@ fn source(name: &str, kind: FeedKind, url: String) -> FeedSource {
     }
 }
 
-fn fetching(folder: &Path, registry: Option<&Registry>, server: &FileServer) -> EngineSettings {
+pub(crate) fn fetching(folder: &Path, registry: Option<&Registry>, server: &FileServer) -> EngineSettings {
     let mut settings = settings(folder, registry);
     settings.feeds.sources = vec![
         source("debian-tracker", FeedKind::DebianTracker, server.url(TRACKER)),
@@ -66,7 +66,7 @@ fn fetching(folder: &Path, registry: Option<&Registry>, server: &FileServer) -> 
     settings
 }
 
-fn serving() -> FileServer {
+pub(crate) fn serving() -> FileServer {
     let server = FileServer::start().unwrap();
     server.put(TRACKER, tracker(&[("openssl", FIXED), ("zlib", "2"), ("curl", "2")]));
     server.put(OSV, osv(4));

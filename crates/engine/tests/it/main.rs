@@ -12,6 +12,7 @@ mod exchanges;
 mod feeds;
 mod image_deletion;
 mod images;
+mod metrics;
 mod notifications;
 mod oauth;
 mod old_files;
