@@ -43,7 +43,7 @@ pub struct Engine {
     pub(crate) duty_hurried: Notify,
     /// Counts ended attempts; who waits for an analysis looks again when it changes.
     pub(crate) analyses_changed: watch::Sender<u64>,
-    pub(crate) sealer: Sealer,
+    pub(crate) sealer: Arc<Sealer>,
     pub(crate) amazon_logins: AmazonLogins,
     /// Held while a feed is read: one in memory is large.
     pub(crate) feed_reading: tokio::sync::Mutex<()>,
@@ -113,6 +113,16 @@ pub(crate) fn migrations() -> Migrations {
 }
 
 impl Engine {
+    /// The open database, which other parts of the program may keep their tables in.
+    pub fn database(&self) -> &Database {
+        &self.storage
+    }
+
+    /// The keys that seal passwords, for other parts that keep some.
+    pub fn sealer(&self) -> Arc<Sealer> {
+        Arc::clone(&self.sealer)
+    }
+
     /// Opens a data folder, or makes a new one with the administrator and the first policies.
     ///
     /// A missing or broken vulnerability database is no error but a state: see [`Engine::database_state`].
@@ -133,7 +143,7 @@ impl Engine {
                 .map_err(EngineError::Bootstrap)?;
         install_first_policies(&storage, ADMIN, now).await.map_err(EngineError::Policies)?;
         crate::analysis::reconcile(&storage, now).await.map_err(EngineError::Reconcile)?;
-        let sealer = open_keys(&settings)?;
+        let sealer = Arc::new(open_keys(&settings)?);
         crate::registries::reseal(&storage, &sealer).await.map_err(EngineError::Reconcile)?;
         advisory_feeds::sources::check(&settings.feeds.sources).map_err(EngineError::Feeds)?;
         crate::feeds::prepare(&storage, &settings.feeds.sources, now)

@@ -18,6 +18,8 @@ pub struct EngineSettings {
     pub data_dir: PathBuf,
     /// Where the engine's own tables are; `None`: a file in the data folder.
     pub storage: Option<storage::Location>,
+    /// Tables of other parts in the same database: backups have them too.
+    pub other_tables: fn() -> Vec<storage::Migrations>,
     /// The vulnerability database file. It may be missing, and may be replaced while the engine runs.
     pub database_path: PathBuf,
     /// Password of `admin` on the first start; `None`: one is made up. Later starts keep the stored one.
@@ -107,6 +109,7 @@ impl EngineSettings {
         Self {
             data_dir,
             storage: None,
+            other_tables: Vec::new,
             database_path,
             admin_password: None,
             are_tokens_given: true,

@@ -133,7 +133,7 @@ async fn write(
 ) -> Result<BackupSummary, BackupError> {
     let known = known_tables(settings).await?;
     let mut copy = Copy::read(location).await?;
-    let schemas = check_versions(copy.versions().await?)?;
+    let schemas = check_versions(settings, copy.versions().await?)?;
     let mut tables = copy.tables().await?;
     // A server's database may hold tables of somebody else.
     tables.retain(|table| known.iter().any(|known| known.name == table.name));
@@ -210,13 +210,18 @@ fn location(settings: &EngineSettings) -> Location {
     settings.storage.clone().unwrap_or_else(|| Location::File(settings.data_dir.join(STORAGE_FILE)))
 }
 
-fn migrations() -> [Migrations; 2] {
-    [storage::queue_migrations(), crate::engine::migrations()]
+fn migrations(settings: &EngineSettings) -> Vec<Migrations> {
+    let mut all = vec![storage::queue_migrations(), crate::engine::migrations()];
+    all.extend((settings.other_tables)());
+    all
 }
 
 /// Errors: a version is not known here.
-fn check_versions(versions: Vec<(String, i64)>) -> Result<Vec<(String, i64)>, BackupError> {
-    let known = migrations();
+fn check_versions(
+    settings: &EngineSettings,
+    versions: Vec<(String, i64)>,
+) -> Result<Vec<(String, i64)>, BackupError> {
+    let known = migrations(settings);
     for (owner, version) in &versions {
         let newest = known.iter().find(|migrations| migrations.owner == owner).map_or(0, Migrations::newest);
         if *version > newest {
@@ -232,7 +237,7 @@ async fn known_tables(settings: &EngineSettings) -> Result<Vec<TableForm>, Backu
     fs_err::create_dir_all(&settings.data_dir)?;
     let tables = async {
         let mut copy = Copy::write(&Location::File(path.clone())).await?;
-        for migrations in migrations() {
+        for migrations in migrations(settings) {
             copy.migrate(migrations, None).await?;
         }
         Ok(copy.tables().await?)

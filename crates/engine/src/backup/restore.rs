@@ -22,7 +22,7 @@ pub async fn restore(
     path: &Path,
     is_replacing: bool,
 ) -> Result<BackupSummary, BackupError> {
-    let mut summary = verify(path)?;
+    let mut summary = verify(settings, path)?;
     fs_err::create_dir_all(&settings.data_dir)?;
     let mut files = UnpackedFiles::default();
     let result = match location(settings) {
@@ -39,13 +39,13 @@ pub async fn restore(
 }
 
 /// Reads all of it once: nothing is written before the whole file was understood.
-fn verify(path: &Path) -> Result<BackupSummary, BackupError> {
+fn verify(settings: &EngineSettings, path: &Path) -> Result<BackupSummary, BackupError> {
     let damaged = |what: &str| BackupError::Damaged(what.to_owned());
     let mut reader = Reader::open(path)?;
     let Frame::Header { program, created_us, schemas } = reader.read()? else {
         return Err(damaged("it does not begin with a header"));
     };
-    check_versions(schemas)?;
+    check_versions(settings, schemas)?;
     let (mut tables, mut rows, mut files) = (0, 0_u64, 0_u64);
     let (mut columns, mut is_file) = (None, false);
     loop {
@@ -129,7 +129,7 @@ async fn into_server(
 ) -> Result<u64, BackupError> {
     let known = known_tables(settings).await?;
     let mut copy = Copy::write(server).await?;
-    let schemas = check_versions(copy.versions().await?)?;
+    let schemas = check_versions(settings, copy.versions().await?)?;
     let mut there = copy.tables().await?;
     there.retain(|table| known.iter().any(|known| known.name == table.name));
     if !is_replacing && copy.has_rows(&there).await? {
@@ -156,7 +156,7 @@ async fn fill(
     let Frame::Header { schemas, .. } = reader.read()? else {
         return Err(damaged("it does not begin with a header".to_owned()));
     };
-    for migrations in migrations() {
+    for migrations in migrations(settings) {
         let version =
             schemas.iter().find(|(owner, _)| owner == migrations.owner).map(|(_, version)| *version);
         copy.migrate(migrations, version).await?;
@@ -192,7 +192,7 @@ async fn fill(
     }
     files.end()?;
     copy.continue_ids(&made).await?;
-    for migrations in migrations() {
+    for migrations in migrations(settings) {
         copy.migrate(migrations, None).await?;
     }
     Ok(tables)

@@ -127,5 +127,5 @@ fn monitoring_routes(engine: &Arc<Engine>) -> Router {
         let engine = Arc::clone(&asked);
         Box::pin(async move { format!("{}{}", engine.metrics_text().await, process_metrics::text()) })
     });
-    control_plane::monitoring_router(metrics, readiness(Arc::clone(engine)))
+    control_plane::http::monitoring::monitoring_router(metrics, readiness(Arc::clone(engine)))
 }

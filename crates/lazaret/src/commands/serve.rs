@@ -1,7 +1,7 @@
 //! `lazaret serve`: the control plane and the engine in one process.
 
-use control_plane::ProgramFacts;
-use engine::{DatabaseState, FirstStart};
+use control_plane::ControlPlane;
+use engine::DatabaseState;
 use tokio_util::sync::CancellationToken;
 
 use super::listener::Listener;
@@ -29,18 +29,21 @@ async fn serve(config: &ServerConfig) -> anyhow::Result<Exit> {
     let signals = shutdown::on_signal(stop.clone());
     let running = RunningEngine::start(config.engine.clone(), true, &stop).await?;
     let engine = &running.engine;
-    let facts =
-        ProgramFacts { version: config::VERSION.to_owned(), engine_url: format!("{}/v1", engine_api.url()) };
-    terminal::print(&greeting(
+    let mut settings = config.control_plane.clone();
+    settings.engine_url = format!("{}/v1", engine_api.url());
+    let (plane, first_user) =
+        ControlPlane::open(settings, engine.database().clone(), engine.sealer()).await?;
+    terminal::print(&greeting(&Started {
         config,
-        &control_plane,
-        &engine_api,
-        monitoring.as_ref(),
-        &running.first_start,
-        &engine.database_state(),
-    ))?;
+        control_plane: &control_plane,
+        engine_api: &engine_api,
+        monitoring: monitoring.as_ref(),
+        first_engine_user: &running.first_start,
+        first_user: &first_user,
+        database: &engine.database_state(),
+    }))?;
 
-    let routes = control_plane::router(facts, running::readiness(engine.clone()));
+    let routes = control_plane::http::router(plane, running::readiness(engine.clone()));
     let served = tokio::try_join!(
         control_plane.serve(routes, &stop),
         engine_api.serve(engine::http::router(engine.clone()), &stop),
@@ -54,32 +57,43 @@ async fn serve(config: &ServerConfig) -> anyhow::Result<Exit> {
     Ok(Exit::Clean)
 }
 
-fn greeting(
-    config: &ServerConfig,
-    control_plane: &Listener,
-    engine_api: &Listener,
-    monitoring: Option<&Listener>,
-    first_start: &FirstStart,
-    database: &DatabaseState,
-) -> String {
-    let user = match (&first_start.generated_password, first_start.is_new) {
+/// What the greeting tells about.
+struct Started<'a> {
+    config: &'a ServerConfig,
+    control_plane: &'a Listener,
+    engine_api: &'a Listener,
+    monitoring: Option<&'a Listener>,
+    first_engine_user: &'a engine::FirstStart,
+    first_user: &'a control_plane::FirstStart,
+    database: &'a DatabaseState,
+}
+
+fn greeting(started: &Started<'_>) -> String {
+    let Started { config, first_engine_user, first_user, database, .. } = started;
+    let engine_user = match (&first_engine_user.generated_password, first_engine_user.is_new) {
         (Some(password), _) => format!(
             "{}, with the one-time shown password `{password}`; it is not stored in clear: write it down",
-            first_start.user
+            first_engine_user.user
         ),
-        (None, true) => format!("{}, with the password of LAZARET_ADMIN_PASSWORD", first_start.user),
-        (None, false) => format!("{}, with the password set at the first start", first_start.user),
+        (None, true) => format!("{}, with the password of LAZARET_ADMIN_PASSWORD", first_engine_user.user),
+        (None, false) => format!("{}, with the password set at the first start", first_engine_user.user),
+    };
+    let user = match &first_user.token_file {
+        Some(path) => format!("{}, with the token in {}", first_user.user, path.display()),
+        None => format!("{}, with the token made at the first start", first_user.user),
     };
     let mut text = format!(
-        "Lazaret {}\n\ncontrol plane       {}\nengine API          {}/v1\ndata                {}\nstorage             {}\nfirst user          {user}\nvulnerability data  {}\n",
+        "Lazaret {}\n\ncontrol plane       {}{}\nengine API          {}/v1\ndata                {}\nstorage             {}\n\
+         first user          {user}\nfirst engine user   {engine_user}\nvulnerability data  {}\n",
         config::VERSION,
-        control_plane.url(),
-        engine_api.url(),
+        started.control_plane.url(),
+        config.control_plane.base_path,
+        started.engine_api.url(),
         config.engine.data_dir.display(),
         config.storage_text(),
         database.describe(),
     );
-    if let Some(listener) = monitoring {
+    if let Some(listener) = started.monitoring {
         text.push_str(&format!("monitoring          {}/metrics\n", listener.url()));
     }
     text.push_str("\nNext:\n");
@@ -88,11 +102,12 @@ fn greeting(
     }
     text.push_str(&format!(
         "  curl -u {user} {url}/v1/policies\n  LAZARET_ENGINE_PASSWORD=… lazaret admission --engine-url {url} --name HOST --state-dir DIR\n",
-        user = first_start.user,
-        url = engine_api.url(),
+        user = first_engine_user.user,
+        url = started.engine_api.url(),
     ));
     text
 }
+
 /// What happens about missing data, or what to do.
 fn first_data(config: &ServerConfig) -> String {
     let feeds = &config.engine.feeds;

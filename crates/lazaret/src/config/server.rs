@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use ::control_plane::ControlPlaneSettings;
 use anyhow::bail;
 use engine::{EngineSettings, Intervals};
 use scanner::{ContentSettings, NamedPattern};
@@ -11,7 +12,9 @@ use storage::{Location, PostgresSettings};
 use super::flags::SettingFlags;
 use super::layers::{Inputs, Values, load_file};
 use super::setting::Value;
-use super::{DATABASE_FILE, ImageConfig, data_dir_default, docker_config_default, now, webhooks};
+use super::{
+    DATABASE_FILE, ImageConfig, control_plane, data_dir_default, docker_config_default, now, webhooks,
+};
 use crate::arguments::LogFormat;
 
 const CONFIG_BYTES_MAX: u64 = 1 << 20;
@@ -41,6 +44,7 @@ pub(crate) struct ServerConfig {
     pub(crate) tls: Option<TlsFiles>,
     pub(crate) logging: LoggingConfig,
     pub(crate) engine: EngineSettings,
+    pub(crate) control_plane: ControlPlaneSettings,
     /// What is probably a slip; told when logging runs.
     pub(crate) warnings: Vec<String>,
 }
@@ -79,12 +83,15 @@ impl ServerConfig {
     pub(crate) fn new(mut values: Values, surroundings: Surroundings) -> anyhow::Result<Self> {
         let mut problems = std::mem::take(&mut values.problems);
         let tls = tls_files(&values, &mut problems);
+        let mut engine = engine_settings(&values, surroundings, &mut problems);
+        engine.other_tables = || vec![::control_plane::migrations()];
         let config = Self {
+            control_plane: control_plane::settings(&values, &engine, &mut problems),
+            engine,
             listen: values.address("listeners.control-plane").unwrap_or(UNSET),
             engine_listen: values.address("listeners.engine").unwrap_or(UNSET),
             metrics_listen: values.address("listeners.metrics"),
             logging: logging(&values, &mut problems),
-            engine: engine_settings(&values, surroundings, &mut problems),
             warnings: std::mem::take(&mut values.warnings),
             tls,
         };

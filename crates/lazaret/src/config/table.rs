@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use super::setting::{Commands, Kind, Setting};
-use super::webhooks;
+use super::{control_plane, webhooks};
 
 const DAY: u64 = 86_400;
 
@@ -36,6 +36,7 @@ pub(crate) const SECTIONS: &[(&str, &str)] = &[
     ("data", "Where things are kept"),
     ("storage", "Where accounts, images, policies and jobs are kept"),
     ("listeners", "Who is answered where"),
+    ("control-plane", "People, organizations and clusters"),
     ("analysis", "How images are read"),
     ("limits", "What one image may cost; an image that goes over a limit is refused with the limit's name"),
     ("registries", "Where images come from"),
@@ -51,7 +52,8 @@ pub(crate) const SECTIONS: &[(&str, &str)] = &[
 
 /// Every setting.
 pub(crate) static SETTINGS: LazyLock<Vec<Setting>> = LazyLock::new(|| {
-    let mut all: Vec<Setting> = ROWS.iter().chain(webhooks::ROWS.into_iter().flatten()).cloned().collect();
+    let mut all: Vec<Setting> =
+        ROWS.iter().chain(control_plane::ROWS).chain(webhooks::ROWS.into_iter().flatten()).cloned().collect();
     let place = |setting: &Setting| SECTIONS.iter().position(|(name, _)| *name == setting.section());
     all.sort_by_key(place);
     all

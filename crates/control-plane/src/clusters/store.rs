@@ -1,0 +1,80 @@
+//! Reading the rows of clusters.
+
+use storage::{Row, from_micros};
+
+use super::{Cluster, ClusterStatus};
+use crate::{ControlPlane, StorageError};
+
+const COLUMNS: &str = "id, uid, organization_id, name, cloud, distribution, location, version, secret_id, status, \
+    status_message, creator_id, creator_name, created_us, started_us, updated_us";
+
+impl ControlPlane {
+    /// The clusters of an organization, oldest first.
+    pub async fn list_clusters(&self, organization: i64) -> Result<Vec<Cluster>, StorageError> {
+        let rows = storage::query_built(format!(
+            "SELECT {COLUMNS} FROM plane_clusters WHERE organization_id = $1 ORDER BY id"
+        ))
+        .bind(organization)
+        .fetch_all(&self.storage)
+        .await
+        .map_err(StorageError::at("list clusters"))?;
+        rows.iter().map(read_cluster).collect()
+    }
+
+    /// A cluster of an organization; one of another organization is not there.
+    pub async fn find_cluster(&self, organization: i64, id: i64) -> Result<Option<Cluster>, StorageError> {
+        let row = storage::query_built(format!(
+            "SELECT {COLUMNS} FROM plane_clusters WHERE organization_id = $1 AND id = $2"
+        ))
+        .bind(organization)
+        .bind(id)
+        .fetch_optional(&self.storage)
+        .await
+        .map_err(StorageError::at("read a cluster"))?;
+        row.as_ref().map(read_cluster).transpose()
+    }
+
+    /// The same by name.
+    pub async fn find_cluster_by_name(
+        &self,
+        organization: i64,
+        name: &str,
+    ) -> Result<Option<Cluster>, StorageError> {
+        let row = storage::query_built(format!(
+            "SELECT {COLUMNS} FROM plane_clusters WHERE organization_id = $1 AND name = $2"
+        ))
+        .bind(organization)
+        .bind(name)
+        .fetch_optional(&self.storage)
+        .await
+        .map_err(StorageError::at("read a cluster"))?;
+        row.as_ref().map(read_cluster).transpose()
+    }
+}
+
+fn read_cluster(row: &Row) -> Result<Cluster, StorageError> {
+    let read = || -> Result<Cluster, Box<dyn std::error::Error + Send + Sync>> {
+        let word: String = row.get("status")?;
+        let started: Option<i64> = row.get("started_us")?;
+        Ok(Cluster {
+            id: row.get("id")?,
+            uid: row.get("uid")?,
+            organization_id: row.get("organization_id")?,
+            name: row.get("name")?,
+            cloud: row.get("cloud")?,
+            distribution: row.get("distribution")?,
+            location: row.get("location")?,
+            version: row.get("version")?,
+            secret_id: row.get("secret_id")?,
+            status: ClusterStatus::from_name(&word)
+                .ok_or_else(|| format!("cluster status `{word}` is unknown"))?,
+            status_message: row.get("status_message")?,
+            creator_id: row.get("creator_id")?,
+            creator_name: row.get("creator_name")?,
+            created_at: from_micros(row.get("created_us")?),
+            started_at: started.map(from_micros),
+            updated_at: from_micros(row.get("updated_us")?),
+        })
+    };
+    read().map_err(StorageError::at("read a cluster"))
+}

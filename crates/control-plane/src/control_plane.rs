@@ -1,0 +1,84 @@
+//! The control plane value: what it owns, how it opens.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use storage::{Database, Migrations, Sealer};
+
+use crate::first_start::{FirstStart, FirstStartError, first_start};
+use crate::tokens::TokenKeys;
+use crate::{ControlPlaneSettings, SigningKey, StorageError};
+
+/// An open control plane.
+pub struct ControlPlane {
+    pub(crate) settings: ControlPlaneSettings,
+    pub(crate) storage: Database,
+    pub(crate) token_keys: TokenKeys,
+    /// Under which clients tell this installation from others.
+    pub(crate) instance: uuid::Uuid,
+}
+
+/// Why a control plane could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Its tables cannot be brought up to date.
+    #[error("prepare the control plane's tables")]
+    Migrate(#[source] storage::MigrateError),
+    /// There is nothing to sign tokens with.
+    #[error("prepare the key that signs tokens")]
+    SigningKey(#[source] StorageError),
+    /// The first user cannot be set up.
+    #[error("set up the first user")]
+    FirstStart(#[source] FirstStartError),
+}
+
+/// The migrations of the control plane's tables.
+pub fn migrations() -> Migrations {
+    Migrations {
+        owner: "control_plane",
+        sqlite: sqlx::migrate!("./migrations/sqlite"),
+        postgres: sqlx::migrate!("./migrations/postgres"),
+    }
+}
+
+impl ControlPlane {
+    /// Brings the tables up to date, and makes the first user where there is none.
+    pub async fn open(
+        settings: ControlPlaneSettings,
+        storage: Database,
+        sealer: Arc<Sealer>,
+    ) -> Result<(Arc<Self>, FirstStart), OpenError> {
+        storage.migrate(migrations()).await.map_err(OpenError::Migrate)?;
+        let signing_key = match &settings.signing_key {
+            Some(key) => key.clone(),
+            None => SigningKey::kept(&storage, &sealer).await.map_err(OpenError::SigningKey)?,
+        };
+        let plane = Self {
+            token_keys: TokenKeys::new(&signing_key),
+            instance: uuid::Uuid::new_v4(),
+            settings,
+            storage,
+        };
+        let first_start = first_start(&plane).await.map_err(OpenError::FirstStart)?;
+        Ok((Arc::new(plane), first_start))
+    }
+
+    /// Whether its tables can be read.
+    pub async fn check_storage(&self) -> Result<(), StorageError> {
+        let (_users,): (i64,) = storage::query("SELECT count(*) FROM plane_users")
+            .fetch_one_as(&self.storage)
+            .await
+            .map_err(StorageError::at("count users"))?;
+        Ok(())
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        (self.settings.clock)()
+    }
+}
+
+impl std::fmt::Debug for ControlPlane {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("ControlPlane").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}

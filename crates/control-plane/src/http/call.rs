@@ -1,0 +1,150 @@
+//! The part of a request that every handler needs: who asks, in which organization, about which cluster, with which body.
+//!
+//! [`Caller`], [`OrganizationCall`] and [`ClusterCall`] check who may; a handler that takes one of them cannot forget to.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequestParts, Path, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::Shared;
+use super::answer::ApiError;
+use crate::storage_error::chain;
+use crate::{AuthenticateError, Cluster, Organization, Role, User};
+
+const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+const BODY_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// Somebody whose token counts.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    pub(crate) user: User,
+}
+
+/// A caller in an organization of his, who may do there what the method and the path say.
+#[derive(Debug, Clone)]
+pub(crate) struct OrganizationCall {
+    pub(crate) organization: Organization,
+}
+
+/// The same, about a cluster of this organization.
+#[derive(Debug, Clone)]
+pub(crate) struct ClusterCall {
+    pub(crate) cluster: Cluster,
+}
+
+impl FromRequestParts<Shared> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, ApiError> {
+        let token = bearer(&parts.headers).ok_or_else(|| ApiError::Unauthorized {
+            message: "Failed to extract token from request".to_owned(),
+            error: "no token present in request: send `Authorization: Bearer TOKEN`".to_owned(),
+        })?;
+        match shared.plane.authenticate(token).await {
+            Ok(user) => Ok(Self { user }),
+            Err(AuthenticateError::Storage(error)) => Err(error.into()),
+            Err(error) => Err(ApiError::Unauthorized {
+                message: error.to_string(),
+                error: match &error {
+                    AuthenticateError::Unreadable(source) => chain(source),
+                    _ => "the token was revoked or has ended: make another with `lazaret token create`"
+                        .to_owned(),
+                },
+            }),
+        }
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+impl FromRequestParts<Shared> for OrganizationCall {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, ApiError> {
+        let Caller { user } = Caller::from_request_parts(parts, shared).await?;
+        let id = parameter(parts, shared, "organization").await?;
+        let id = id.parse::<i64>().map_err(|_| {
+            ApiError::legacy(StatusCode::BAD_REQUEST, "organization id is no number", id.clone())
+        })?;
+        let membership = shared.plane.find_membership(id, user.id).await?;
+        let (organization, role) = membership.ok_or(ApiError::Forbidden)?;
+        if !is_allowed(role, &parts.method, parts.uri.path()) {
+            return Err(ApiError::Forbidden);
+        }
+        Ok(Self { organization })
+    }
+}
+
+/// Members look, but not at secrets and not at the ways into clusters.
+fn is_allowed(role: Role, method: &Method, path: &str) -> bool {
+    let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+    let below =
+        segments.iter().position(|segment| *segment == "orgs").map_or(&[][..], |at| &segments[at + 2..]);
+    match (role, below) {
+        (Role::Admin, _) => true,
+        (Role::Member, ["secrets", ..] | ["clusters", _, "config" | "anchore", ..]) => false,
+        (Role::Member, _) => *method == Method::GET || *method == Method::HEAD,
+    }
+}
+
+impl FromRequestParts<Shared> for ClusterCall {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, ApiError> {
+        let OrganizationCall { organization, .. } =
+            OrganizationCall::from_request_parts(parts, shared).await?;
+        let word = parameter(parts, shared, "cluster").await?;
+        // `?field=name` says that the path has the name. What is no number then names nothing by accident.
+        let is_name =
+            parts.uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "field=name"));
+        let found = match word.parse::<i64>() {
+            _ if is_name => shared.plane.find_cluster_by_name(organization.id, &word).await?,
+            Ok(id) => shared.plane.find_cluster(organization.id, id).await?,
+            Err(_) => None,
+        };
+        let cluster = found.ok_or_else(|| {
+            ApiError::NoCluster(format!("cluster `{word}` does not exist in the organization"))
+        })?;
+        Ok(Self { cluster })
+    }
+}
+
+async fn parameter(parts: &mut Parts, shared: &Shared, name: &str) -> Result<String, ApiError> {
+    let Path(parameters) = Path::<BTreeMap<String, String>>::from_request_parts(parts, shared)
+        .await
+        .map_err(|_| ApiError::bad_request("the path is not UTF-8"))?;
+    parameters.get(name).cloned().ok_or_else(|| ApiError::Internal(format!("the route has no `{name}`")))
+}
+
+/// The whole body, within its size and time. Take it after the caller: who may not, sends nothing.
+pub(crate) async fn read_body(request: Request) -> Result<Bytes, ApiError> {
+    let read = axum::body::to_bytes(request.into_body(), BODY_BYTES_MAX);
+    match tokio::time::timeout(BODY_TIME_MAX, read).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(_)) => Err(ApiError::legacy(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("the body is larger than {BODY_BYTES_MAX} bytes, or broke off"),
+            "",
+        )),
+        Err(_) => Err(ApiError::legacy(
+            StatusCode::REQUEST_TIMEOUT,
+            format!("the body was not there after {} s", BODY_TIME_MAX.as_secs()),
+            "",
+        )),
+    }
+}
+
+/// The body as a JSON object of a form.
+pub(crate) async fn read_json<T: DeserializeOwned>(request: Request) -> Result<T, ApiError> {
+    let bytes = read_body(request).await?;
+    serde_json::from_slice(&bytes).map_err(|error| {
+        ApiError::legacy(StatusCode::BAD_REQUEST, "Error parsing request", error.to_string())
+    })
+}

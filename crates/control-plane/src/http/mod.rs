@@ -1,0 +1,78 @@
+//! The HTTP API: one module per first word of the path. A handler extracts, authorizes, calls one method of
+//! [`ControlPlane`] and maps the result to the wire.
+
+mod answer;
+mod call;
+mod capabilities;
+mod clusters;
+mod me;
+pub mod monitoring;
+mod orgs;
+mod root;
+mod tokens;
+mod transport;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::error_handling::HandleErrorLayer;
+use axum::routing::get;
+use tower::ServiceBuilder;
+
+use crate::ControlPlane;
+use monitoring::Readiness;
+
+/// Requests that are answered at the same time.
+const REQUESTS_MAX: usize = 256;
+/// Longest time until an answer begins.
+const REQUEST_TIME_MAX: Duration = Duration::from_secs(120);
+
+/// What handlers have at hand.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) plane: Arc<ControlPlane>,
+    pub(crate) readiness: Readiness,
+}
+
+/// The routes of this listener: everything under the base path of the settings, and without it.
+pub fn router(plane: Arc<ControlPlane>, readiness: Readiness) -> Router {
+    let base_path = plane.settings.base_path.clone();
+    let shared = Shared { plane, readiness };
+    let mut routes = Router::new().merge(routes());
+    if !base_path.is_empty() {
+        routes = routes.nest(&base_path, self::routes());
+    }
+    let routes = routes
+        .route("/", get(root::index))
+        .fallback(transport::not_found)
+        .method_not_allowed_fallback(transport::method_not_allowed)
+        .with_state(shared);
+    let bounded = ServiceBuilder::new()
+        .layer(HandleErrorLayer::new(transport::overloaded))
+        .load_shed()
+        .concurrency_limit(REQUESTS_MAX)
+        .timeout(REQUEST_TIME_MAX)
+        .service(routes);
+    Router::new().fallback_service(bounded).layer(axum::middleware::from_fn(transport::guard))
+}
+
+fn routes() -> Router<Shared> {
+    Router::new()
+        .route("/version", get(root::version))
+        .route("/healthz", get(root::alive))
+        .route("/readyz", get(root::ready))
+        .nest("/api/v1", api())
+}
+
+fn api() -> Router<Shared> {
+    Router::new()
+        .route("/me", get(me::get))
+        .route("/capabilities", get(capabilities::get))
+        .route("/tokens", get(tokens::list).post(tokens::create))
+        .route("/tokens/{id}", get(tokens::get).delete(tokens::delete))
+        .route("/orgs", get(orgs::list))
+        .route("/orgs/{organization}", get(orgs::get))
+        .route("/orgs/{organization}/clusters", get(clusters::list))
+        .route("/orgs/{organization}/clusters/{cluster}", get(clusters::get))
+}

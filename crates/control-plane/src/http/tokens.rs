@@ -1,0 +1,93 @@
+//! `/api/v1/tokens`: the tokens of the caller.
+
+use axum::extract::{Path, Request, State};
+use axum::http::StatusCode;
+use axum::response::IntoResponse as _;
+use serde::{Deserialize, Serialize};
+
+use super::Shared;
+use super::answer::{Answer, ApiError, ok};
+use super::call::{Caller, read_json};
+use crate::storage_error::{chain, wire_time};
+use crate::{NewToken, TokenError, TokenRecord};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct NewTokenWire {
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    expires_at: Option<jiff::Timestamp>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TokenWire {
+    id: String,
+    name: String,
+    created_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<String>,
+    /// Only in the answer to its making.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
+}
+
+impl TokenWire {
+    fn new(record: TokenRecord, token: Option<String>) -> Self {
+        Self {
+            id: record.id,
+            name: record.name,
+            created_at: wire_time(record.created_at),
+            expires_at: record.expires_at.map(wire_time),
+            token,
+        }
+    }
+}
+
+/// `GET /api/v1/tokens`.
+pub(super) async fn list(State(shared): State<Shared>, Caller { user }: Caller) -> Answer {
+    let tokens = shared.plane.list_tokens(user.id).await?;
+    ok(&tokens.into_iter().map(|record| TokenWire::new(record, None)).collect::<Vec<_>>())
+}
+
+/// `POST /api/v1/tokens`.
+pub(super) async fn create(
+    State(shared): State<Shared>,
+    Caller { user }: Caller,
+    request: Request,
+) -> Answer {
+    let NewTokenWire { name, expires_at } = read_json(request).await?;
+    let (record, token) = shared.plane.create_token(&user, &NewToken { name, expires_at }).await?;
+    ok(&TokenWire::new(record, Some(token)))
+}
+
+/// `GET /api/v1/tokens/{id}`.
+pub(super) async fn get(
+    State(shared): State<Shared>,
+    Caller { user }: Caller,
+    Path(id): Path<String>,
+) -> Answer {
+    ok(&TokenWire::new(shared.plane.find_token(user.id, &id).await?, None))
+}
+
+/// `DELETE /api/v1/tokens/{id}`.
+pub(super) async fn delete(
+    State(shared): State<Shared>,
+    Caller { user }: Caller,
+    Path(id): Path<String>,
+) -> Answer {
+    shared.plane.revoke_token(user.id, &id).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+impl From<TokenError> for ApiError {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::NotFound(_) => Self::not_found(error.to_string()),
+            TokenError::Invalid(text) => Self::bad_request(text),
+            TokenError::Sign(_) => Self::Internal(chain(&error)),
+            TokenError::Storage(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! What the program decides about a control plane.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+
+use crate::SigningKey;
+
+/// The settings of one control plane.
+#[derive(Clone)]
+pub struct ControlPlaneSettings {
+    /// Folder of this process's files, with the token of the first user.
+    pub data_dir: PathBuf,
+    /// What comes before `/api/v1` in addresses: empty or like `/pipeline`. Without it the API answers as well.
+    pub base_path: String,
+    /// What signs tokens; `None`: a key that is made once and kept sealed.
+    pub signing_key: Option<SigningKey>,
+    /// Login of the first user.
+    pub first_user: String,
+    /// Name of the first organization.
+    pub first_organization: String,
+    /// Version of the program.
+    pub program_version: String,
+    /// Where the engine API listens: `http://127.0.0.1:8228/v1`.
+    pub engine_url: String,
+    /// The clock of the world.
+    pub clock: fn() -> Timestamp,
+}
+
+impl fmt::Debug for ControlPlaneSettings {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("ControlPlaneSettings")
+            .field("data_dir", &self.data_dir)
+            .field("base_path", &self.base_path)
+            .field("first_user", &self.first_user)
+            .field("first_organization", &self.first_organization)
+            .field("engine_url", &self.engine_url)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,63 @@
+//! Settings of the control plane.
+
+use control_plane::{ControlPlaneSettings, SigningKey};
+
+use super::layers::Values;
+use super::setting::{Kind, Setting};
+use super::table::row;
+use super::{VERSION, now};
+
+/// Its rows of the table.
+pub(super) const ROWS: &[Setting] = &[
+    row(
+        "control-plane.base-path",
+        Kind::Text,
+        "/pipeline",
+        "What comes before /api/v1 in addresses; without it the API answers as well",
+    ),
+    row(
+        "control-plane.token-key",
+        Kind::Secret,
+        "",
+        "Text of at least 32 characters that signs tokens; another one ends all tokens that were given out",
+    )
+    .unset("made on the first start and kept sealed"),
+    row("control-plane.first-user", Kind::Text, "admin", "Login of the user that the first start makes"),
+    row(
+        "control-plane.first-organization",
+        Kind::Text,
+        "default",
+        "Name of the organization that the first start makes",
+    ),
+];
+
+pub(super) fn settings(
+    values: &Values,
+    engine: &engine::EngineSettings,
+    problems: &mut Vec<String>,
+) -> ControlPlaneSettings {
+    let base_path = values.text("control-plane.base-path").unwrap_or_default();
+    let base_path = base_path.trim_end_matches('/').to_owned();
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "/-_.".contains(letter);
+    if !base_path.is_empty()
+        && (!base_path.starts_with('/') || !base_path.chars().all(is_plain) || base_path.contains("//"))
+    {
+        let place = values.place("control-plane.base-path");
+        problems.push(format!("{place}: `{base_path}` is no path, as /pipeline"));
+    }
+    let signing_key = values.text("control-plane.token-key").and_then(|text| {
+        SigningKey::new(text)
+            .map_err(|error| problems.push(format!("{}: {error}", values.place("control-plane.token-key"))))
+            .ok()
+    });
+    ControlPlaneSettings {
+        data_dir: engine.data_dir.clone(),
+        base_path,
+        signing_key,
+        first_user: values.text("control-plane.first-user").unwrap_or_default(),
+        first_organization: values.text("control-plane.first-organization").unwrap_or_default(),
+        program_version: VERSION.to_owned(),
+        engine_url: engine.base_url.clone(),
+        clock: now,
+    }
+}
