@@ -6,7 +6,8 @@
 //! Invariant: compiling and matching are bounded. What the plain engine accepts takes linear time; all else is limited in
 //! its parts, in the steps it may go back and in the length of the text, and reaching a limit is a [`Failure`].
 
-use fancy_regex::{Expr, RegexBuilder, RegexInput};
+use fancy_regex::RegexInput;
+use regex_bounds::{PARTS_MAX, PATTERN_BYTES_MAX};
 
 use crate::budget::{BACKTRACKING_STEPS, Budget, Failure, QUICK_BACKTRACKING_STEPS};
 use crate::problem::quote;
@@ -20,14 +21,6 @@ const QUICK_BACKTRACK_MAX: usize = 100;
 const SUBJECT_BYTES_MAX: usize = 256 * 1024;
 /// Longest text that an expression with look-around or back references is compared with.
 const BACKTRACKING_SUBJECT_BYTES_MAX: usize = 16 * 1024;
-/// Longest expression.
-const PATTERN_BYTES_MAX: usize = 4096;
-/// Memory of one compiled expression, about.
-const COMPILED_BYTES_MAX: usize = 1024 * 1024;
-/// Instructions of one compiled expression.
-const INSTRUCTIONS_MAX: usize = 20_000;
-/// Parts of a backtracking expression, each counted as often as it is repeated: the engine counts only the steps back.
-const PARTS_MAX: u64 = 1_000;
 /// Expressions of one bundle: together with the bound of one, this bounds the memory of a bundle.
 pub(crate) const REGEXES_MAX: usize = 500;
 
@@ -82,26 +75,14 @@ impl RegexCompiler {
         self.compiled += 1;
         let invalid = |reason: &str| RegexError::Invalid { pattern: quote(pattern), reason: quote(reason) };
         let rewritten = rewrite(pattern);
-        let build = |backtrack_max| {
-            RegexBuilder::new(&rewritten)
-                .backtrack_limit(backtrack_max)
-                .delegate_size_limit(COMPILED_BYTES_MAX)
-                .delegate_dfa_size_limit(COMPILED_BYTES_MAX)
-                .delegate_dfa_skip_cache_capacity_check(false)
-                .max_prog_size(INSTRUCTIONS_MAX)
-                .build()
-                .map_err(|error| invalid(&error.to_string()))
-        };
+        let build =
+            |backtrack_max| regex_bounds::compile(&rewritten, backtrack_max).map_err(|error| invalid(&error));
         let regex = build(BACKTRACK_MAX)?;
-        let tree = Expr::parse_tree(&rewritten).map_err(|error| invalid(&error.to_string()))?;
-        // The engine does not say whether it goes back, so the plain one is asked whether it would do. It reads possessive
-        // repetition (`a*+`) in another way, which the tree tells.
-        if !goes_back(&tree.expr)
-            && regex::RegexBuilder::new(&rewritten).size_limit(COMPILED_BYTES_MAX).build().is_ok()
-        {
+        let tree = regex_bounds::parse(&rewritten).map_err(|error| invalid(&error))?;
+        if regex_bounds::is_linear(&rewritten, &tree) {
             return Ok(PrefixRegex { pattern: pattern.to_owned(), regex, backtracking: None });
         }
-        match count_parts(&tree.expr) {
+        match regex_bounds::count_parts(&tree) {
             Some(parts) if parts <= PARTS_MAX => {
                 let quick = build(QUICK_BACKTRACK_MAX)?;
                 let pattern = pattern.to_owned();
@@ -114,44 +95,6 @@ impl RegexCompiler {
             Some(parts) => Err(RegexError::TooComplex { pattern: quote(pattern), parts }),
             None => Err(invalid("it has a construct that is not part of the policy language")),
         }
-    }
-}
-
-/// Whether an expression has something that the plain engine does not do.
-fn goes_back(expression: &Expr) -> bool {
-    let is_special = |expression: &Expr| {
-        matches!(
-            expression,
-            Expr::AtomicGroup(_) | Expr::LookAround(..) | Expr::Backref { .. } | Expr::Conditional { .. }
-        )
-    };
-    is_special(expression) || expression.has_descendant(is_special)
-}
-
-/// Parts of an expression with their repetitions; `None` when it has something that Python does not know, such as calls of
-/// groups, whose cost cannot be told.
-fn count_parts(expression: &Expr) -> Option<u64> {
-    match expression {
-        Expr::SubroutineCall(_)
-        | Expr::BacktrackingControlVerb(_)
-        | Expr::Absent(_)
-        | Expr::DefineGroup { .. }
-        | Expr::AstNode(..)
-        | Expr::KeepOut
-        | Expr::ContinueFromPreviousMatchEnd
-        | Expr::BackrefWithRelativeRecursionLevel { .. } => return None,
-        _ => {}
-    }
-    let mut parts = 1_u64;
-    for child in expression.children_iter() {
-        parts = parts.saturating_add(count_parts(child)?);
-    }
-    match expression {
-        Expr::Repeat { lo, hi, .. } => {
-            let times = if *hi == usize::MAX { *lo } else { *hi };
-            Some(parts.saturating_mul(times.max(1) as u64))
-        }
-        _ => Some(parts),
     }
 }
 

@@ -17,13 +17,14 @@ const fn row(name: &'static str, may_use: &'static [&'static str]) -> Row {
 const TABLE: &[Row] = &[
     row("model", &[]),
     row("package-versions", &["model"]),
+    row("regex-bounds", &[]),
     row("image-layers", &["model"]),
     row("package-catalog", &["model", "image-layers"]),
     row("advisory-feeds", &["model", "package-versions"]),
     row("vulnerability-db", &["model", "package-versions"]),
-    row("policy", &["model", "package-versions"]),
+    row("policy", &["model", "package-versions", "regex-bounds"]),
     row("report-formats", &["model"]),
-    row("scanner", &["model", "image-layers", "package-catalog", "vulnerability-db"]),
+    row("scanner", &["model", "regex-bounds", "image-layers", "package-catalog", "vulnerability-db"]),
     row("storage", &[]),
     row(
         "engine",

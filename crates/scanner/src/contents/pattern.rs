@@ -1,17 +1,10 @@
 //! Patterns that are searched in files: compiled, bounded, with the literals that every match must have.
 
-use fancy_regex::{Error, Expr, RegexBuilder, RegexInput};
+use fancy_regex::{Error, Expr, RegexInput};
+use regex_bounds::{PARTS_MAX, PATTERN_BYTES_MAX};
 
-/// Longest pattern.
-const PATTERN_BYTES_MAX: usize = 4096;
-/// Memory of one compiled pattern, about.
-const COMPILED_BYTES_MAX: usize = 1024 * 1024;
-/// Instructions of one compiled pattern.
-const INSTRUCTIONS_MAX: usize = 20_000;
 /// Steps back of one comparison with a line.
 const BACKTRACK_MAX: usize = 100_000;
-/// Parts of a backtracking pattern, each counted as often as it is repeated: the engine counts only the steps back.
-const PARTS_MAX: u64 = 1_000;
 /// A shorter literal is in too many lines to help.
 const ANCHOR_BYTES_MIN: usize = 3;
 /// More alternatives help as little.
@@ -109,19 +102,11 @@ impl LinePattern {
             return Err(PatternError::TooLong { length: pattern.len() });
         }
         let invalid = |reason: String| PatternError::Invalid { pattern: pattern.to_owned(), reason };
-        let regex = RegexBuilder::new(pattern)
-            .backtrack_limit(BACKTRACK_MAX)
-            .delegate_size_limit(COMPILED_BYTES_MAX)
-            .delegate_dfa_size_limit(COMPILED_BYTES_MAX)
-            .delegate_dfa_skip_cache_capacity_check(false)
-            .max_prog_size(INSTRUCTIONS_MAX)
-            .build()
-            .map_err(|error| invalid(error.to_string()))?;
-        let tree = Expr::parse_tree(pattern).map_err(|error| invalid(error.to_string()))?.expr;
-        let is_linear = !has_special(&tree)
-            && regex::RegexBuilder::new(pattern).size_limit(COMPILED_BYTES_MAX).build().is_ok();
+        let regex = regex_bounds::compile(pattern, BACKTRACK_MAX).map_err(invalid)?;
+        let tree = regex_bounds::parse(pattern).map_err(invalid)?;
+        let is_linear = regex_bounds::is_linear(pattern, &tree);
         if !is_linear {
-            let parts = count_parts(&tree).ok_or_else(|| {
+            let parts = regex_bounds::count_parts(&tree).ok_or_else(|| {
                 invalid("it has a construct that is not part of the pattern language".to_owned())
             })?;
             if parts > PARTS_MAX {
@@ -138,43 +123,6 @@ impl LinePattern {
             Ok(found) => Some(found.is_some()),
             Err(Error::ParseError(..) | Error::CompileError(_) | Error::RuntimeError(_) | _) => None,
         }
-    }
-}
-
-/// Whether an expression has something that the plain engine does not do.
-fn has_special(expression: &Expr) -> bool {
-    let is_special = |expression: &Expr| {
-        matches!(
-            expression,
-            Expr::AtomicGroup(_) | Expr::LookAround(..) | Expr::Backref { .. } | Expr::Conditional { .. }
-        )
-    };
-    is_special(expression) || expression.has_descendant(is_special)
-}
-
-/// Parts of an expression with their repetitions; `None` for constructs whose cost cannot be told.
-fn count_parts(expression: &Expr) -> Option<u64> {
-    match expression {
-        Expr::SubroutineCall(_)
-        | Expr::BacktrackingControlVerb(_)
-        | Expr::Absent(_)
-        | Expr::DefineGroup { .. }
-        | Expr::AstNode(..)
-        | Expr::KeepOut
-        | Expr::ContinueFromPreviousMatchEnd
-        | Expr::BackrefWithRelativeRecursionLevel { .. } => return None,
-        _ => {}
-    }
-    let mut parts = 1_u64;
-    for child in expression.children_iter() {
-        parts = parts.saturating_add(count_parts(child)?);
-    }
-    match expression {
-        Expr::Repeat { lo, hi, .. } => {
-            let times = if *hi == usize::MAX { *lo } else { *hi };
-            Some(parts.saturating_mul(times.max(1) as u64))
-        }
-        _ => Some(parts),
     }
 }
 
