@@ -1,5 +1,7 @@
 //! Telling the accounts that have an image how its analysis went.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use model::Digest;
 use serde_json::{Map, Value, json};
@@ -108,7 +110,7 @@ fn status_change(
     told
 }
 
-/// Records an event for every tag, in every account, that names the image.
+/// Records an event for every tag, in every account, that names the image; a failure also for the image itself.
 ///
 /// `failure` is why the analysis was given up; `None`: it is there.
 pub(super) async fn tell_end(
@@ -127,6 +129,12 @@ pub(super) async fn tell_end(
     .fetch_all_as(&mut *tx)
     .await
     .map_err(StorageError::at("look who has an image"))?;
+    if let Some(reason) = failure {
+        let accounts: BTreeSet<&str> = tags.iter().map(|(account, ..)| account.as_str()).collect();
+        for account in accounts {
+            record(engine, tx, &failed_image(account, digest, reason), now).await?;
+        }
+    }
     for (account, registry, repository, tag, annotations) in tags {
         let name = if tag.is_empty() {
             format!("{registry}/{repository}@{digest}")
@@ -164,6 +172,18 @@ pub(super) async fn tell_end(
         record(engine, tx, &event, now).await?;
     }
     Ok(())
+}
+
+fn failed_image<'a>(account: &'a str, digest: &str, reason: &str) -> NewEvent<'a> {
+    NewEvent {
+        account,
+        kind: "system.image_analysis.failed",
+        level: Level::Error,
+        message: "Failed to analyze image".to_owned(),
+        details: json!({ "msg": reason }),
+        resource: Resource::new("image_digest", digest),
+        service: Service::Analyzer,
+    }
 }
 
 /// The digest has both names: what is sent has always had one, what is published the other.

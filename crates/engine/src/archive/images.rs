@@ -97,16 +97,28 @@ impl Engine {
         let (now, digest) = (self.now(), digest.to_string());
         let mut tx = self.storage.begin().await.map_err(StorageError::at("begin"))?;
         let outcome = archive(self, &mut tx, account, &digest, now).await?;
-        let (kind, level, message) = match outcome {
-            ArchiveImage::Archived => {
-                ("system.analysis_archive.image_archived", Level::Info, "Image archived")
-            }
-            ArchiveImage::NotAnalyzed => {
-                ("system.analysis_archive.image_archive_failed", Level::Error, "Image archiving failed")
-            }
-            ArchiveImage::AlreadyArchived | ArchiveImage::NotFound => return Ok(outcome),
+        let failed = |reason: &str| NewEvent {
+            details: json!({ "msg": reason }),
+            ..archive_event(
+                account,
+                "system.analysis_archive.image_archive_failed",
+                Level::Error,
+                "Analyzed image migration to archive failed",
+                &digest,
+            )
         };
-        let event = archive_event(account, kind, level, message, &digest);
+        let event = match outcome {
+            ArchiveImage::Archived => archive_event(
+                account,
+                "system.analysis_archive.image_archived",
+                Level::Info,
+                "Analyzed image added to archive",
+                &digest,
+            ),
+            ArchiveImage::NotAnalyzed => failed("the image is not analyzed"),
+            ArchiveImage::NotFound => failed("the account has no such image"),
+            ArchiveImage::AlreadyArchived => return Ok(outcome),
+        };
         record(self, &mut tx, &event, now).await?;
         tx.commit().await.map_err(StorageError::at("commit"))?;
         Ok(outcome)
@@ -153,7 +165,7 @@ impl Engine {
             .map_err(StorageError::at("delete an archived image"))?;
         if deleted > 0 {
             let kind = "system.analysis_archive.archived_image_deleted";
-            let event = archive_event(account, kind, Level::Info, "Archived image deleted", digest);
+            let event = archive_event(account, kind, Level::Info, "Archived image analysis deleted", digest);
             record(self, &mut tx, &event, now).await?;
         }
         tx.commit().await.map_err(StorageError::at("commit"))?;

@@ -11,6 +11,7 @@ mod manage;
 mod settings;
 mod state;
 mod sync;
+mod told;
 mod update;
 
 pub use list::{FeedGroupStatus, FeedStatus, LastJudgement};

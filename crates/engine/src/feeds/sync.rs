@@ -7,16 +7,14 @@ use advisory_feeds::fetch::{BuildFetcherError, Fetcher};
 use advisory_feeds::sources::FeedSource;
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
-use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::build::BuildOutcome;
 use super::folder::FeedFolder;
 use super::state::{FeedsState, SourceState};
+use super::told::SyncNews;
 use super::update::Outcome;
 use super::{ALL_FEEDS, LastJudgement};
-use crate::accounts::ADMIN;
-use crate::events::{Level, NewEvent, Resource, Service, record};
 use crate::storage_error::chain;
 use crate::{Engine, StorageError};
 
@@ -97,7 +95,8 @@ impl Engine {
         }
         let fetcher =
             Fetcher::new(&self.settings.feeds.fetch, self.settings.clock).map_err(SyncError::Fetcher)?;
-        self.tell_sync("system.feeds.sync.started", Level::Info, json!({"feeds": due.len()})).await?;
+        let names: Vec<&str> = due.iter().map(|(source, _)| source.name.as_str()).collect();
+        self.tell_sync(&SyncNews::Started, &names).await?;
         let mut asked: Vec<BoxFuture<'_, Result<SyncResult, StorageError>>> = Vec::with_capacity(due.len());
         for (source, state) in due {
             asked.push(Box::pin(self.sync_source(&fetcher, source, state, options)));
@@ -154,15 +153,9 @@ impl Engine {
             groups: groups.collect(),
             judgement,
         };
-        match &all.problem {
-            None => {
-                self.tell_sync("system.feeds.sync.completed", Level::Info, json!({"feeds": results.len()}))
-                    .await?
-            }
-            Some(problem) => {
-                self.tell_sync("system.feeds.sync.failed", Level::Error, json!({"error": problem})).await?;
-            }
-        }
+        let names: Vec<&str> = results.iter().map(|result| result.feed.as_str()).collect();
+        let news = all.problem.as_deref().map_or(SyncNews::Completed, SyncNews::Failed);
+        self.tell_sync(&news, &names).await?;
         Ok(all)
     }
 
@@ -183,40 +176,6 @@ impl Engine {
         };
         self.settings.feeds.sources.iter().filter_map(known).collect()
     }
-
-    async fn tell_sync(&self, kind: &'static str, level: Level, details: Value) -> Result<(), StorageError> {
-        let mut tx = self.storage.begin().await.map_err(StorageError::at("begin"))?;
-        let message = match level {
-            Level::Info => "feed synchronisation",
-            Level::Error => "feed synchronisation left the old data of some feeds in force",
-        };
-        let event = NewEvent {
-            account: ADMIN,
-            kind,
-            level,
-            message: message.to_owned(),
-            details,
-            resource: Resource { kind: "feeds", id: None },
-            service: Service::PolicyEngine,
-        };
-        record(self, &mut tx, &event, self.now()).await?;
-        tx.commit().await.map_err(StorageError::at("commit"))
-    }
-}
-
-/// An event about one source.
-pub(super) fn feed_event(
-    kind: &'static str,
-    level: Level,
-    source: &str,
-    details: Value,
-) -> NewEvent<'static> {
-    let message = match level {
-        Level::Info => format!("feed `{source}` was taken over"),
-        Level::Error => format!("feed `{source}` was not taken over, its old data stays in force"),
-    };
-    let resource = Resource::new("feed", source);
-    NewEvent { account: ADMIN, kind, level, message, details, resource, service: Service::PolicyEngine }
 }
 
 fn to_result(state: &SourceState, outcome: Outcome, seconds: f64) -> SyncResult {

@@ -14,8 +14,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::folder::FeedFolder;
 use super::state::{Counts, SourceState, StoredFile, store_accepted, store_failure, store_unchanged};
-use super::sync::{SyncOptions, feed_event};
-use crate::events::{Level, record};
+use super::sync::SyncOptions;
+use super::told::SourceRun;
 use crate::storage_error::chain;
 use crate::{Engine, StorageError};
 
@@ -66,6 +66,16 @@ enum Refusal {
     Panicked(#[source] tokio::task::JoinError),
 }
 
+impl Refusal {
+    /// The group that it is about; `None`: the source as a whole.
+    fn group(&self) -> Option<&str> {
+        match self {
+            Self::Shrunk { group, .. } => group.as_deref(),
+            _ => None,
+        }
+    }
+}
+
 fn shrunk_name(group: Option<&str>) -> String {
     group.map_or_else(|| "it has".to_owned(), |group| format!("its group `{group}` has"))
 }
@@ -92,22 +102,28 @@ impl Engine {
         state: &SourceState,
         options: &SyncOptions,
     ) -> Result<Outcome, StorageError> {
+        let begun_at = self.now();
         let fetched = self.fetch_source(fetcher, source, state, options).await;
         let now = self.now();
+        let run = SourceRun { source: &source.name, begun_at, ended_at: now };
         let times = (now, later(now, source.interval));
         let mut tx = self.storage.begin().await.map_err(StorageError::at("begin"))?;
         let outcome = match fetched {
             Ok(Fetched::Unchanged(files)) => {
                 store_unchanged(&mut tx, &source.name, &files, times).await?;
+                // Nobody asked, and there is nothing new: the list of feeds says that it was confirmed.
+                if !options.is_only_due {
+                    let groups = state.groups.iter().filter(|(_, group)| group.records.is_some());
+                    let groups = groups.map(|(name, _)| (name.clone(), 0)).collect();
+                    self.tell_completed(&mut tx, &run, &groups, json!({})).await?;
+                }
                 Outcome::Unchanged
             }
             Ok(Fetched::New(checked)) => {
                 let Checked { version, files, counts, groups } = *checked;
                 store_accepted(&mut tx, &source.name, (&version, &files), (counts, &groups), times).await?;
                 let details = json!({"records": counts.records, "unreadable": counts.diagnostics});
-                let event =
-                    feed_event("system.feeds.sync.feed_completed", Level::Info, &source.name, details);
-                record(self, &mut tx, &event, now).await?;
+                self.tell_completed(&mut tx, &run, &groups, details).await?;
                 Outcome::Accepted(groups)
             }
             Err(refusal) => {
@@ -119,8 +135,7 @@ impl Engine {
                 let next = later(now, wait.max(pause_after(state.failures, source.interval)));
                 store_failure(&mut tx, &source.name, &reason, (now, next)).await?;
                 let details = json!({"error": reason, "failures": state.failures + 1});
-                let event = feed_event("system.feeds.sync.feed_failed", Level::Error, &source.name, details);
-                record(self, &mut tx, &event, now).await?;
+                self.tell_failed(&mut tx, &run, refusal.group(), details).await?;
                 tracing::warn!(feed.source = source.name, error = reason, "a feed was not taken over");
                 Outcome::Failed(reason)
             }

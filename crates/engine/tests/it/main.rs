@@ -30,3 +30,4 @@ mod transport;
 mod users;
 mod verdict;
 mod watches;
+mod webhook_requests;

@@ -15,6 +15,7 @@ use crate::support::{
     FIXED, TestEngine, VULNERABLE, activate, bundle, database_path, debian_image, open_storage, registry,
     settings, write_database,
 };
+use crate::webhook_requests::assert_request;
 
 /// Paths and types of real notifications of the engine whose clients we serve, and of the form of its tests.
 const SHAPES: &str = include_str!("notification_shapes.json");
@@ -247,10 +248,12 @@ async fn events_of_the_wanted_level_are_told() {
     let engine = TestEngine::start(settings, true).await.with_duties();
     activate(&engine, &bundle("b", "always", "always", "WARN", json!([]))).await;
     engine.add_and_wait(&registry.reference("app:1")).await;
-    let told = receiver.wait(1, "the failed analysis", |told| told.kind() == "event_log").await;
-    assert_shape(&told[0].body, "event_log");
-    assert_eq!(told[0].path, "/general/event_log/admin");
-    assert_eq!(told[0].payload()["event"]["type"], "user.image.analysis.failed");
+    for kind in ["system.image_analysis.failed", "user.image.analysis.failed"] {
+        let is_it = |told: &Told| told.payload()["event"]["type"] == kind;
+        let told = receiver.wait(1, kind, is_it).await;
+        assert_shape(&told[0].body, "event_log");
+        assert_eq!(told[0].path, "/general/event_log/admin");
+    }
     assert!(receiver.told().iter().all(|told| told.payload()["event"]["level"] != "info"), "only errors");
     engine.close().await;
 }
@@ -286,6 +289,7 @@ async fn changed_verdicts_and_vulnerabilities_are_told_once() {
     activate(&engine, &bundle("stops", "always", "always", "STOP", json!([]))).await;
     let told = receiver.wait(1, "the verdict", |told| told.kind() == "policy_eval").await;
     assert_shape(&told[0].body, "policy_eval");
+    assert_request(&told[0], "general", false);
     let payload = told[0].payload();
     assert_eq!((&payload["subscription_key"], &payload["annotations"]), (&json!(tag), &json!({"a": 1})));
     let of = |result: &Value| {
@@ -297,6 +301,7 @@ async fn changed_verdicts_and_vulnerabilities_are_told_once() {
     crate::support::write_database_fixed(&database_path(folder.path()), "1.0");
     let told = receiver.wait(1, "the vulnerabilities", |told| told.kind() == "vuln_update").await;
     assert_shape(&told[0].body, "vuln_update");
+    assert_request(&told[0], "general", false);
     let payload = told[0].payload();
     assert_eq!(payload["imageDigest"], digest);
     let difference = &payload["diff_vulnerability_result"];

@@ -27,6 +27,7 @@ pub(crate) enum Mood {
 /// What a webhook was told.
 #[derive(Debug, Clone)]
 pub(crate) struct Told {
+    pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Value,
@@ -99,7 +100,12 @@ async fn take(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let bytes = axum::body::to_bytes(body, 64 * 1024 * 1024).await.unwrap();
     let path = parts.uri.path().to_owned();
     let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-    shared.told.lock().unwrap().push(Told { path: path.clone(), headers: parts.headers, body });
+    shared.told.lock().unwrap().push(Told {
+        method: parts.method.to_string(),
+        path: path.clone(),
+        headers: parts.headers,
+        body,
+    });
     let mood = {
         let mut moods = shared.moods.lock().unwrap();
         let found = moods.iter_mut().find(|(start, _)| path.starts_with(start.as_str()));
