@@ -54,8 +54,9 @@ impl Engine {
     ) -> Result<Option<Arc<ImageContents>>, EvaluateError> {
         let digest = image.digest.to_string();
         let loaded = self.caches.contents.try_get_with(analysis_key(image), async {
-            let row = storage::query("SELECT contents_form, contents FROM analyses WHERE digest = $1")
+            let row = storage::query("SELECT contents_form, contents FROM analyses WHERE digest = $1 AND (imported_by IS NULL OR imported_by = $2)")
                 .bind(digest)
+                .bind(&image.account)
                 .fetch_one(&self.storage)
                 .await
                 .map_err(StorageError::at("read the contents of an image"))?;

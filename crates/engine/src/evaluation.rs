@@ -374,8 +374,9 @@ impl Engine {
         let digest = image.digest.to_string();
         let unpacked = self.caches.analyses.try_get_with(analysis_key(image), async {
             let (form, content): (i64, Vec<u8>) =
-                storage::query("SELECT form, content FROM analyses WHERE digest = $1")
+                storage::query("SELECT form, content FROM analyses WHERE digest = $1 AND (imported_by IS NULL OR imported_by = $2)")
                     .bind(digest)
+                    .bind(&image.account)
                     .fetch_one_as(&self.storage)
                     .await
                     .map_err(StorageError::at("read an analysis"))?;

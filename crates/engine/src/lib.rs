@@ -20,6 +20,7 @@ mod exceptions;
 mod feeds;
 pub mod http;
 mod images;
+mod imports;
 mod known_vulnerabilities;
 pub mod metrics;
 mod notifications;
@@ -55,6 +56,9 @@ pub use images::{
     AddImage, AddImageError, AnalysisStatus, AnalysisSummary, FoundImages, FoundPackage, FoundVulnerability,
     ImageDeletion, ImageFilter, ImageList, ImageRecord, ImageStatus, PackageQuestion, ParsePullStringError,
     Pull, PullString, ResultPage, TagRecord, VulnerabilityQueryError, VulnerabilityQuestion,
+};
+pub use imports::{
+    DocumentKind, FinishImport, FinishImportError, ImportDocument, ImportError, ImportOperation, ImportStatus,
 };
 pub use known_vulnerabilities::{KnownPackage, KnownQuestion, KnownVulnerability};
 pub use notifications::{

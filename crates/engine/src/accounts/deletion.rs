@@ -14,6 +14,7 @@ pub(crate) const TABLES_OF_ACCOUNTS: &[&str] = &[
     "watch_results",
     "image_tags",
     "images",
+    "image_imports",
     "evaluations",
     "archived_images",
     "archive_rules",

@@ -11,4 +11,5 @@ mod worker;
 pub(crate) use stored::{Analysis, DecodeError, FORM, decode, encode};
 pub(crate) use stored_contents::{CONTENTS_FORM, decode_contents, encode_contents};
 pub(crate) use told::{AddedTag, tell_added};
-pub(crate) use worker::{AnalysisJob, JOB_KIND, reconcile, release_expired};
+pub(crate) use told::{tell_end, tell_status};
+pub(crate) use worker::{AnalysisJob, AnalysisRow, JOB_KIND, reconcile, release_expired};

@@ -11,11 +11,12 @@ use crate::events::{Level, NewEvent, Resource, Service, record};
 use crate::notifications::{Notification, NotificationKind, is_wanted, notify};
 use crate::{AnalysisStatus, Engine, StorageError};
 
-/// Tells who subscribed to the analysis of a tag that it goes on; call it before the change.
-pub(super) async fn tell_status(
+/// Tells who subscribed to the analysis of a tag that it goes on, in all accounts or in one; call it before the change.
+pub(crate) async fn tell_status(
     engine: &Engine,
     tx: &mut WriteTransaction,
     digest: &str,
+    account: Option<&str>,
     next: AnalysisStatus,
     now: Timestamp,
 ) -> Result<(), StorageError> {
@@ -26,10 +27,12 @@ pub(super) async fn tell_status(
         "SELECT i.account, t.registry, t.repository, t.tag, i.annotations, i.analysis_status FROM images i \
          JOIN image_tags t ON t.account = i.account AND t.digest = i.digest \
          WHERE i.digest = $1 AND t.tag <> '' AND i.analysis_status NOT IN ($2, 'analyzed') \
+         AND (i.account = $3 OR ($3 = '' AND (i.import_id IS NULL OR $2 = 'analyzed'))) \
          ORDER BY i.account, t.registry, t.repository, t.tag",
     )
     .bind(digest)
     .bind(next.name())
+    .bind(account.unwrap_or_default())
     .fetch_all_as(&mut *tx)
     .await
     .map_err(StorageError::at("look who has an image"))?;
@@ -113,19 +116,21 @@ fn status_change(
 /// Records an event for every tag, in every account, that names the image; a failure also for the image itself.
 ///
 /// `failure` is why the analysis was given up; `None`: it is there.
-pub(super) async fn tell_end(
+pub(crate) async fn tell_end(
     engine: &Engine,
     tx: &mut WriteTransaction,
     digest: &str,
+    account: Option<&str>,
     failure: Option<&str>,
     now: Timestamp,
 ) -> Result<(), StorageError> {
     let tags: Vec<(String, String, String, String, String)> = storage::query(
         "SELECT i.account, t.registry, t.repository, t.tag, i.annotations FROM images i \
          JOIN image_tags t ON t.account = i.account AND t.digest = i.digest WHERE i.digest = $1 \
-         ORDER BY i.account, t.registry, t.repository, t.tag",
+         AND ($2 = '' OR i.account = $2) ORDER BY i.account, t.registry, t.repository, t.tag",
     )
     .bind(digest)
+    .bind(account.unwrap_or_default())
     .fetch_all_as(&mut *tx)
     .await
     .map_err(StorageError::at("look who has an image"))?;

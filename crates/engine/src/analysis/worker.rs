@@ -83,6 +83,14 @@ impl Engine {
 
     async fn run_worker(self: Arc<Self>, name: String, stop: CancellationToken) {
         while !stop.is_cancelled() {
+            match self.work_on_import(&name).await {
+                Ok(true) => {
+                    self.analyses_changed.send_modify(|count| *count += 1);
+                    continue;
+                }
+                Ok(false) => {}
+                Err(error) => tracing::error!(error = chain(&error), "cannot work on an import"),
+            }
             match self.claim_analysis(&name).await {
                 Ok(Some(job)) => {
                     if let Err(error) = self.work(&job, &stop).await {
@@ -194,7 +202,7 @@ impl Engine {
         Ok(is_held)
     }
 
-    fn lease_end(&self, now: Timestamp) -> Timestamp {
+    pub(crate) fn lease_end(&self, now: Timestamp) -> Timestamp {
         now.checked_add(self.settings.lease).unwrap_or(Timestamp::MAX)
     }
 
@@ -221,11 +229,13 @@ impl Engine {
         if !storage::complete(&mut tx, job.lease).await.map_err(StorageError::at("complete work"))? {
             return Ok(());
         }
-        row.store(&mut tx, &job.dedupe_key, &content, contents.as_deref(), now).await?;
+        crate::imports::forget_imported(&mut tx, &job.dedupe_key).await?;
+        row.store(&mut tx, &job.dedupe_key, &content, contents.as_deref(), None, now).await?;
         report.store(&mut tx, &job.dedupe_key, now).await?;
-        tell_status(self, &mut tx, &job.dedupe_key, AnalysisStatus::Analyzed, now).await?;
+        tell_status(self, &mut tx, &job.dedupe_key, None, AnalysisStatus::Analyzed, now).await?;
         storage::query(
-            "UPDATE images SET analysis_status = 'analyzed', analysis_error = NULL, analyzed_us = $2, updated_us = $2 \
+            "UPDATE images SET analysis_status = 'analyzed', analysis_error = NULL, analyzed_us = $2, updated_us = $2, \
+               import_id = NULL \
              WHERE digest = $1",
         )
         .bind(&job.dedupe_key)
@@ -233,7 +243,7 @@ impl Engine {
         .execute(&mut tx)
         .await
         .map_err(StorageError::at("mark an image as analyzed"))?;
-        tell_end(self, &mut tx, &job.dedupe_key, None, now).await?;
+        tell_end(self, &mut tx, &job.dedupe_key, None, None, now).await?;
         tx.commit().await.map_err(StorageError::at("commit"))?;
         tracing::info!(
             image.digest = job.dedupe_key,
@@ -270,7 +280,7 @@ impl Engine {
             let status = if is_over { AnalysisStatus::AnalysisFailed } else { AnalysisStatus::NotAnalyzed };
             set_status(Some(self), &mut tx, &job.dedupe_key, status, Some(reason), now).await?;
             if is_over {
-                tell_end(self, &mut tx, &job.dedupe_key, Some(reason), now).await?;
+                tell_end(self, &mut tx, &job.dedupe_key, None, Some(reason), now).await?;
             }
         }
         tx.commit().await.map_err(StorageError::at("commit"))
@@ -306,7 +316,7 @@ fn judge_load(digest: &str, loaded: Result<scanner::ScannedImage, ScanError>) ->
 }
 
 /// The columns of an analysis that lists show without unpacking it.
-struct AnalysisRow {
+pub(crate) struct AnalysisRow {
     architecture: String,
     distro: Option<String>,
     distro_version: Option<String>,
@@ -318,7 +328,7 @@ struct AnalysisRow {
 }
 
 impl AnalysisRow {
-    fn new(analysis: &Analysis) -> Self {
+    pub(crate) fn new(analysis: &Analysis) -> Self {
         let distro = analysis.inventory.distro.as_ref();
         let layers = analysis.facts.layers.iter();
         let unpacked_bytes = layers.fold(0_u64, |sum, layer| sum.saturating_add(layer.unpacked_bytes));
@@ -335,26 +345,28 @@ impl AnalysisRow {
         }
     }
 
-    async fn store(
+    /// Writes it; `imported_by` is who uploaded the package list, where nobody read the image.
+    pub(crate) async fn store(
         &self,
         tx: &mut WriteTransaction,
         digest: &str,
         content: &[u8],
         contents: Option<&[u8]>,
+        imported_by: Option<&str>,
         now: Timestamp,
     ) -> Result<(), StorageError> {
         storage::query(
             "INSERT INTO analyses (digest, form, content, architecture, distro, distro_version, dockerfile_mode, \
                                    guessed_dockerfile, size_bytes, layer_count, created_us, contents, \
-                                   contents_form, unpacked_bytes) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) \
+                                   contents_form, unpacked_bytes, imported_by) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) \
              ON CONFLICT (digest) DO UPDATE SET form = excluded.form, content = excluded.content, \
                architecture = excluded.architecture, distro = excluded.distro, \
                distro_version = excluded.distro_version, dockerfile_mode = excluded.dockerfile_mode, \
                guessed_dockerfile = excluded.guessed_dockerfile, \
                size_bytes = excluded.size_bytes, layer_count = excluded.layer_count, created_us = excluded.created_us, \
                contents = excluded.contents, contents_form = excluded.contents_form, \
-               unpacked_bytes = excluded.unpacked_bytes",
+               unpacked_bytes = excluded.unpacked_bytes, imported_by = excluded.imported_by",
         )
         .bind(digest)
         .bind(FORM)
@@ -370,6 +382,7 @@ impl AnalysisRow {
         .bind(contents)
         .bind(contents.map(|_| CONTENTS_FORM))
         .bind(self.unpacked_bytes)
+        .bind(imported_by)
         .execute(tx)
         .await
         .map_err(StorageError::at("store an analysis"))?;
@@ -387,11 +400,11 @@ async fn set_status(
     now: Timestamp,
 ) -> Result<(), StorageError> {
     if let Some(engine) = engine {
-        tell_status(engine, tx, digest, status, now).await?;
+        tell_status(engine, tx, digest, None, status, now).await?;
     }
     storage::query(
         "UPDATE images SET analysis_status = $2, analysis_error = coalesce($3, analysis_error), updated_us = $4 \
-         WHERE digest = $1 AND analysis_status <> 'analyzed'",
+         WHERE digest = $1 AND analysis_status <> 'analyzed' AND import_id IS NULL",
     )
     .bind(digest)
     .bind(status.name())
@@ -422,12 +435,15 @@ async fn release(
     const REASON: &str = "the worker disappeared";
     let released =
         storage::release_leases(&mut *tx, scope, now).await.map_err(StorageError::at("release leases"))?;
+    for job in released.iter().filter(|job| job.kind == crate::imports::JOB_KIND && job.is_given_up) {
+        crate::imports::give_up(tx, &job.dedupe_key, REASON, now).await?;
+    }
     for job in released.iter().filter(|job| job.kind == JOB_KIND) {
         let status =
             if job.is_given_up { AnalysisStatus::AnalysisFailed } else { AnalysisStatus::NotAnalyzed };
         set_status(engine, tx, &job.dedupe_key, status, Some(REASON), now).await?;
         if let Some(engine) = engine.filter(|_| job.is_given_up) {
-            tell_end(engine, tx, &job.dedupe_key, Some(REASON), now).await?;
+            tell_end(engine, tx, &job.dedupe_key, None, Some(REASON), now).await?;
         }
     }
     Ok(())
@@ -439,10 +455,11 @@ pub(crate) async fn reconcile(database: &storage::Database, now: Timestamp) -> R
     let mut tx = database.begin().await.map_err(StorageError::at("begin"))?;
     release(None, &mut tx, if database.is_shared() { LeaseScope::Expired } else { LeaseScope::All }, now)
         .await?;
+    crate::imports::reconcile(&mut tx, now).await?;
     let waiting: Vec<(String, String, String)> = storage::query(
         "SELECT i.digest, max(t.registry), max(t.repository) FROM images i \
          JOIN image_tags t ON t.account = i.account AND t.digest = i.digest \
-         WHERE i.analysis_status IN ('not_analyzed', 'analyzing') AND NOT EXISTS \
+         WHERE i.analysis_status IN ('not_analyzed', 'analyzing') AND i.import_id IS NULL AND NOT EXISTS \
            (SELECT 1 FROM jobs j WHERE j.kind = $1 AND j.dedupe_key = i.digest AND j.state <> 'failed') \
          GROUP BY i.digest, t.registry, t.repository",
     )

@@ -65,14 +65,33 @@ pub(super) async fn pack(
     packed.await.map_err(StorageError::at("pack an image"))?.map_err(StorageError::at("pack an image"))
 }
 
-/// Writes the rows of an archived image back. An analysis that is there already stays.
-pub(super) async fn unpack(tx: &mut WriteTransaction, content: Vec<u8>) -> Result<(), StorageError> {
+/// What an archived image consists of.
+pub(super) struct Unpacked(Content);
+
+impl Unpacked {
+    /// Who uploaded the package list; `None`: the image was really read.
+    pub(super) fn imported_by(&self) -> Option<&str> {
+        let values = self.0.rows.iter().filter(|row| row.table == "analyses").flat_map(|row| &row.values);
+        values.into_iter().find_map(|(name, value)| match value {
+            KeptValue::Text(account) if name == "imported_by" => Some(account.as_str()),
+            _ => None,
+        })
+    }
+}
+
+/// Unpacks an archived image.
+pub(super) async fn unpack(content: Vec<u8>) -> Result<Unpacked, StorageError> {
     let decoded = tokio::task::spawn_blocking(move || decode(&content));
     let content = decoded
         .await
         .map_err(StorageError::at("unpack an archived image"))?
         .map_err(StorageError::at("unpack an archived image"))?;
-    for row in content.rows {
+    Ok(Unpacked(content))
+}
+
+/// Writes the rows of an archived image back. An analysis that is there already stays.
+pub(super) async fn restore(tx: &mut WriteTransaction, image: Unpacked) -> Result<(), StorageError> {
+    for row in image.0.rows {
         let Some((table, _)) = PARTS.iter().find(|(table, _)| *table == row.table) else {
             return Err(StorageError::new("unpack an archived image", "it has rows of an unknown table"));
         };

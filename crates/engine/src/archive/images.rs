@@ -8,7 +8,8 @@ use storage::{Row, WriteTransaction, from_micros, to_micros};
 
 use super::content;
 use crate::events::{Level, NewEvent, Resource, Service, record};
-use crate::subscriptions::subscribe_tag;
+use crate::imports::{OriginOfAnalysis, analysis_origin, forget_imported, rest_on_what_was_read};
+use crate::subscriptions::{subscribe_tag, tell_analyses_again};
 use crate::{AnalysisStatus, Engine, ImageFilter, ImageRecord, StorageError};
 
 /// An image in the archive.
@@ -83,6 +84,12 @@ pub enum RestoreImageError {
     /// It is not in the archive of the account.
     #[error("image `{0}` is not in the archive of this account: `GET /archives/images` lists what is")]
     NotFound(String),
+    /// It rests on a package list that the account uploaded, and another account's is in force for the same bytes.
+    #[error(
+        "the archived analysis of `{0}` was imported, and meanwhile another account imported the same image: \
+         imported package lists cannot be checked; add the image from its registry with POST /images and `tag`"
+    )]
+    ImportedByOther(String),
     /// The account has it.
     #[error("Conflict: Image already exists in system. No restore possible")]
     Exists,
@@ -219,7 +226,7 @@ impl Engine {
         if exists {
             return Err(RestoreImageError::Exists);
         }
-        content::unpack(&mut tx, packed).await?;
+        restore_content(&mut tx, account, digest, packed, now).await?;
         storage::query("UPDATE images SET image_status = 'active' WHERE account = $1 AND digest = $2")
             .bind(account)
             .bind(digest)
@@ -228,6 +235,7 @@ impl Engine {
             .map_err(StorageError::at("mark the restored image"))?;
         for tag in full_tags(&mut tx, account, digest).await? {
             subscribe_tag(&mut tx, account, &tag, false, now).await?;
+            tell_analyses_again(&mut tx, account, &tag, now).await?;
         }
         let kind = "system.image_analysis.restored_from_archive";
         let message = "Archived image restored to active images";
@@ -249,6 +257,40 @@ impl Engine {
             rules_updated_at: rules.iter().map(|rule| rule.updated_at).max(),
         })
     }
+}
+
+/// Brings rows back under the rules of [`crate::imports`]: what was really read goes before what was imported, whichever of
+/// both is the older one, and nobody gets what another account imported.
+async fn restore_content(
+    tx: &mut WriteTransaction,
+    account: &str,
+    digest: &str,
+    packed: Vec<u8>,
+    now: Timestamp,
+) -> Result<(), RestoreImageError> {
+    let image = content::unpack(packed).await?;
+    let parsed = digest.parse::<Digest>().map_err(StorageError::at("read a digest"))?;
+    let present = analysis_origin(tx, &parsed).await?;
+    let is_imported = image.imported_by().is_some();
+    let is_foreign = |owner: &str| owner != account;
+    if image.imported_by().is_some_and(is_foreign) {
+        return Err(
+            StorageError::new("restore an archived image", "its analysis is another account's").into()
+        );
+    }
+    match &present {
+        Some(OriginOfAnalysis::ImportedBy(owner)) if is_imported && is_foreign(owner) => {
+            return Err(RestoreImageError::ImportedByOther(digest.to_owned()));
+        }
+        // Either the truth comes, or the account's own import that was put away.
+        Some(OriginOfAnalysis::ImportedBy(_)) => forget_imported(tx, digest).await?,
+        Some(OriginOfAnalysis::Read) | None => {}
+    }
+    content::restore(tx, image).await?;
+    if !is_imported || present == Some(OriginOfAnalysis::Read) {
+        rest_on_what_was_read(tx, digest, now).await?;
+    }
+    Ok(())
 }
 
 /// The tags of an image, as `registry/repository:tag`.

@@ -21,6 +21,8 @@ const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 const BODY_TIME_MAX: Duration = Duration::from_secs(30);
 /// The same without valid credentials: each such request holds one of a bounded number of places.
 pub(super) const STRANGERS_BODY_TIME_MAX: Duration = Duration::from_secs(1);
+/// The same for an upload, which may be larger.
+const UPLOAD_TIME_MAX: Duration = Duration::from_secs(90);
 const NAMESPACE: &str = "x-anchore-account";
 /// As long as names of accounts may be.
 const NAMESPACE_BYTES_MAX: usize = 128;
@@ -62,8 +64,7 @@ impl FromRequest<Arc<Engine>> for Call {
         } else {
             Bytes::new()
         };
-        let content_type =
-            parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+        let content_type = content_type(&parts.headers);
         let is_json = is_json(content_type);
         let body = if is_json { parse_body(&bytes)? } else { None };
         let user = authenticated?;
@@ -84,6 +85,53 @@ impl FromRequest<Arc<Engine>> for Call {
     }
 }
 
+/// An authorized request whose body is still to be read: it may be large, and is no call's business before that is clear.
+#[derive(Debug)]
+pub(super) struct UploadCall {
+    /// For which account.
+    pub(super) account: String,
+    /// What the body is said to be.
+    pub(super) content_type: String,
+    body: axum::body::Body,
+}
+
+impl FromRequest<Arc<Engine>> for UploadCall {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, engine: &Arc<Engine>) -> Result<Self, ApiError> {
+        let (mut parts, body) = request.into_parts();
+        let parameters = RawPathParams::from_request_parts(&mut parts, &()).await;
+        let user = authenticate(engine, &parts.headers).await?;
+        let account = namespace(&user, &parts.headers)?;
+        let Ok(parameters) = parameters else {
+            return Err(ApiError::bad_request("the path is not UTF-8"));
+        };
+        let path = parts.extensions.get::<MatchedPath>();
+        permission::check(&user, &account, &parts.method, path, &parameters)?;
+        Ok(Self { account, content_type: content_type(&parts.headers).to_owned(), body })
+    }
+}
+
+impl UploadCall {
+    /// Reads the body.
+    pub(super) async fn read(self, bytes_max: usize) -> Result<Bytes, ApiError> {
+        match tokio::time::timeout(UPLOAD_TIME_MAX, axum::body::to_bytes(self.body, bytes_max)).await {
+            Ok(read) => read.map_err(|_| {
+                let message = format!("the document is larger than {bytes_max} bytes, or broke off");
+                ApiError::engine(StatusCode::PAYLOAD_TOO_LARGE, message)
+            }),
+            Err(_) => {
+                let message = format!("the document was not there after {} s", UPLOAD_TIME_MAX.as_secs());
+                Err(ApiError::engine(StatusCode::REQUEST_TIMEOUT, message))
+            }
+        }
+    }
+}
+
+fn content_type(headers: &HeaderMap) -> &str {
+    headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("")
+}
+
 impl Call {
     /// For handlers whose body decides that only administrators may do it.
     pub(super) fn require_system(&self, action: &str) -> Result<(), ApiError> {
@@ -102,7 +150,7 @@ impl Call {
     }
 }
 
-fn is_json(content_type: &str) -> bool {
+pub(super) fn is_json(content_type: &str) -> bool {
     let media_type = content_type.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
     media_type == "application/json"
         || (media_type.starts_with("application/") && media_type.ends_with("+json"))

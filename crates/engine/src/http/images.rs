@@ -230,6 +230,10 @@ pub(super) async fn add(State(engine): State<Arc<Engine>>, call: Call) -> Answer
             request.autosubscribe = autosubscribe;
             engine.add_image(&request).await.map_err(to_api_error)?
         }
+        AddRequest::Import(mut request) => {
+            request.autosubscribe = autosubscribe;
+            engine.finish_import(&request).await?
+        }
         AddRequest::Restore(digest) => engine.restore_image(&call.account, &digest).await?,
     };
     ok(&[to_wire(added, true)])
@@ -240,12 +244,14 @@ impl From<RestoreImageError> for ApiError {
         match error {
             RestoreImageError::Storage(error) => error.into(),
             RestoreImageError::NotFound(_) => Self::not_found(error.to_string()),
-            RestoreImageError::Exists => Self::engine(StatusCode::CONFLICT, error.to_string()),
+            RestoreImageError::Exists | RestoreImageError::ImportedByOther(_) => {
+                Self::engine(StatusCode::CONFLICT, error.to_string())
+            }
         }
     }
 }
 
-fn to_api_error(error: AddImageError) -> ApiError {
+pub(super) fn to_api_error(error: AddImageError) -> ApiError {
     let message = error.to_string();
     let bad_request = |message| ApiError::engine(StatusCode::BAD_REQUEST, message);
     match error {

@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 
 use super::answer::ApiError;
 use super::call::python_text;
-use crate::{AddImage, ParsePullStringError, Pull, PullString};
+use super::imports_body::read_finish_import;
+use crate::{AddImage, FinishImport, ParsePullStringError, Pull, PullString};
 
 type Object = Map<String, Value>;
 
@@ -16,6 +17,8 @@ pub(super) enum AddRequest {
     Pull(Box<AddImage>),
     /// To bring this digest back from the archive.
     Restore(String),
+    /// To make an image of uploaded documents.
+    Import(Box<FinishImport>),
 }
 
 /// Reads the body; the account and `force` come from elsewhere in the request.
@@ -31,6 +34,15 @@ pub(super) fn read_add_request(account: &str, body: &Object, force: bool) -> Res
             Some(other) => Err(type_error(other, "string", "source.archive.digest")),
             None => Err(ApiError::bad_request("'digest' is a required property - 'source.archive'")),
         };
+    }
+    let import = body.get("source").and_then(|source| source.get("import")).and_then(Value::as_object);
+    if let Some(import) = import
+        && body.get("tag").is_none()
+        && body.get("digest").is_none()
+    {
+        let annotations = body.get("annotations").and_then(Value::as_object).cloned().unwrap_or_default();
+        return read_finish_import(account, import, annotations)
+            .map(|import| AddRequest::Import(Box::new(import)));
     }
     read_pull(account, body, force).map(|request| AddRequest::Pull(Box::new(request)))
 }
@@ -120,14 +132,11 @@ fn from_source(source: &Object) -> Result<Wanted, ApiError> {
             created_at: member(digest, "creation_timestamp_override"),
         });
     }
-    match source.keys().next().map(String::as_str) {
-        Some(kind @ "import") => Err(engine_error(&format!("source {kind} is not supported by this engine"))),
-        _ => Err(engine_error("Must have one source propery set")),
-    }
+    Err(engine_error("Must have one source propery set"))
 }
 
 /// The reference to file the image under: it must have a tag, written or implied.
-fn tag_reference(tag: &str) -> Result<ImageReference, ApiError> {
+pub(super) fn tag_reference(tag: &str) -> Result<ImageReference, ApiError> {
     match PullString::parse(tag) {
         Ok(PullString::Reference(reference)) if reference.digest().is_none() => Ok(reference),
         Ok(_) => Err(engine_error("Must have tag-based pull string").with_detail("invalid_value", tag)),
@@ -167,14 +176,14 @@ fn check_types(body: &Object) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn check_text(value: Option<&Value>, path: &str) -> Result<(), ApiError> {
+pub(super) fn check_text(value: Option<&Value>, path: &str) -> Result<(), ApiError> {
     match value {
         None | Some(Value::String(_)) => Ok(()),
         Some(other) => Err(type_error(other, "string", path)),
     }
 }
 
-fn check_object(value: Option<&Value>, path: &str) -> Result<(), ApiError> {
+pub(super) fn check_object(value: Option<&Value>, path: &str) -> Result<(), ApiError> {
     match value {
         None | Some(Value::Object(_)) => Ok(()),
         Some(other) => Err(type_error(other, "object", path)),
@@ -196,7 +205,7 @@ fn check_dockerfile(value: Option<&Value>, path: &str) -> Result<(), ApiError> {
     }
 }
 
-fn type_error(value: &Value, expected: &str, path: &str) -> ApiError {
+pub(super) fn type_error(value: &Value, expected: &str, path: &str) -> ApiError {
     ApiError::bad_request(format!("{} is not of type '{expected}' - '{path}'", python_text(value)))
 }
 

@@ -19,6 +19,8 @@ mod fields;
 mod image_deletion;
 mod images;
 mod images_body;
+mod imports;
+mod imports_body;
 mod metadata;
 mod oauth;
 mod openapi;
@@ -84,6 +86,10 @@ pub fn router(engine: Arc<Engine>) -> Router {
         .route("/images", get(images::list).post(images::add).delete(image_deletion::delete_several))
         .route("/images/{digest}", get(images::get).delete(image_deletion::delete))
         .route("/images/by_id/{image_id}", get(images::get_by_id).delete(image_deletion::delete_by_id))
+        .route("/imports/images", get(imports::list).post(imports::begin))
+        .route("/imports/images/{uuid}", get(imports::get).delete(imports::delete))
+        .route("/imports/images/{uuid}/{type}", get(imports::list_documents).post(imports::upload))
+        .route("/import/images", post(imports::archive))
         .route("/summaries/imagetags", get(summaries::image_tags))
         .route("/images/{digest}/check", get(check::check))
         .route("/images/by_id/{image_id}/check", get(check::check_by_id))

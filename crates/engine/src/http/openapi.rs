@@ -14,16 +14,18 @@ type Object = Map<String, Value>;
 
 const HEAD: &str = include_str!("openapi/head.json");
 const COMPONENTS: &str = include_str!("openapi/components.json");
-const SCHEMAS: [&str; 3] = [
+const SCHEMAS: [&str; 4] = [
     include_str!("openapi/schemas_accounts.json"),
     include_str!("openapi/schemas_images.json"),
+    include_str!("openapi/schemas_imports.json"),
     include_str!("openapi/schemas_others.json"),
 ];
-const PATHS: [&str; 11] = [
+const PATHS: [&str; 12] = [
     include_str!("openapi/paths_open.json"),
     include_str!("openapi/paths_accounts.json"),
     include_str!("openapi/paths_images.json"),
     include_str!("openapi/paths_image_content.json"),
+    include_str!("openapi/paths_imports.json"),
     include_str!("openapi/paths_policies.json"),
     include_str!("openapi/paths_registries.json"),
     include_str!("openapi/paths_subscriptions.json"),

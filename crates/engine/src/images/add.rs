@@ -8,6 +8,7 @@ use storage::{NewJob, QueueError, WriteTransaction, to_micros};
 
 use super::{AnalysisStatus, ImageFilter, ImageRecord, ImageStatus};
 use crate::analysis::{AddedTag, AnalysisJob, JOB_KIND, tell_added};
+use crate::imports::{OriginOfAnalysis, analysis_origin};
 use crate::subscriptions::subscribe_tag;
 use crate::{Engine, LoginError, StorageError};
 
@@ -46,6 +47,15 @@ pub enum Pull {
     Digest(Digest),
 }
 
+/// Where the analysis of an image that is stored will come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AnalysisOrigin<'a> {
+    /// A worker reads the image from its registry.
+    Registry,
+    /// The documents of this import stand for it.
+    Import(&'a str),
+}
+
 /// Why an image was not added.
 #[derive(Debug, thiserror::Error)]
 pub enum AddImageError {
@@ -77,7 +87,7 @@ pub enum AddImageError {
 }
 
 impl AddImageError {
-    fn storage<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
+    pub(crate) fn storage<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
         action: &'static str,
     ) -> impl FnOnce(E) -> Self {
         move |source| Self::Storage(StorageError::new(action, source))
@@ -100,9 +110,22 @@ impl Engine {
         {
             return Err(AddImageError::NoAccount(request.account.clone()));
         }
+        if request.force
+            && let Pull::Digest(digest) = &request.pull
+            && self
+                .find_images(&request.account, &ImageFilter::Digest(digest.clone()))
+                .await
+                .map_err(AddImageError::Storage)?
+                .is_empty()
+        {
+            return Err(AddImageError::ForceNeedsKnownDigest);
+        }
+        if let Some(again) = self.import_again(request).await? {
+            return Ok(again);
+        }
         let resolved = self.resolve_for(&request.account, &request.asked(), options).await?;
         let mut tx = self.storage.begin().await.map_err(AddImageError::storage("begin"))?;
-        self.store_resolved(&mut tx, request, &resolved, self.now()).await?;
+        self.store_resolved(&mut tx, request, &resolved, AnalysisOrigin::Registry, self.now()).await?;
         tx.commit().await.map_err(AddImageError::storage("commit"))?;
         self.work_arrived.notify_one();
         let mut records = self
@@ -129,9 +152,10 @@ impl Engine {
         tx: &mut WriteTransaction,
         request: &AddImage,
         resolved: &ResolvedImage,
+        origin: AnalysisOrigin<'_>,
         now: Timestamp,
     ) -> Result<(), AddImageError> {
-        let stored = store_image(tx, request, resolved, now).await?;
+        let stored = store_image(tx, request, resolved, origin, now).await?;
         let is_new_tag = store_tag(tx, request, &resolved.digest, now).await?;
         if let Some(full_tag) = request.reference.full_tag() {
             subscribe_tag(tx, &request.account, &full_tag, request.autosubscribe, now)
@@ -148,7 +172,8 @@ impl Engine {
             };
             tell_added(self, tx, &added, now).await.map_err(AddImageError::Storage)?;
         }
-        if matches!(stored.next, AnalysisStatus::NotAnalyzed | AnalysisStatus::Analyzing) {
+        let is_wanted = matches!(stored.next, AnalysisStatus::NotAnalyzed | AnalysisStatus::Analyzing);
+        if is_wanted && origin == AnalysisOrigin::Registry {
             want_analysis(tx, &request.reference, &resolved.digest, request.priority, now)
                 .await
                 .map_err(AddImageError::storage("want the analysis"))?;
@@ -169,9 +194,17 @@ async fn store_image(
     tx: &mut WriteTransaction,
     request: &AddImage,
     resolved: &ResolvedImage,
+    origin: AnalysisOrigin<'_>,
     now: Timestamp,
 ) -> Result<StoredImage, AddImageError> {
     let digest = resolved.digest.to_string();
+    let (is_import, mut import_id) = match origin {
+        AnalysisOrigin::Registry => (false, None),
+        AnalysisOrigin::Import(id) => (true, Some(id)),
+    };
+    let stored = analysis_origin(tx, &resolved.digest).await.map_err(AddImageError::Storage)?;
+    // Nobody has checked an imported analysis: the registry's word takes its place.
+    let is_unchecked = matches!(stored, Some(OriginOfAnalysis::ImportedBy(_)));
     let existing: Option<(String, String, i64, String)> = storage::query(
         "SELECT analysis_status, annotations, created_us, image_status FROM images \
          WHERE account = $1 AND digest = $2",
@@ -181,7 +214,7 @@ async fn store_image(
     .fetch_optional_as(&mut *tx)
     .await
     .map_err(AddImageError::storage("read the image"))?;
-    if existing.is_some() && request.dockerfile.is_some() && !request.force {
+    if existing.is_some() && request.dockerfile.is_some() && !request.force && !is_import {
         return Err(AddImageError::DockerfileNeedsForce {
             digest: resolved.digest.clone(),
             tag: request.reference.to_string(),
@@ -196,7 +229,13 @@ async fn store_image(
         Some(_) if was_deleted => AnalysisStatus::NotAnalyzed,
         Some(AnalysisStatus::AnalysisFailed) | None => AnalysisStatus::NotAnalyzed,
         // A running analysis is as fresh as one that would begin now.
-        Some(AnalysisStatus::Analyzed) if request.force => AnalysisStatus::NotAnalyzed,
+        // It was read, and no list says more.
+        Some(AnalysisStatus::Analyzed) if is_import && stored == Some(OriginOfAnalysis::Read) => {
+            import_id = None;
+            AnalysisStatus::Analyzed
+        }
+        Some(_) if is_import => AnalysisStatus::NotAnalyzed,
+        Some(AnalysisStatus::Analyzed) if request.force || is_unchecked => AnalysisStatus::NotAnalyzed,
         Some(status) => status,
     };
     let annotations =
@@ -205,11 +244,12 @@ async fn store_image(
     let created = request.created_at.map(to_micros).or(existing.map(|(_, _, created, _)| created));
     storage::query(
         "INSERT INTO images (account, digest, parent_digest, image_id, analysis_status, annotations, dockerfile, \
-                             created_us, updated_us) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
+                             created_us, updated_us, import_id) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
          ON CONFLICT (account, digest) DO UPDATE SET analysis_status = excluded.analysis_status, image_status = 'active', \
            annotations = excluded.annotations, dockerfile = coalesce(excluded.dockerfile, images.dockerfile), \
-           created_us = excluded.created_us, updated_us = excluded.updated_us",
+           created_us = excluded.created_us, updated_us = excluded.updated_us, \
+           import_id = excluded.import_id",
     )
     .bind(&request.account)
     .bind(&digest)
@@ -220,6 +260,7 @@ async fn store_image(
     .bind(&request.dockerfile)
     .bind(created.unwrap_or_else(|| to_micros(now)))
     .bind(to_micros(now))
+    .bind(import_id)
     .execute(tx)
     .await
     .map_err(AddImageError::storage("store the image"))?;

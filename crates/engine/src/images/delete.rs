@@ -13,7 +13,7 @@ use crate::{Engine, StorageError};
 const REMOVED_MAX: i64 = 200;
 
 /// What belongs to an image of one account, by `account` and `digest`.
-const OF_THE_ACCOUNT: [&str; 3] = ["evaluations", "image_tags", "images"];
+const OF_THE_ACCOUNT: [&str; 4] = ["evaluations", "image_tags", "images", "image_imports"];
 /// What belongs to the bytes of an image, by `digest`: removed with the last account that has it.
 const OF_THE_DIGEST: [&str; 1] = ["analyses"];
 
@@ -180,7 +180,9 @@ async fn remove_unused(engine: &Engine) -> Result<(), StorageError> {
         .await
         .map_err(StorageError::at("remove unused analyses"))?;
     }
-    tx.commit().await.map_err(StorageError::at("commit"))
+    crate::imports::forget_unused(&mut tx).await?;
+    tx.commit().await.map_err(StorageError::at("commit"))?;
+    crate::imports::expire(engine).await
 }
 
 /// Removes an image from an account, and what is known about its bytes when no other account has them.

@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use model::Digest;
 use serde_json::{Map, Value};
 
-pub(crate) use add::want_analysis;
 pub use add::{AddImage, AddImageError, Pull};
+pub(crate) use add::{AnalysisOrigin, want_analysis};
 pub use delete::ImageDeletion;
 pub(crate) use delete::remove_deleted;
 pub use query::{ImageFilter, ImageList};

@@ -57,7 +57,7 @@ const SELECT: &str = "SELECT i.account, i.digest, i.parent_digest, i.image_id, i
     i.annotations, i.dockerfile, i.created_us, i.updated_us, i.analyzed_us, a.architecture, a.distro, \
     a.distro_version, a.dockerfile_mode, a.guessed_dockerfile, coalesce(a.unpacked_bytes, a.size_bytes) AS size_bytes, \
     a.layer_count \
-    FROM images i LEFT JOIN analyses a ON a.digest = i.digest";
+    FROM images i LEFT JOIN analyses a ON a.digest = i.digest AND (a.imported_by IS NULL OR a.imported_by = i.account)";
 const TAG_JOIN: &str = "JOIN image_tags t ON t.account = i.account AND t.digest = i.digest \
     AND t.registry = $2 AND t.repository = $3";
 

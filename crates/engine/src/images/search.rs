@@ -112,7 +112,9 @@ impl Engine {
              JOIN image_packages ip ON ip.package_id = p.id \
              JOIN images i ON i.digest = ip.digest AND i.account = $1 AND i.analysis_status = 'analyzed' \
                AND i.image_status = 'active' \
-             WHERE p.name = $2 AND ($3 = 0 OR p.version = $4) AND ($5 = '' OR p.kind = $5)",
+             WHERE p.name = $2 AND ($3 = 0 OR p.version = $4) AND ($5 = '' OR p.kind = $5) \
+               AND NOT EXISTS (SELECT 1 FROM analyses a \
+                 WHERE a.digest = i.digest AND a.imported_by IS NOT NULL AND a.imported_by <> i.account)",
         )
         .bind(account)
         .bind(name)
@@ -174,8 +176,10 @@ impl Engine {
         }
         let with = images_with(&self.storage, &packages, &BTreeSet::new()).await?;
         let own: Vec<(String,)> = storage::query(
-            "SELECT digest FROM images WHERE account = $1 AND analysis_status = 'analyzed' \
-             AND image_status = 'active' ORDER BY digest",
+            "SELECT i.digest FROM images i WHERE i.account = $1 AND i.analysis_status = 'analyzed' \
+               AND i.image_status = 'active' AND NOT EXISTS (SELECT 1 FROM analyses a \
+                 WHERE a.digest = i.digest AND a.imported_by IS NOT NULL AND a.imported_by <> i.account) \
+             ORDER BY i.digest",
         )
         .bind(account)
         .fetch_all_as(&self.storage)

@@ -52,3 +52,24 @@ pub(crate) async fn subscribe_tag(
     }
     Ok(())
 }
+
+/// Switches on again what a forced deletion switched off: an image that comes back is like one that was just added.
+pub(crate) async fn tell_analyses_again(
+    tx: &mut WriteTransaction,
+    account: &str,
+    full_tag: &str,
+    now: Timestamp,
+) -> Result<(), StorageError> {
+    storage::query(
+        "UPDATE subscriptions SET is_active = 1, updated_us = $4 \
+         WHERE account = $1 AND subscription_key = $2 AND type = $3 AND is_active = 0",
+    )
+    .bind(account)
+    .bind(full_tag)
+    .bind(SubscriptionKind::AnalysisUpdate.name())
+    .bind(to_micros(now))
+    .execute(tx)
+    .await
+    .map_err(StorageError::at("subscribe to analyses again"))?;
+    Ok(())
+}

@@ -72,6 +72,8 @@ pub(crate) async fn remember_findings(
          WHERE t.digest = $1 AND s.is_active = 1 AND s.type = $2 AND NOT EXISTS (SELECT 1 FROM watch_results w \
            WHERE w.account = s.account AND w.subscription_key = s.subscription_key AND w.type = s.type \
              AND w.digest = t.digest) \
+           AND NOT EXISTS (SELECT 1 FROM analyses a WHERE a.digest = t.digest AND a.imported_by IS NOT NULL \
+             AND a.imported_by <> s.account) \
          ORDER BY s.account, s.subscription_key",
     )
     .bind(digest)

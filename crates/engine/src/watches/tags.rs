@@ -111,7 +111,7 @@ async fn add(
     let now = engine.now();
     let storage_error = |action| move |error| AddImageError::Storage(StorageError::new(action, error));
     let mut tx = engine.storage.begin().await.map_err(storage_error("begin"))?;
-    engine.store_resolved(&mut tx, &request, resolved, now).await?;
+    engine.store_resolved(&mut tx, &request, resolved, crate::images::AnalysisOrigin::Registry, now).await?;
     let notification = Notification {
         account: &tag.account,
         kind: NotificationKind::TagUpdate,

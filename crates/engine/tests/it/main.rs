@@ -12,6 +12,8 @@ mod exchanges;
 mod feeds;
 mod image_deletion;
 mod images;
+mod imports;
+mod imports_trust;
 mod metrics;
 mod notifications;
 mod oauth;

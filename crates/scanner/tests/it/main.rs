@@ -8,6 +8,8 @@ mod contents;
 #[cfg(test)]
 mod contents_judges;
 #[cfg(test)]
+mod documents;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod registry;

@@ -1,0 +1,397 @@
+//! The document as it is written: only what is used is kept in memory, whatever else it has.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, de};
+
+/// Elements of one list of a package that are kept: places and licences. No package has more.
+const ELEMENTS_MAX: usize = 1000;
+
+/// A document.
+#[derive(Default)]
+pub(super) struct RawDocument {
+    /// `None`: the document has no such list. At most as many as the caller takes.
+    pub(super) artifacts: Option<Vec<RawArtifact>>,
+    /// How many there were.
+    pub(super) found: usize,
+    pub(super) distro: Option<RawDistro>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct RawArtifact {
+    pub(super) name: String,
+    #[serde(default)]
+    pub(super) version: Option<String>,
+    #[serde(default)]
+    pub(super) r#type: String,
+    #[serde(default)]
+    pub(super) locations: Few<RawLocation>,
+    #[serde(default)]
+    pub(super) licenses: Few<RawLicense>,
+    #[serde(default)]
+    pub(super) purl: String,
+    #[serde(default)]
+    pub(super) metadata: Option<RawMetadata>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct RawLocation {
+    pub(super) path: String,
+    #[serde(default, rename = "layerID")]
+    pub(super) layer: Option<String>,
+}
+
+/// Members of all kinds of packages, as far as they say something here.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct RawMetadata {
+    pub(super) source: Lenient,
+    pub(super) source_version: Lenient,
+    pub(super) origin_package: Lenient,
+    pub(super) source_rpm: Lenient,
+    pub(super) architecture: Lenient,
+    pub(super) arch: Lenient,
+    pub(super) license: Lenient,
+    pub(super) maintainer: Lenient,
+    pub(super) vendor: Lenient,
+    pub(super) author: Lenient,
+    pub(super) installed_size: Lenient,
+    pub(super) size: Lenient,
+    pub(super) manifest: Option<RawManifest>,
+    pub(super) pom_properties: Option<RawPomProperties>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct RawManifest {
+    pub(super) main: ManifestMain,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct RawPomProperties {
+    pub(super) version: Lenient,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RawDistro {
+    #[serde(default)]
+    pub(super) id: Lenient,
+    #[serde(default)]
+    pub(super) name: Lenient,
+    #[serde(default, alias = "versionID")]
+    pub(super) version_id: Lenient,
+    #[serde(default)]
+    pub(super) version: Lenient,
+    #[serde(default)]
+    pub(super) version_codename: Lenient,
+    #[serde(default)]
+    pub(super) id_like: Words,
+    #[serde(default)]
+    pub(super) pretty_name: Lenient,
+}
+
+/// A text or a number; everything else says nothing.
+#[derive(Default)]
+pub(super) enum Lenient {
+    Text(String),
+    Number(u64),
+    #[default]
+    Other,
+}
+
+impl Lenient {
+    pub(super) fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) if !text.is_empty() => Some(text),
+            _ => None,
+        }
+    }
+
+    pub(super) fn number(&self) -> Option<u64> {
+        match self {
+            Self::Number(number) => Some(*number),
+            _ => None,
+        }
+    }
+}
+
+/// Text in old documents, an object with `value` or `spdxExpression` in new ones.
+#[derive(Default)]
+pub(super) struct RawLicense(pub(super) Option<String>);
+
+/// The main section of a jar's manifest: an object, or in newer documents a list of pairs, which keeps the order.
+#[derive(Default)]
+pub(super) struct ManifestMain {
+    pub(super) specification: Option<String>,
+    pub(super) implementation: Option<String>,
+}
+
+impl ManifestMain {
+    fn note(&mut self, key: &str, value: &Lenient) {
+        let value = || value.text().map(str::to_owned);
+        match key {
+            "Specification-Version" => self.specification = value(),
+            "Implementation-Version" => self.implementation = value(),
+            _ => {}
+        }
+    }
+}
+
+/// Words in one text, or a list of them.
+#[derive(Default)]
+pub(super) struct Words(pub(super) Vec<String>);
+
+/// The beginning of a list.
+pub(super) struct Few<T>(pub(super) Vec<T>);
+
+impl<T> Default for Few<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+/// What a visitor makes of values that say nothing.
+macro_rules! nothing {
+    ($value:expr; $($name:ident: $kind:ty),*) => {
+        $(
+            fn $name<E: de::Error>(self, _: $kind) -> Result<Self::Value, E> {
+                Ok($value)
+            }
+        )*
+        fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+            Ok($value)
+        }
+    };
+}
+
+impl<'de> Deserialize<'de> for Lenient {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = Lenient;
+            nothing!(Lenient::Other; visit_bool: bool, visit_i64: i64, visit_f64: f64);
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("anything")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Lenient, E> {
+                Ok(Lenient::Text(text.to_owned()))
+            }
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Lenient, E> {
+                Ok(Lenient::Number(number))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Lenient, A::Error> {
+                while elements.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Lenient::Other)
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Lenient, A::Error> {
+                while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(Lenient::Other)
+            }
+        }
+        deserializer.deserialize_any(Any)
+    }
+}
+
+impl<'de> Deserialize<'de> for RawLicense {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct License;
+        impl<'de> Visitor<'de> for License {
+            type Value = RawLicense;
+            nothing!(RawLicense(None); visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64);
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a licence")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<RawLicense, E> {
+                Ok(RawLicense((!text.is_empty()).then(|| text.to_owned())))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<RawLicense, A::Error> {
+                while elements.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(RawLicense(None))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<RawLicense, A::Error> {
+                let (mut value, mut expression) = (Lenient::Other, Lenient::Other);
+                while let Some(key) = members.next_key::<String>()? {
+                    match key.as_str() {
+                        "value" => value = members.next_value()?,
+                        "spdxExpression" => expression = members.next_value()?,
+                        _ => drop(members.next_value::<IgnoredAny>()?),
+                    }
+                }
+                Ok(RawLicense(value.text().or(expression.text()).map(str::to_owned)))
+            }
+        }
+        deserializer.deserialize_any(License)
+    }
+}
+
+impl<'de> Deserialize<'de> for ManifestMain {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Pair {
+            key: Lenient,
+            value: Lenient,
+        }
+        struct Main;
+        impl<'de> Visitor<'de> for Main {
+            type Value = ManifestMain;
+            nothing!(
+                ManifestMain::default();
+                visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64, visit_str: &str
+            );
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("the main section of a manifest")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut pairs: A) -> Result<ManifestMain, A::Error> {
+                let mut main = ManifestMain::default();
+                while let Some(Pair { key, value }) = pairs.next_element()? {
+                    main.note(key.text().unwrap_or_default(), &value);
+                }
+                Ok(main)
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<ManifestMain, A::Error> {
+                let mut main = ManifestMain::default();
+                while let Some((key, value)) = members.next_entry::<String, Lenient>()? {
+                    main.note(&key, &value);
+                }
+                Ok(main)
+            }
+        }
+        deserializer.deserialize_any(Main)
+    }
+}
+
+impl<'de> Deserialize<'de> for Words {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = Words;
+            nothing!(Words(Vec::new()); visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64);
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("words")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Words, E> {
+                Ok(Words(text.split_whitespace().take(ELEMENTS_MAX).map(str::to_owned).collect()))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, elements: A) -> Result<Words, A::Error> {
+                let texts = few::<Lenient, A>(elements)?;
+                Ok(Words(texts.iter().filter_map(|text| text.text().map(str::to_owned)).collect()))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Words, A::Error> {
+                while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(Words(Vec::new()))
+            }
+        }
+        deserializer.deserialize_any(Any)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Few<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct List<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for List<T> {
+            type Value = Few<T>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a list")
+            }
+            fn visit_unit<E: de::Error>(self) -> Result<Few<T>, E> {
+                Ok(Few(Vec::new()))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, elements: A) -> Result<Few<T>, A::Error> {
+                few(elements).map(Few)
+            }
+        }
+        deserializer.deserialize_any(List(PhantomData))
+    }
+}
+
+fn few<'de, T: Deserialize<'de>, A: SeqAccess<'de>>(mut elements: A) -> Result<Vec<T>, A::Error> {
+    let mut kept = Vec::new();
+    while kept.len() < ELEMENTS_MAX
+        && let Some(element) = elements.next_element()?
+    {
+        kept.push(element);
+    }
+    while elements.next_element::<IgnoredAny>()?.is_some() {}
+    Ok(kept)
+}
+
+/// Reads a document, and keeps so many packages of it.
+pub(super) struct DocumentSeed {
+    pub(super) packages_max: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for DocumentSeed {
+    type Value = RawDocument;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<RawDocument, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for DocumentSeed {
+    type Value = RawDocument;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a package list in syft's JSON")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<RawDocument, A::Error> {
+        let mut document = RawDocument::default();
+        while let Some(key) = members.next_key::<String>()? {
+            match key.as_str() {
+                "artifacts" => {
+                    let (artifacts, found) =
+                        members.next_value_seed(ArtifactsSeed { packages_max: self.packages_max })?;
+                    (document.artifacts, document.found) = (Some(artifacts), found);
+                }
+                "distro" => document.distro = members.next_value()?,
+                _ => drop(members.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(document)
+    }
+}
+
+struct ArtifactsSeed {
+    packages_max: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for ArtifactsSeed {
+    type Value = (Vec<RawArtifact>, usize);
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for ArtifactsSeed {
+    type Value = (Vec<RawArtifact>, usize);
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a list of packages")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Self::Value, A::Error> {
+        let mut kept = Vec::new();
+        while kept.len() < self.packages_max
+            && let Some(artifact) = elements.next_element()?
+        {
+            kept.push(artifact);
+        }
+        let mut found = kept.len();
+        while elements.next_element::<IgnoredAny>()?.is_some() {
+            found += 1;
+        }
+        Ok((kept, found))
+    }
+}
