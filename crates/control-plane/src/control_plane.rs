@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use storage::{Database, Migrations, Sealer};
 
 use crate::first_start::{FirstStart, FirstStartError, first_start};
+use crate::secrets::{EmbeddedStore, SecretStore, SecretStoreError, SecretStoreSettings};
 use crate::tokens::TokenKeys;
 use crate::{ControlPlaneSettings, SigningKey, StorageError};
 
@@ -14,6 +15,7 @@ pub struct ControlPlane {
     pub(crate) settings: ControlPlaneSettings,
     pub(crate) storage: Database,
     pub(crate) token_keys: TokenKeys,
+    pub(crate) secrets: Arc<dyn SecretStore>,
     /// Under which clients tell this installation from others.
     pub(crate) instance: uuid::Uuid,
 }
@@ -27,6 +29,9 @@ pub enum OpenError {
     /// There is nothing to sign tokens with.
     #[error("prepare the key that signs tokens")]
     SigningKey(#[source] StorageError),
+    /// The place that keeps secrets cannot be used.
+    #[error("prepare the secrets")]
+    Secrets(#[source] SecretStoreError),
     /// The first user cannot be set up.
     #[error("set up the first user")]
     FirstStart(#[source] FirstStartError),
@@ -53,7 +58,9 @@ impl ControlPlane {
             Some(key) => key.clone(),
             None => SigningKey::kept(&storage, &sealer).await.map_err(OpenError::SigningKey)?,
         };
+        let secrets = open_secrets(&settings, &storage, sealer).await.map_err(OpenError::Secrets)?;
         let plane = Self {
+            secrets,
             token_keys: TokenKeys::new(&signing_key),
             instance: uuid::Uuid::new_v4(),
             settings,
@@ -75,6 +82,18 @@ impl ControlPlane {
     pub(crate) fn now(&self) -> Timestamp {
         (self.settings.clock)()
     }
+}
+
+async fn open_secrets(
+    settings: &ControlPlaneSettings,
+    storage: &Database,
+    sealer: Arc<Sealer>,
+) -> Result<Arc<dyn SecretStore>, SecretStoreError> {
+    let embedded = EmbeddedStore::new(storage.clone(), sealer);
+    embedded.reseal().await?;
+    Ok(match &settings.secrets {
+        SecretStoreSettings::Embedded => Arc::new(embedded),
+    })
 }
 
 impl std::fmt::Debug for ControlPlane {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use crate::SigningKey;
+use crate::{SecretStoreSettings, SigningKey};
 
 /// The settings of one control plane.
 #[derive(Clone)]
@@ -24,6 +24,8 @@ pub struct ControlPlaneSettings {
     pub program_version: String,
     /// Where the engine API listens: `http://127.0.0.1:8228/v1`.
     pub engine_url: String,
+    /// What keeps the secrets of organizations.
+    pub secrets: SecretStoreSettings,
     /// The clock of the world.
     pub clock: fn() -> Timestamp,
 }
@@ -37,6 +39,7 @@ impl fmt::Debug for ControlPlaneSettings {
             .field("first_user", &self.first_user)
             .field("first_organization", &self.first_organization)
             .field("engine_url", &self.engine_url)
+            .field("secrets", &self.secrets)
             .finish_non_exhaustive()
     }
 }

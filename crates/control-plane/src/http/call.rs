@@ -27,6 +27,7 @@ pub(crate) struct Caller {
 /// A caller in an organization of his, who may do there what the method and the path say.
 #[derive(Debug, Clone)]
 pub(crate) struct OrganizationCall {
+    pub(crate) user: User,
     pub(crate) organization: Organization,
 }
 
@@ -78,7 +79,7 @@ impl FromRequestParts<Shared> for OrganizationCall {
         if !is_allowed(role, &parts.method, parts.uri.path()) {
             return Err(ApiError::Forbidden);
         }
-        Ok(Self { organization })
+        Ok(Self { user, organization })
     }
 }
 

@@ -9,6 +9,8 @@ mod me;
 pub mod monitoring;
 mod orgs;
 mod root;
+mod secret_types;
+mod secrets;
 mod tokens;
 mod transport;
 
@@ -73,6 +75,13 @@ fn api() -> Router<Shared> {
         .route("/tokens/{id}", get(tokens::get).delete(tokens::delete))
         .route("/orgs", get(orgs::list))
         .route("/orgs/{organization}", get(orgs::get))
+        .route("/secret-types", get(secret_types::list))
+        .route("/secret-types/{type}", get(secret_types::get))
+        .route("/orgs/{organization}/secrets", get(secrets::list).post(secrets::create))
+        .route(
+            "/orgs/{organization}/secrets/{id}",
+            get(secrets::get).put(secrets::update).delete(secrets::delete),
+        )
         .route("/orgs/{organization}/clusters", get(clusters::list))
         .route("/orgs/{organization}/clusters/{cluster}", get(clusters::get))
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Instant;
 
-use control_plane::{ControlPlane, ControlPlaneSettings, FirstStart};
+use control_plane::{ControlPlane, ControlPlaneSettings, FirstStart, SecretStoreSettings};
 use jiff::Timestamp;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
@@ -41,6 +41,7 @@ pub(crate) fn settings(folder: &Path) -> ControlPlaneSettings {
         first_organization: "acme".to_owned(),
         program_version: "1.2.3".to_owned(),
         engine_url: "http://127.0.0.1:8228/v1".to_owned(),
+        secrets: SecretStoreSettings::Embedded,
         clock,
     }
 }
@@ -69,7 +70,7 @@ impl TestPlane {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let token_file = settings.data_dir.join(control_plane::TOKEN_FILE);
         let (plane, first_start) = open(settings).await;
-        let token = std::fs::read_to_string(token_file).unwrap_or_default().trim().to_owned();
+        let token = fs_err::read_to_string(token_file).unwrap_or_default().trim().to_owned();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let readiness: control_plane::Readiness = Arc::new(|| Box::pin(std::future::ready(Ok(()))));
@@ -80,6 +81,29 @@ impl TestPlane {
             axum::serve(listener, router).with_graceful_shutdown(shutdown).await.unwrap();
         });
         Self { first_start, url, token, client: reqwest::Client::new(), stop: Some(stop), task }
+    }
+
+    /// Adds a second organization, where the first user is an administrator too. Returns its number.
+    pub(crate) async fn add_organization(&self, folder: &Path, name: &str) -> i64 {
+        let database = Database::open(&storage_of(folder)).await.unwrap();
+        let mut tx = database.begin().await.unwrap();
+        let id: i64 = storage::query(
+            "INSERT INTO plane_organizations (id, name, provider, created_us, updated_us) \
+             SELECT count(*) + 1, $1, 'test', 0, 0 FROM plane_organizations RETURNING id",
+        )
+        .bind(name)
+        .fetch_value(&mut tx)
+        .await
+        .unwrap();
+        storage::query(
+            "INSERT INTO plane_members (organization_id, user_id, role, created_us) VALUES ($1, 1, 'admin', 0)",
+        )
+        .bind(id)
+        .execute(&mut tx)
+        .await
+        .unwrap();
+        tx.commit().await.unwrap();
+        id
     }
 
     /// Ends the listener in order.

@@ -1,6 +1,6 @@
 //! Settings of the control plane.
 
-use control_plane::{ControlPlaneSettings, SigningKey};
+use control_plane::{ControlPlaneSettings, SecretStoreSettings, SigningKey};
 
 use super::layers::Values;
 use super::setting::{Kind, Setting};
@@ -58,6 +58,7 @@ pub(super) fn settings(
         first_organization: values.text("control-plane.first-organization").unwrap_or_default(),
         program_version: VERSION.to_owned(),
         engine_url: engine.base_url.clone(),
+        secrets: SecretStoreSettings::Embedded,
         clock: now,
     }
 }
