@@ -13,7 +13,8 @@
 //! Two or more blanks count as two, empty lines do not count. `{name}` stands for a value the test knows, `<time>`, `<id>` and
 //! `<number>` for what differs from run to run, `…` for anything inside a line and a line `...` for any lines. `$+` runs the
 //! command once more with `--json`, whose output must be JSON with the same exit code. Behind ` < ` is what is typed.
-//! `> name = begin` keeps what follows `begin` in the output of the command above as `{name}`.
+//! `> name = begin` keeps the word that follows `begin` in the output of the command above, without JSON's punctuation, as
+//! `{name}`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -112,7 +113,8 @@ impl OldClient {
             let found = lines.iter().find_map(|line| line.split_once(begin.as_str()));
             let (_, rest) =
                 found.with_context(|| format!("line {}: no `{begin}` in:\n{text}", command.line))?;
-            let value = rest.split_whitespace().next().unwrap_or_default().to_owned();
+            let value =
+                rest.split_whitespace().next().unwrap_or_default().trim_matches(['"', ',']).to_owned();
             self.names.insert(name.clone(), value);
         }
         let expected: Vec<String> = command.expected.iter().map(|line| self.fill(line)).collect();

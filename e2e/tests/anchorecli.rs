@@ -27,9 +27,17 @@ fn play(session: &str) -> Result<()> {
         "description": "a bundle of the hub"}]}"#;
     hub.put("/index.json", index);
     hub.put("/sources/hub-1.json", bundle("hub-1"));
+    hub.put("/tracker.json", fs_err::read_to_string(e2e::feed_file())?);
+    // Where feeds are fetched, they are the ones of this server, and nothing is there before.
+    let (feeds, sources) = if session == "feeds" {
+        (Vec::new(), format!("feeds.sources=debian-tracker=debian-tracker={}", hub.url("/tracker.json")))
+    } else {
+        (ExchangeStage::write_feeds(folder.path())?, "feeds.sources=".to_owned())
+    };
     let mut engine = Engine::start(EngineOptions {
         insecure_registries: vec![stage.registry().host()],
-        feeds: ExchangeStage::write_feeds(folder.path())?,
+        feeds,
+        settings: vec!["feeds.disable=*".to_owned(), sources],
         ..EngineOptions::default()
     })?;
     let mut client =
@@ -90,6 +98,11 @@ fn queries() -> Result<()> {
 #[test]
 fn system() -> Result<()> {
     play("system")
+}
+
+#[test]
+fn feeds() -> Result<()> {
+    play("feeds")
 }
 
 #[test]
