@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use storage::{Database, Migrations, Sealer};
 
+use crate::clusters::Clients;
 use crate::first_start::{FirstStart, FirstStartError, first_start};
 use crate::secrets::{EmbeddedStore, SecretStore, SecretStoreError, SecretStoreSettings};
 use crate::tokens::TokenKeys;
@@ -18,6 +19,10 @@ pub struct ControlPlane {
     pub(crate) secrets: Arc<dyn SecretStore>,
     /// Under which clients tell this installation from others.
     pub(crate) instance: uuid::Uuid,
+    /// Clients of clusters that were asked before.
+    pub(crate) clients: Clients,
+    /// Says that there is a cluster to look at now.
+    pub(crate) wake_clusters: tokio::sync::Notify,
 }
 
 /// Why a control plane could not be opened.
@@ -63,6 +68,8 @@ impl ControlPlane {
             secrets,
             token_keys: TokenKeys::new(&signing_key),
             instance: uuid::Uuid::new_v4(),
+            clients: Clients::default(),
+            wake_clusters: tokio::sync::Notify::new(),
             settings,
             storage,
         };

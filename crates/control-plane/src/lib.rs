@@ -1,18 +1,24 @@
 //! Organizations, users, tokens, secrets, clusters and what runs in them, for many clusters; the HTTP API of all that.
 
+mod addresses;
 mod clusters;
 mod control_plane;
 mod first_start;
 pub mod http;
 mod organizations;
 mod secrets;
+mod security;
 mod settings;
 mod signing_key;
 mod storage_error;
 mod tokens;
 mod users;
 
-pub use clusters::{Cluster, ClusterStatus};
+pub use addresses::{AddressRule, RefusedAddress};
+pub use clusters::{
+    CleanKubeconfig, Cluster, ClusterError, ClusterStatus, DeleteError, ImportError, Imported,
+    KubeconfigError, NewCluster,
+};
 pub use control_plane::{ControlPlane, OpenError, migrations};
 pub use first_start::{FirstStart, FirstStartError, TOKEN_FILE};
 pub use http::monitoring::{MetricsText, Readiness};
@@ -21,6 +27,9 @@ pub use secrets::{
     ExpectedVersion, NewSecret, Secret, SecretError, SecretField, SecretId, SecretKind, SecretStore,
     SecretStoreError, SecretStoreSettings, SecretSummary, SecretValue, TAG_HIDDEN, TAG_KUBECONFIG,
     TAG_READ_ONLY, generate_password,
+};
+pub use security::{
+    NewWhitelistItem, Release, ReleaseFilter, RunningImage, ScanRecord, WhitelistError, WhitelistRecord,
 };
 pub use settings::ControlPlaneSettings;
 pub use signing_key::{SIGNING_KEY_CHARS_MIN, ShortSigningKey, SigningKey};

@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::{SecretStoreSettings, SigningKey};
+use crate::{AddressRule, SecretStoreSettings, SigningKey};
 
 /// The settings of one control plane.
 #[derive(Clone)]
@@ -26,6 +27,10 @@ pub struct ControlPlaneSettings {
     pub engine_url: String,
     /// What keeps the secrets of organizations.
     pub secrets: SecretStoreSettings,
+    /// To which addresses it connects when a kubeconfig or a service names them.
+    pub addresses: AddressRule,
+    /// Pause between two questions to a cluster how it is.
+    pub cluster_check_every: Duration,
     /// The clock of the world.
     pub clock: fn() -> Timestamp,
 }
@@ -40,6 +45,8 @@ impl fmt::Debug for ControlPlaneSettings {
             .field("first_organization", &self.first_organization)
             .field("engine_url", &self.engine_url)
             .field("secrets", &self.secrets)
+            .field("addresses", &self.addresses)
+            .field("cluster_check_every", &self.cluster_check_every)
             .finish_non_exhaustive()
     }
 }

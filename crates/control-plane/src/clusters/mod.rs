@@ -1,6 +1,18 @@
 //! Kubernetes clusters of organizations.
 
+mod access;
+mod connection;
+mod explain;
+mod import;
+mod inspect;
+mod kubeconfig;
 mod store;
+mod watch;
+
+pub(crate) use access::Clients;
+pub use access::ClusterError;
+pub use import::{DeleteError, ImportError, Imported, NewCluster};
+pub use kubeconfig::{CleanKubeconfig, KubeconfigError};
 
 use jiff::Timestamp;
 

@@ -1,6 +1,6 @@
-//! Reading the rows of clusters.
+//! The rows of clusters.
 
-use storage::{Row, from_micros};
+use storage::{Row, WriteTransaction, from_micros, to_micros};
 
 use super::{Cluster, ClusterStatus};
 use crate::{ControlPlane, StorageError};
@@ -50,6 +50,58 @@ impl ControlPlane {
         .map_err(StorageError::at("read a cluster"))?;
         row.as_ref().map(read_cluster).transpose()
     }
+}
+
+/// Every cluster of every organization, for what goes on in the background.
+pub(super) async fn list_all(storage: &storage::Database) -> Result<Vec<Cluster>, StorageError> {
+    let rows = storage::query_built(format!("SELECT {COLUMNS} FROM plane_clusters ORDER BY id"))
+        .fetch_all(storage)
+        .await
+        .map_err(StorageError::at("list clusters"))?;
+    rows.iter().map(read_cluster).collect()
+}
+
+pub(super) async fn find_by_name_in(
+    tx: &mut WriteTransaction,
+    organization: i64,
+    name: &str,
+) -> Result<Option<Cluster>, StorageError> {
+    let row = storage::query_built(format!(
+        "SELECT {COLUMNS} FROM plane_clusters WHERE organization_id = $1 AND name = $2"
+    ))
+    .bind(organization)
+    .bind(name)
+    .fetch_optional(tx)
+    .await
+    .map_err(StorageError::at("read a cluster"))?;
+    row.as_ref().map(read_cluster).transpose()
+}
+
+pub(super) async fn insert(tx: &mut WriteTransaction, cluster: &Cluster) -> Result<(), StorageError> {
+    storage::query_built(format!(
+        "INSERT INTO plane_clusters ({COLUMNS}) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
+    ))
+    .bind(cluster.id)
+    .bind(&cluster.uid)
+    .bind(cluster.organization_id)
+    .bind(&cluster.name)
+    .bind(&cluster.cloud)
+    .bind(&cluster.distribution)
+    .bind(&cluster.location)
+    .bind(&cluster.version)
+    .bind(&cluster.secret_id)
+    .bind(cluster.status.name())
+    .bind(&cluster.status_message)
+    .bind(cluster.creator_id)
+    .bind(&cluster.creator_name)
+    .bind(to_micros(cluster.created_at))
+    .bind(cluster.started_at.map(to_micros))
+    .bind(to_micros(cluster.updated_at))
+    .execute(tx)
+    .await
+    .map_err(StorageError::at("store a cluster"))?;
+    Ok(())
 }
 
 fn read_cluster(row: &Row) -> Result<Cluster, StorageError> {

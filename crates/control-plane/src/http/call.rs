@@ -86,8 +86,8 @@ impl FromRequestParts<Shared> for OrganizationCall {
 /// Members look, but not at secrets and not at the ways into clusters.
 fn is_allowed(role: Role, method: &Method, path: &str) -> bool {
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
-    let below =
-        segments.iter().position(|segment| *segment == "orgs").map_or(&[][..], |at| &segments[at + 2..]);
+    let at = segments.iter().position(|segment| *segment == "orgs");
+    let Some(below) = at.and_then(|at| segments.get(at + 2..)) else { return role == Role::Admin };
     match (role, below) {
         (Role::Admin, _) => true,
         (Role::Member, ["secrets", ..] | ["clusters", _, "config" | "anchore", ..]) => false,

@@ -1,14 +1,18 @@
 //! `/api/v1/orgs/{organization}/clusters`: the clusters of an organization.
 
-use axum::extract::State;
-use serde::Serialize;
+use axum::extract::{Query, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::IntoResponse as _;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::Shared;
-use super::answer::{Answer, ok};
-use super::call::{ClusterCall, OrganizationCall};
-use crate::Cluster;
-use crate::storage_error::wire_time;
+use super::answer::{Answer, ApiError, ok, with_status};
+use super::call::{ClusterCall, OrganizationCall, read_json};
+use crate::storage_error::{chain, wire_time};
+use crate::{
+    Cluster, ClusterError, DeleteError, ImportError, Imported, KubeconfigError, NewCluster, SecretId,
+};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -68,4 +72,132 @@ pub(super) async fn list(State(shared): State<Shared>, call: OrganizationCall) -
 /// `GET …/clusters/{cluster}`.
 pub(super) async fn get(call: ClusterCall) -> Answer {
     ok(&ClusterWire::from(call.cluster))
+}
+
+/// What clients send to import a cluster; `properties` says nothing about a cluster that is there already.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct NewClusterWire {
+    #[serde(default)]
+    name: String,
+    #[serde(default, alias = "secret_id")]
+    secret_id: Option<String>,
+    /// The older way to name the secret.
+    #[serde(default, alias = "secret_name")]
+    secret_name: Option<String>,
+    #[serde(default)]
+    cloud: Option<String>,
+    #[serde(default)]
+    location: Option<String>,
+}
+
+#[derive(Serialize)]
+struct ImportedWire {
+    name: String,
+    id: i64,
+}
+
+/// `POST …/clusters`.
+pub(super) async fn create(State(shared): State<Shared>, call: OrganizationCall, request: Request) -> Answer {
+    let NewClusterWire { name, secret_id, secret_name, cloud, location } = read_json(request).await?;
+    let secret_id = match (secret_id.filter(|id| !id.is_empty()), secret_name) {
+        (Some(id), _) => id,
+        (None, Some(name)) if !name.is_empty() => SecretId::of_name(&name).to_string(),
+        (None, _) => String::new(),
+    };
+    let new = NewCluster {
+        name,
+        secret_id,
+        cloud: cloud.unwrap_or_default(),
+        location: location.unwrap_or_default(),
+    };
+    let imported = shared.plane.import_cluster(call.organization.id, &call.user, &new).await?;
+    let (status, cluster) = match imported {
+        Imported::New(cluster) => (StatusCode::ACCEPTED, cluster),
+        Imported::Already(cluster) => (StatusCode::CREATED, cluster),
+    };
+    with_status(status, &ImportedWire { name: cluster.name, id: cluster.id })
+}
+
+/// `GET …/clusters/{cluster}/config`.
+pub(super) async fn config(State(shared): State<Shared>, call: ClusterCall, headers: HeaderMap) -> Answer {
+    let kubeconfig = shared.plane.cluster_kubeconfig(&call.cluster).await?;
+    let text = kubeconfig.to_yaml().map_err(ClusterError::Kubeconfig)?;
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    // Whoever takes both gets JSON, as clients that name nothing do.
+    if accept.contains("text/plain") && !accept.contains("json") {
+        return Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response());
+    }
+    ok(&json!({"status": 200, "data": text}))
+}
+
+#[derive(Deserialize)]
+pub(super) struct DeleteParameters {
+    #[serde(default)]
+    force: bool,
+}
+
+/// `DELETE …/clusters/{cluster}`.
+pub(super) async fn delete(
+    State(shared): State<Shared>,
+    call: ClusterCall,
+    parameters: Result<Query<DeleteParameters>, axum::extract::rejection::QueryRejection>,
+) -> Answer {
+    let Query(DeleteParameters { force }) =
+        parameters.map_err(|_| ApiError::bad_request("`force` is `true` or `false`"))?;
+    shared.plane.delete_cluster(&call.cluster, force).await?;
+    Ok(StatusCode::ACCEPTED.into_response())
+}
+
+impl From<ImportError> for ApiError {
+    fn from(error: ImportError) -> Self {
+        match error {
+            ImportError::Invalid(text) => {
+                Self::legacy(StatusCode::BAD_REQUEST, "Error parsing request", text)
+            }
+            ImportError::Exists(_) => {
+                Self::legacy(StatusCode::CONFLICT, error.to_string(), "cluster already exists with this name")
+            }
+            ImportError::Access(error) => error.into(),
+            ImportError::Storage(error) => error.into(),
+        }
+    }
+}
+
+impl From<DeleteError> for ApiError {
+    fn from(error: DeleteError) -> Self {
+        match error {
+            DeleteError::NotReady { .. } => Self::problem(StatusCode::CONFLICT, error.to_string()),
+            DeleteError::Storage(error) => error.into(),
+        }
+    }
+}
+
+impl From<ClusterError> for ApiError {
+    fn from(error: ClusterError) -> Self {
+        let text = chain(&error);
+        match error {
+            ClusterError::NoSecret(_) | ClusterError::WrongSecret(_) | ClusterError::Client(_) => {
+                Self::legacy(StatusCode::BAD_REQUEST, text.clone(), text)
+            }
+            ClusterError::Kubeconfig(error) => error.into(),
+            // The cause is for the log of whoever asks for it; the text has what people need.
+            ClusterError::Unreachable { cluster, problem, .. } => Self::legacy(
+                StatusCode::BAD_GATEWAY,
+                format!("cluster `{cluster}` {problem}"),
+                "the cluster did not answer as it should",
+            ),
+            ClusterError::TooMuch { .. } => {
+                Self::legacy(StatusCode::UNPROCESSABLE_ENTITY, text.clone(), text)
+            }
+            ClusterError::Secrets(error) => error.into(),
+            ClusterError::Storage(error) => error.into(),
+        }
+    }
+}
+
+impl From<KubeconfigError> for ApiError {
+    fn from(error: KubeconfigError) -> Self {
+        Self::legacy(StatusCode::BAD_REQUEST, chain(&error), "the kubeconfig is not used")
+    }
 }

@@ -5,21 +5,26 @@ mod answer;
 mod call;
 mod capabilities;
 mod clusters;
+mod deployments;
+mod images;
 mod me;
 pub mod monitoring;
+mod namespaces;
 mod orgs;
 mod root;
+mod scanlog;
 mod secret_types;
 mod secrets;
 mod tokens;
 mod transport;
+mod whitelists;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::error_handling::HandleErrorLayer;
-use axum::routing::get;
+use axum::routing::{MethodRouter, delete, get};
 use tower::ServiceBuilder;
 
 use crate::ControlPlane;
@@ -82,6 +87,26 @@ fn api() -> Router<Shared> {
             "/orgs/{organization}/secrets/{id}",
             get(secrets::get).put(secrets::update).delete(secrets::delete),
         )
-        .route("/orgs/{organization}/clusters", get(clusters::list))
-        .route("/orgs/{organization}/clusters/{cluster}", get(clusters::get))
+        .route("/orgs/{organization}/clusters", get(clusters::list).post(clusters::create))
+        .merge(cluster())
+}
+
+/// What there is about one cluster. Not nested: [`call`] decides by the path who may, and has to see the whole of it.
+fn cluster() -> Router<Shared> {
+    let routes: [(&str, MethodRouter<Shared>); 11] = [
+        ("", get(clusters::get).delete(clusters::delete)),
+        ("/config", get(clusters::config)),
+        ("/namespaces", get(namespaces::list)),
+        ("/scanlog", get(scanlog::list)),
+        ("/scanlog/{release}", get(scanlog::of_release)),
+        ("/whitelists", get(whitelists::list).post(whitelists::create)),
+        ("/whitelists/{name}", delete(whitelists::delete)),
+        ("/images", get(images::list)),
+        ("/images/{digest}/deployments", get(deployments::of_image)),
+        ("/deployments", get(deployments::list)),
+        ("/deployments/{release}/images", get(images::of_release)),
+    ];
+    routes.into_iter().fold(Router::new(), |router, (path, handlers)| {
+        router.route(&format!("/orgs/{{organization}}/clusters/{{cluster}}{path}"), handlers)
+    })
 }

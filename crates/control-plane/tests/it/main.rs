@@ -1,6 +1,11 @@
 //! The control plane behind a real listener, on SQLite and on PostgreSQL.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod cluster_reads;
+mod cluster_support;
+mod clusters;
 mod identity;
+mod kubeconfigs;
 mod secrets;
 mod support;
+mod tenants;

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use control_plane::{ControlPlane, ControlPlaneSettings, FirstStart, SecretStoreSettings};
+use control_plane::{AddressRule, ControlPlane, ControlPlaneSettings, FirstStart, SecretStoreSettings};
 use jiff::Timestamp;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use storage::{Database, Location, PostgresSettings, Sealer};
 use testkit::PostgresDatabase;
 use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 
 const START: &str = "2026-11-22T03:00:00Z";
 static STARTED: LazyLock<Instant> = LazyLock::new(Instant::now);
@@ -42,6 +43,8 @@ pub(crate) fn settings(folder: &Path) -> ControlPlaneSettings {
         program_version: "1.2.3".to_owned(),
         engine_url: "http://127.0.0.1:8228/v1".to_owned(),
         secrets: SecretStoreSettings::Embedded,
+        addresses: AddressRule::PrivateToo,
+        cluster_check_every: Duration::from_millis(300),
         clock,
     }
 }
@@ -74,11 +77,15 @@ impl TestPlane {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let readiness: control_plane::Readiness = Arc::new(|| Box::pin(std::future::ready(Ok(()))));
+        let watched = CancellationToken::new();
+        let watching = tokio::spawn(Arc::clone(&plane).watch_clusters(watched.clone()));
         let router = control_plane::http::router(plane, readiness);
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(async move {
             let shutdown = async { drop(stopped.await) };
             axum::serve(listener, router).with_graceful_shutdown(shutdown).await.unwrap();
+            watched.cancel();
+            watching.await.unwrap();
         });
         Self { first_start, url, token, client: reqwest::Client::new(), stop: Some(stop), task }
     }
@@ -104,6 +111,18 @@ impl TestPlane {
         .unwrap();
         tx.commit().await.unwrap();
         id
+    }
+
+    /// Makes the first user something else in the first organization.
+    pub(crate) async fn set_role(&self, folder: &Path, role: &str) {
+        let database = Database::open(&storage_of(folder)).await.unwrap();
+        let mut tx = database.begin().await.unwrap();
+        storage::query("UPDATE plane_members SET role = $1 WHERE organization_id = 1 AND user_id = 1")
+            .bind(role)
+            .execute(&mut tx)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
     }
 
     /// Ends the listener in order.

@@ -1,5 +1,8 @@
 //! `lazaret serve`: the control plane and the engine in one process.
 
+use std::sync::Arc;
+
+use anyhow::Context as _;
 use control_plane::ControlPlane;
 use engine::DatabaseState;
 use tokio_util::sync::CancellationToken;
@@ -43,6 +46,7 @@ async fn serve(config: &ServerConfig) -> anyhow::Result<Exit> {
         database: &engine.database_state(),
     }))?;
 
+    let watching = tokio::spawn(Arc::clone(&plane).watch_clusters(stop.clone()));
     let routes = control_plane::http::router(plane, running::readiness(engine.clone()));
     let served = tokio::try_join!(
         control_plane.serve(routes, &stop),
@@ -50,6 +54,7 @@ async fn serve(config: &ServerConfig) -> anyhow::Result<Exit> {
         running::serve_monitoring(monitoring, engine, &stop),
     );
     stop.cancel();
+    watching.await.context("watching clusters ended badly")?;
     let ended = running.end().await;
     signals.abort();
     served?;

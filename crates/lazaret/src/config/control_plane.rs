@@ -1,6 +1,6 @@
 //! Settings of the control plane.
 
-use control_plane::{ControlPlaneSettings, SecretStoreSettings, SigningKey};
+use control_plane::{AddressRule, ControlPlaneSettings, SecretStoreSettings, SigningKey};
 
 use super::layers::Values;
 use super::setting::{Kind, Setting};
@@ -29,11 +29,25 @@ pub(super) const ROWS: &[Setting] = &[
         "default",
         "Name of the organization that the first start makes",
     ),
+    row(
+        "control-plane.private-addresses",
+        Kind::OneOf(&["auto", "true", "false"]),
+        "auto",
+        "Whether kubeconfigs and services may name loopback and private addresses; auto: while listeners.control-plane is a \
+         loopback address, so that nobody elsewhere can ask",
+    ),
+    row(
+        "control-plane.cluster-check",
+        Kind::Duration(1, 86_400),
+        "1m",
+        "Pause between two questions to a cluster how it is",
+    ),
 ];
 
 pub(super) fn settings(
     values: &Values,
     engine: &engine::EngineSettings,
+    listen: std::net::SocketAddr,
     problems: &mut Vec<String>,
 ) -> ControlPlaneSettings {
     let base_path = values.text("control-plane.base-path").unwrap_or_default();
@@ -50,6 +64,11 @@ pub(super) fn settings(
             .map_err(|error| problems.push(format!("{}: {error}", values.place("control-plane.token-key"))))
             .ok()
     });
+    let is_private_allowed = match values.text("control-plane.private-addresses").as_deref() {
+        Some("true") => true,
+        Some("false") => false,
+        _ => listen.ip().is_loopback(),
+    };
     ControlPlaneSettings {
         data_dir: engine.data_dir.clone(),
         base_path,
@@ -59,6 +78,8 @@ pub(super) fn settings(
         program_version: VERSION.to_owned(),
         engine_url: engine.base_url.clone(),
         secrets: SecretStoreSettings::Embedded,
+        addresses: if is_private_allowed { AddressRule::PrivateToo } else { AddressRule::PublicOnly },
+        cluster_check_every: values.duration("control-plane.cluster-check"),
         clock: now,
     }
 }

@@ -85,10 +85,11 @@ impl ServerConfig {
         let tls = tls_files(&values, &mut problems);
         let mut engine = engine_settings(&values, surroundings, &mut problems);
         engine.other_tables = || vec![::control_plane::migrations()];
+        let listen = values.address("listeners.control-plane").unwrap_or(UNSET);
         let config = Self {
-            control_plane: control_plane::settings(&values, &engine, &mut problems),
+            control_plane: control_plane::settings(&values, &engine, listen, &mut problems),
             engine,
-            listen: values.address("listeners.control-plane").unwrap_or(UNSET),
+            listen,
             engine_listen: values.address("listeners.engine").unwrap_or(UNSET),
             metrics_listen: values.address("listeners.metrics"),
             logging: logging(&values, &mut problems),
