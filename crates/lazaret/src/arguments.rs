@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::client::arguments::{ClientCommand, LeadingFlags};
+use crate::client::security_arguments::RemotePolicyCommand;
 use crate::commands::admission::arguments::AdmissionArguments;
 use crate::config::flags::{OfServe, OfStorage, OfWork, SettingFlags};
 
@@ -15,10 +17,13 @@ use crate::config::flags::{OfServe, OfStorage, OfWork, SettingFlags};
     after_help = "Start here:\n  lazaret serve                              the engine, on this machine\n  \
     lazaret db build --feed KIND=PATH -o FILE  a vulnerability database from feeds\n  \
     lazaret scan IMAGE                         what is wrong with an image\n  \
-    lazaret policy test BUNDLE IMAGE           why a policy decides as it does\n\n\
+    lazaret policy test BUNDLE IMAGE           why a policy decides as it does\n  \
+    lazaret login                              clusters, secrets and services of a server\n\n\
     Exit codes: 0 clean, 1 error or nothing known, 2 findings at or above --fail-on or refused by the policy."
 )]
 pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) leading: LeadingFlags,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -32,7 +37,7 @@ pub(crate) enum Command {
     /// Build a vulnerability database and look into it
     #[command(subcommand)]
     Db(DbCommand),
-    /// Check policy bundles, describe what they can ask, and try them on images
+    /// Check policy bundles, describe what they can ask, try them on images, and bring them to clusters
     #[command(subcommand)]
     Policy(PolicyCommand),
     /// Run the control plane and the engine on this machine
@@ -49,10 +54,13 @@ pub(crate) enum Command {
     /// Run the admission webhook of a cluster, or install it
     Admission(Box<AdmissionArguments>),
     /// Print a completion script for a shell
+    #[command(alias = "completion")]
     Completions {
         /// The shell
         shell: clap_complete::Shell,
     },
+    #[command(flatten)]
+    Client(ClientCommand),
 }
 
 /// How results are written.
@@ -185,6 +193,8 @@ pub(crate) enum PolicyCommand {
     },
     /// Judge an image by a bundle and tell rule by rule why
     Test(Box<PolicyTestArguments>),
+    #[command(flatten)]
+    Remote(RemotePolicyCommand),
 }
 
 #[derive(Debug, Args)]

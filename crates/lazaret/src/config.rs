@@ -141,8 +141,14 @@ pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// The file in which the first start of a server on this machine leaves a token.
+pub(crate) fn token_file() -> Option<PathBuf> {
+    let data_dir = variable("LAZARET_DATA_DIR").map(PathBuf::from).or_else(data_dir_default)?;
+    Some(data_dir.join(::control_plane::TOKEN_FILE))
+}
+
 /// What the machine is called.
-fn machine_name() -> Option<String> {
+pub(crate) fn machine_name() -> Option<String> {
     let text = load_text(Path::new("/proc/sys/kernel/hostname"), 1024).ok()?;
     Some(text.trim().to_owned()).filter(|name| !name.is_empty())
 }

@@ -11,6 +11,8 @@ pub(crate) enum Exit {
     Error,
     /// Findings at or above the bound, or refused by the policy.
     Refused,
+    /// What a command that was run for the user ended with.
+    Of(u8),
 }
 
 impl From<Exit> for ExitCode {
@@ -19,6 +21,7 @@ impl From<Exit> for ExitCode {
             Exit::Clean => 0,
             Exit::Error => 1,
             Exit::Refused => 2,
+            Exit::Of(code) => code,
         })
     }
 }

@@ -1,23 +1,27 @@
 //! The program: reads its arguments, wires one role and turns the outcome into an exit code.
 
 mod arguments;
+mod client;
 mod commands;
 mod config;
 mod exit;
 mod logging;
+mod name;
 mod process_metrics;
 mod progress;
 mod terminal;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::FromArgMatches as _;
 
 use crate::arguments::Arguments;
 use crate::exit::Exit;
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let name = name::note(std::env::args_os().next().as_deref());
+    let matches = name::command_named(name).try_get_matches();
+    let arguments = match matches.and_then(|matches| Arguments::from_arg_matches(&matches)) {
         Ok(arguments) => arguments,
         Err(error) => return exit::from_usage(&error),
     };

@@ -30,6 +30,11 @@ pub(crate) fn shows_progress() -> bool {
     io::stderr().is_terminal()
 }
 
+/// Whether somebody sits at both ends: only then questions are asked.
+pub(crate) fn is_dialogue() -> bool {
+    io::stdin().is_terminal() && io::stdout().is_terminal()
+}
+
 /// The width of the terminal that shows standard output, `None` for a pipe or file.
 pub(crate) fn width() -> Option<u16> {
     if !io::stdout().is_terminal() {

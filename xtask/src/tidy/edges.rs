@@ -31,6 +31,7 @@ const TABLE: &[Row] = &[
         &["model", "scanner", "advisory-feeds", "vulnerability-db", "policy", "report-formats", "storage"],
     ),
     row("engine-client", &["model"]),
+    row("pipeline-client", &[]),
     row("control-plane", &["model", "engine-client", "storage", "admission"]),
     row("admission", &["model", "policy", "engine-client"]),
     row(
@@ -48,6 +49,7 @@ const TABLE: &[Row] = &[
             "storage",
             "engine",
             "engine-client",
+            "pipeline-client",
             "control-plane",
             "admission",
         ],

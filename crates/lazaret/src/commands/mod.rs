@@ -19,16 +19,22 @@ mod shutdown;
 mod work;
 
 use crate::arguments::{Arguments, Command};
+use crate::client;
 use crate::exit::Exit;
 
 /// Runs the command that was typed.
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Exit> {
+    if !matches!(arguments.command, Command::Client(_) | Command::Policy(_)) && !arguments.leading.are_none()
+    {
+        anyhow::bail!("flags of this command stand behind its name");
+    }
     match arguments.command {
         Command::Scan(arguments) => scan::run(&arguments),
         Command::Sbom(arguments) => sbom::run(&arguments),
         Command::Db(command) => database::run(command),
         Command::Work(arguments) => work::run(*arguments),
-        Command::Policy(command) => policy::run(command),
+        Command::Policy(command) => policy::run(arguments.leading, command),
+        Command::Client(command) => client::run(arguments.leading, command),
         Command::Backup(arguments) => backup::backup(*arguments),
         Command::Restore(arguments) => backup::restore(*arguments),
         Command::Config(command) => config::run(command),

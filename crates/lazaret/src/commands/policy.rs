@@ -11,17 +11,20 @@ use report_formats::{
 
 use super::judgement::{Question, judge};
 use crate::arguments::{OutputFormat, PolicyCommand, PolicyTestArguments};
-use crate::config;
+use crate::client::arguments::LeadingFlags;
 use crate::exit::Exit;
 use crate::terminal;
+use crate::{client, config};
 
 const EXCEPTIONS_BYTES_MAX: u64 = 32 << 20;
 /// Mistakes in a file of exceptions that are listed.
 const MISTAKES_SHOWN_MAX: usize = 50;
 
 /// Runs one of the commands.
-pub(super) fn run(command: PolicyCommand) -> anyhow::Result<Exit> {
+pub(super) fn run(leading: LeadingFlags, command: PolicyCommand) -> anyhow::Result<Exit> {
     match command {
+        PolicyCommand::Remote(command) => client::run_policy(leading, command),
+        _ if !leading.are_none() => bail!("flags of this command stand behind its name"),
         PolicyCommand::Check { bundle, output } => check(&bundle, output),
         PolicyCommand::Describe { gate, trigger, output } => {
             describe(gate.as_deref(), trigger.as_deref(), output)
