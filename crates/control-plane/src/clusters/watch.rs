@@ -25,24 +25,28 @@ impl ControlPlane {
     pub async fn watch_clusters(self: Arc<Self>, shutdown: CancellationToken) {
         let mut rounds = Rounds::new();
         loop {
-            let pause = match store::list_all(&self.storage).await {
+            let is_listed = match store::list_all(&self.storage).await {
                 Ok(clusters) => {
                     rounds.begin(&self, clusters);
-                    rounds.pause(self.settings.cluster_check_every)
+                    true
                 }
                 Err(error) => {
                     tracing::error!(error = chain(&error), "the clusters cannot be listed");
-                    FAILURE_PAUSE
+                    false
                 }
             };
-            tokio::select! {
-                () = shutdown.cancelled() => break,
-                () = self.wake_clusters.notified() => {}
-                Some(ended) = rounds.running.join_next(), if !rounds.running.is_empty() => rounds.ended(ended),
-                () = tokio::time::sleep(pause) => {}
+            // The list is read again when it is somebody's turn, not with every answer.
+            loop {
+                let pause =
+                    if is_listed { rounds.pause(self.settings.cluster_check_every) } else { FAILURE_PAUSE };
+                tokio::select! {
+                    () = shutdown.cancelled() => return rounds.running.shutdown().await,
+                    Some(ended) = rounds.running.join_next() => rounds.ended(ended),
+                    () = self.wake_clusters.notified() => break,
+                    () = tokio::time::sleep(pause) => break,
+                }
             }
         }
-        rounds.running.shutdown().await;
     }
 
     /// Asks a cluster how it is and stores what changed. Returns the cluster's number.

@@ -65,15 +65,18 @@ impl ControlPlane {
         filter: &ReleaseFilter,
     ) -> Result<Vec<Release>, ClusterError> {
         let client = self.kubernetes(cluster).await?;
-        let mut releases = labelled_releases(cluster, &client).await?;
-        for helm in list_helm_releases(cluster, client.clone()).await? {
-            let release = from_helm(helm);
+        // At the same time: a cluster that is slow is slow once.
+        let (mut releases, helm, items, audits) = tokio::try_join!(
+            labelled_releases(cluster, &client),
+            list_helm_releases(cluster, client.clone()),
+            list_resources::<WhiteListItem>(cluster, client.clone(), "whitelist items"),
+            list_resources::<Audit>(cluster, client.clone(), "audits"),
+        )?;
+        for release in helm.into_iter().map(from_helm) {
             releases.insert((release.namespace.clone(), release.name.clone()), release);
         }
-        let items: Vec<WhiteListItem> = list_resources(cluster, client.clone(), "whitelist items").await?;
         let entries: Vec<WhiteListEntry> =
             items.iter().map(|item| WhiteListEntry::from_item(item).0).collect();
-        let audits: Vec<Audit> = list_resources(cluster, client, "audits").await?;
         let rejected = rejected_names(audits);
         let now = self.now();
         let judged = releases.into_values().map(|release| Release {
@@ -131,14 +134,14 @@ async fn labelled_releases(
     cluster: &Cluster,
     client: &Client,
 ) -> Result<BTreeMap<Key, Release>, ClusterError> {
-    let listed = [
-        metadata_of(cluster, Api::<Deployment>::all(client.clone()), "Deployments").await?,
-        metadata_of(cluster, Api::<StatefulSet>::all(client.clone()), "StatefulSets").await?,
-        metadata_of(cluster, Api::<DaemonSet>::all(client.clone()), "DaemonSets").await?,
-        metadata_of(cluster, Api::<Pod>::all(client.clone()), "Pods").await?,
-    ];
+    let (deployments, stateful_sets, daemon_sets, pods) = tokio::try_join!(
+        metadata_of(cluster, Api::<Deployment>::all(client.clone()), "Deployments"),
+        metadata_of(cluster, Api::<StatefulSet>::all(client.clone()), "StatefulSets"),
+        metadata_of(cluster, Api::<DaemonSet>::all(client.clone()), "DaemonSets"),
+        metadata_of(cluster, Api::<Pod>::all(client.clone()), "Pods"),
+    )?;
     let mut releases: BTreeMap<Key, Release> = BTreeMap::new();
-    for found in listed.into_iter().flatten() {
+    for found in [deployments, stateful_sets, daemon_sets, pods].into_iter().flatten() {
         let kept =
             releases.entry((found.namespace.clone(), found.name.clone())).or_insert_with(|| found.clone());
         kept.created_at = [kept.created_at, found.created_at].into_iter().flatten().min();

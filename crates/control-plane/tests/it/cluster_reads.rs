@@ -283,6 +283,7 @@ async fn images_and_releases() {
     }
     releases(&stage).await;
     judged_releases(&stage).await;
+    without_secrets(&stage).await;
     stage.plane.close().await;
 }
 
@@ -354,4 +355,20 @@ async fn judged_releases(stage: &Stage) {
         .collect();
     // The refused `api` is one of another namespace.
     assert_eq!(judged, [(true, false), (false, true), (false, false)], "{found:#}");
+}
+
+/// Who may not read Secrets learns from labels.
+async fn without_secrets(stage: &Stage) {
+    let path = stage.cluster.add_user("reader", None).unwrap();
+    stage
+        .kubectl("create clusterrole reader --verb=list --resource=pods,deployments.apps,statefulsets.apps,daemonsets.apps,\
+            namespaces,audits.security.banzaicloud.com,whitelistitems.security.banzaicloud.com")
+        .await;
+    stage.kubectl("create clusterrolebinding reader --clusterrole=reader --user=reader").await;
+    let path = add_cluster(&stage.plane, 1, "read", &kubeconfig(&path)).await;
+    await_status(&stage.plane, &path, "RUNNING", "").await;
+    let (status, found) = stage.plane.get(&format!("{path}/deployments")).await;
+    assert_eq!(status, StatusCode::OK, "{found:#}");
+    let shop = found.as_array().unwrap().iter().find(|release| release["releaseName"] == "shop").unwrap();
+    assert_eq!((&shop["status"], &shop["version"]), (&json!("unknown"), &json!(0)), "{shop:#}");
 }

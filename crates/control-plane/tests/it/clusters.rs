@@ -50,6 +50,7 @@ async fn a_cluster_from_import_to_deletion() {
     }
     the_way_in(&plane, &path, &cluster).await;
     a_user_without_rights(&plane, &cluster).await;
+    other_authorities_and_tokens(&plane, &admin).await;
 
     set_api_server(&cluster, false).await;
     await_status(&plane, &path, "ERROR", "refused the connection").await;
@@ -82,8 +83,8 @@ async fn demo_secret_id(plane: &TestPlane) -> String {
 /// A number is never used twice.
 async fn add_again(plane: &TestPlane, secret_id: &str) -> String {
     let (status, made) = plane.send(Method::POST, CLUSTERS, &import("demo", secret_id)).await;
-    assert_eq!((status, &made["id"]), (StatusCode::ACCEPTED, &json!(3)), "{made:#}");
-    format!("{CLUSTERS}/3")
+    assert_eq!((status, &made["id"]), (StatusCode::ACCEPTED, &json!(5)), "{made:#}");
+    format!("{CLUSTERS}/5")
 }
 
 /// The kubeconfig that people get opens the cluster.
@@ -112,6 +113,24 @@ async fn a_user_without_rights(plane: &TestPlane, cluster: &testkit::Cluster) {
     let (status, refused) = plane.get(&format!("{path}/images")).await;
     assert_eq!(status, StatusCode::BAD_GATEWAY);
     assert!(refused["message"].as_str().unwrap().contains("does not let the user"), "{refused:#}");
+}
+
+/// The right address with the wrong rest.
+async fn other_authorities_and_tokens(plane: &TestPlane, admin: &str) {
+    let admin: Value = serde_json::from_str(admin).unwrap();
+    let mut stranger = admin.clone();
+    let (certificate, _) = self_signed(2018);
+    stranger["clusters"][0]["cluster"]["certificate-authority-data"] = certificate;
+    let mut revoked = admin;
+    revoked["users"][0]["user"] = json!({"token": "top-secret-token"});
+    for (name, kubeconfig, part) in [
+        ("stranger", stranger, "`certificate-authority-data` of the kubeconfig has not signed"),
+        ("revoked", revoked, "does not accept the credentials of the kubeconfig"),
+    ] {
+        let path = add_cluster(plane, 1, name, &kubeconfig.to_string()).await;
+        await_status(plane, &path, "ERROR", part).await;
+        assert_eq!(answer(plane.request(Method::DELETE, &path)).await.0, StatusCode::ACCEPTED);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -148,17 +167,21 @@ async fn what_does_not_answer_says_why_and_nothing_hangs() {
     plane.close().await;
 }
 
-fn expired_certificate(server: &str) -> Value {
+/// A certificate that was good for the year after this one, and its key, both PEM in base64.
+fn self_signed(year: i32) -> (Value, Value) {
     let mut parameters = rcgen::CertificateParams::new(Vec::new()).unwrap();
-    parameters.not_before = rcgen::date_time_ymd(2019, 1, 1);
-    parameters.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    parameters.not_before = rcgen::date_time_ymd(year, 1, 1);
+    parameters.not_after = rcgen::date_time_ymd(year + 1, 1, 1);
     let key = rcgen::KeyPair::generate().unwrap();
     let certificate = parameters.self_signed(&key).unwrap();
     let encode = |pem: String| json!(data_encoding::BASE64.encode(pem.as_bytes()));
+    (encode(certificate.pem()), encode(key.serialize_pem()))
+}
+
+fn expired_certificate(server: &str) -> Value {
+    let (certificate, key) = self_signed(2019);
     let mut kubeconfig = token_kubeconfig(server);
-    kubeconfig["users"][0]["user"] = json!({
-        "client-certificate-data": encode(certificate.pem()), "client-key-data": encode(key.serialize_pem()),
-    });
+    kubeconfig["users"][0]["user"] = json!({"client-certificate-data": certificate, "client-key-data": key});
     kubeconfig
 }
 
