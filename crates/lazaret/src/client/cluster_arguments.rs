@@ -181,6 +181,9 @@ pub(crate) enum SecurityscanCommand {
     /// End the service and take away what it brought
     #[command(visible_aliases = ["disable", "off", "remove", "rm", "uninstall"])]
     Deactivate {
+        /// Delete the audits and whitelist items of the cluster too; without it they stay
+        #[arg(long)]
+        remove_resources: bool,
         #[command(flatten)]
         waiting: Waiting,
     },

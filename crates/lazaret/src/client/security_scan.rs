@@ -55,7 +55,9 @@ pub(super) async fn run(
             };
             send(&chosen, Method::PUT, "update", &spec, &arguments.waiting).await
         }
-        SecurityscanCommand::Deactivate { waiting } => deactivate(&chosen, &waiting).await,
+        SecurityscanCommand::Deactivate { remove_resources, waiting } => {
+            deactivate(&chosen, remove_resources, &waiting).await
+        }
     }
 }
 
@@ -111,17 +113,41 @@ fn table(service: &wire::Service) -> String {
     if let Some(reason) = reason(service) {
         text.push_str(&format!("\n{}", terminal::shown(&reason)));
     }
+    if service.status != "ACTIVE" {
+        text.push_str(&steps_table(service));
+    }
     text
 }
 
 /// Why the service is as it is, where the server says so.
 fn reason(service: &wire::Service) -> Option<String> {
-    let texts = [
-        service.status_message.as_deref(),
-        service.output["error"].as_str(),
-        service.output["message"].as_str(),
-    ];
+    let texts = [service.output["reason"].as_str(), service.status_message.as_deref()];
     texts.into_iter().flatten().find(|text| !text.is_empty()).map(str::to_owned)
+}
+
+/// What is being done, where the server says so.
+fn current_step(service: &wire::Service) -> Option<String> {
+    let step = service.output["steps"].as_array()?.last()?;
+    let texts = [step["name"].as_str(), step["state"].as_str(), step["message"].as_str()];
+    let texts: Vec<&str> = texts.into_iter().flatten().filter(|text| !text.is_empty()).collect();
+    (!texts.is_empty()).then(|| texts.join(", "))
+}
+
+/// How far it is.
+fn going(service: &wire::Service, otherwise: &str) -> String {
+    current_step(service).or_else(|| reason(service)).unwrap_or_else(|| otherwise.to_owned())
+}
+
+/// What was done, as a table; empty where the server does not tell.
+fn steps_table(service: &wire::Service) -> String {
+    let steps = service.output["steps"].as_array().into_iter().flatten();
+    let text = |step: &Value, key: &str| step[key].as_str().unwrap_or_default().to_owned();
+    let rows: Vec<Vec<String>> =
+        steps.map(|step| ["name", "state", "message"].map(|key| text(step, key)).to_vec()).collect();
+    match rows.as_slice() {
+        [] => String::new(),
+        rows => format!("\n{}", output::table(&["Step", "State", "Message"], rows)),
+    }
 }
 
 async fn send(
@@ -152,7 +178,7 @@ async fn send(
                     reason(&service).unwrap_or_else(|| "the server does not say why".to_owned()),
                 ),
                 "INACTIVE" => Outlook::Failed("it was deactivated".to_owned()),
-                _ => Outlook::Going(reason(&service).unwrap_or_else(|| "pending".to_owned())),
+                _ => Outlook::Going(going(&service, "pending")),
             })
         })
         .await?;
@@ -160,13 +186,12 @@ async fn send(
     Ok(Exit::Clean)
 }
 
-async fn deactivate(chosen: &Chosen, waiting: &Waiting) -> anyhow::Result<Exit> {
+async fn deactivate(chosen: &Chosen, remove_resources: bool, waiting: &Waiting) -> anyhow::Result<Exit> {
     let path = chosen.path(&["services", NAME]);
-    chosen
-        .client
-        .send(&Call::new(Method::DELETE, &path.segments(), None))
-        .await
-        .with_context(|| format!("failed to deactivate {NAME}"))?;
+    let segments = path.segments();
+    let query: &[(&str, &str)] = if remove_resources { &[("removeResources", "true")] } else { &[] };
+    let call = Call::new(Method::DELETE, &segments, None).with_query(query);
+    chosen.client.send(&call).await.with_context(|| format!("failed to deactivate {NAME}"))?;
     terminal::error_line("service \"Security scan\" started to deactivate");
     if waiting.wait {
         wait_until(waiting, "service \"Security scan\"", async || {
@@ -176,7 +201,7 @@ async fn deactivate(chosen: &Chosen, waiting: &Waiting) -> anyhow::Result<Exit> 
                 "ERROR" => Outlook::Failed(
                     reason(&service).unwrap_or_else(|| "the server does not say why".to_owned()),
                 ),
-                _ => Outlook::Going(reason(&service).unwrap_or_else(|| "being taken away".to_owned())),
+                _ => Outlook::Going(going(&service, "being taken away")),
             })
         })
         .await?;

@@ -122,6 +122,8 @@ fn a_specification_is_sent_wrapped_however_it_came() {
     server.reply(&format!("DELETE {SCAN}"), 204, "", b"");
     let output = home.done(&["cluster", "service", "securityscan", "rm"]);
     assert!(output.stderr.contains("started to deactivate"), "{}", output.stderr);
+    server.reply(&format!("DELETE {SCAN}?removeResources=true"), 204, "", b"");
+    home.done(&["cluster", "service", "securityscan", "deactivate", "--remove-resources"]);
 }
 
 #[test]
@@ -158,12 +160,12 @@ fn waiting_tells_how_it_goes_and_how_it_ended() {
     server.reply(&format!("POST {SCAN}"), 202, "", b"");
     server.json(
         &format!("GET {SCAN}"),
-        json!({"status": "PENDING", "statusMessage": "installing the webhook"}),
+        json!({"status": "PENDING", "output": {"reason": "", "steps": [{"name": "policies", "state": "DONE"}, {"name": "webhook", "state": "RUNNING", "message": ""}]}}),
     );
     server.then_json(&format!("GET {SCAN}"), json!({"status": "ACTIVE"}));
     let output = expect_code(home.run_with(&arguments, spec), 0);
     assert!(
-        output.stderr.contains("installing the webhook") && output.stderr.contains(": active"),
+        output.stderr.contains("webhook, RUNNING") && output.stderr.contains(": active"),
         "{}",
         output.stderr
     );
@@ -171,10 +173,12 @@ fn waiting_tells_how_it_goes_and_how_it_ended() {
     server.json(&format!("GET {SCAN}"), json!({"status": "PENDING"}));
     server.then_json(
         &format!("GET {SCAN}"),
-        json!({"status": "ERROR", "statusMessage": "policy `x` does not exist"}),
+        json!({"status": "ERROR", "output": {"reason": "policy `x` does not exist", "steps": [{"name": "policies", "state": "FAILED"}]}}),
     );
     let output = expect_code(home.run_with(&arguments, spec), 1);
     assert!(output.stderr.contains("failed: policy `x` does not exist"), "{}", output.stderr);
+    let shown = home.done(&["cluster", "service", "securityscan"]).stdout;
+    assert!(shown.contains("policy `x` does not exist") && shown.contains("FAILED"), "{shown}");
 
     server.json(&format!("GET {SCAN}"), json!({"status": "PENDING"}));
     let arguments = ["cluster", "service", "securityscan", "activate", "--wait", "--wait-timeout", "1s"];

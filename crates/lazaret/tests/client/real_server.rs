@@ -10,15 +10,15 @@ use crate::support::{Home, expect_code, lazaret};
 const START_DEADLINE: Duration = Duration::from_secs(60);
 
 /// A running server and the home of somebody on its machine.
-struct Machine {
+pub(crate) struct Machine {
     _server: RunningProgram,
-    data: Scratch,
-    endpoint: String,
-    home: Home,
+    pub(crate) data: Scratch,
+    pub(crate) endpoint: String,
+    pub(crate) home: Home,
 }
 
 impl Machine {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let data = Scratch::new("client-serve").unwrap();
         let server = Program::at(&lazaret())
             .environment("LAZARET_FEEDS_FETCH", "false")
@@ -32,19 +32,19 @@ impl Machine {
         Self { _server: server, data, endpoint, home: Home::new() }
     }
 
-    fn program(&self, arguments: &[&str]) -> Program {
+    pub(crate) fn program(&self, arguments: &[&str]) -> Program {
         self.home.program(arguments).environment("LAZARET_DATA_DIR", self.data.path())
     }
 
-    fn done(&self, arguments: &[&str]) -> String {
+    pub(crate) fn done(&self, arguments: &[&str]) -> String {
         self.done_with(arguments, "")
     }
 
-    fn done_with(&self, arguments: &[&str], input: &str) -> String {
+    pub(crate) fn done_with(&self, arguments: &[&str], input: &str) -> String {
         expect_code(self.program(arguments).run(input.as_bytes()).unwrap(), 0).stdout
     }
 
-    fn json(&self, arguments: &[&str]) -> Value {
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
         serde_json::from_str(&self.done(&[arguments, &["-o", "json"]].concat())).unwrap()
     }
 

@@ -15,10 +15,10 @@ const UP: &str = "\x1b[A";
 const DOWN: &str = "\x1b[B";
 
 /// Somebody at a terminal who typed a command.
-struct Terminal(PtySession);
+pub(crate) struct Terminal(PtySession);
 
 impl Terminal {
-    fn run(home: &Home, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+    pub(crate) fn run(home: &Home, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut command = Command::new("sh");
         command
             .args(["-c", "stty rows 50 cols 160; exec \"$0\" \"$@\""])
@@ -31,14 +31,14 @@ impl Terminal {
     }
 
     /// Waits for a text; what came before it.
-    fn sees(&mut self, text: &str) -> String {
+    pub(crate) fn sees(&mut self, text: &str) -> String {
         match self.0.exp_string(text) {
             Ok(before) => before,
             Err(error) => unreachable!("`{text}` does not come: {error}"),
         }
     }
 
-    fn types(&mut self, keys: &str) {
+    pub(crate) fn types(&mut self, keys: &str) {
         self.0.send(keys).unwrap();
         self.0.flush().unwrap();
     }
@@ -50,7 +50,7 @@ impl Terminal {
         self.types(ENTER);
     }
 
-    fn ends_with(mut self, code: i32) -> String {
+    pub(crate) fn ends_with(mut self, code: i32) -> String {
         let rest = self.0.exp_eof().unwrap();
         // The type of it is not to be named outside of its crate.
         let status = format!("{:?}", self.0.process().wait().unwrap());
