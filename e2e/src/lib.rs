@@ -2,10 +2,12 @@
 //!
 //! The tests themselves are in `tests/`, one file per story.
 
+mod exchange;
 mod old_client;
 mod stage;
 mod terminal;
 
+pub use exchange::{ADMIN_LOGIN, Exchange, exchange};
 pub use old_client::OldClient;
 pub use stage::{ADMIN_PASSWORD, Engine, EngineOptions, Webhook, WebhookOptions, address_in, http_status};
 pub use terminal::{build_database, build_database_from, feed_file, run_lazaret};

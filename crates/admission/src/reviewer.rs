@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 use crate::audit_writer::AuditQueue;
 use crate::audits::{AuditSubject, audit_record};
@@ -60,7 +61,15 @@ impl Reviewer {
         timeout: Option<Duration>,
     ) -> Result<Vec<u8>, ReviewError> {
         let request = parse_review(body).inspect_err(|_| self.metrics.reviews_invalid.add())?;
-        let answer = self.answer(&request, started, timeout.unwrap_or(DEFAULT_TIMEOUT)).await;
+        let span = tracing::info_span!(
+            "admission_review",
+            review.kind = request.kind.as_str(),
+            review.namespace = request.namespace.as_str(),
+            review.is_allowed = tracing::field::Empty,
+        );
+        let timeout = timeout.unwrap_or(DEFAULT_TIMEOUT);
+        let answer = self.answer(&request, started, timeout).instrument(span.clone()).await;
+        span.record("review.is_allowed", answer.is_allowed);
         Ok(write_answer(&request, &answer))
     }
 

@@ -12,6 +12,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode, header};
+use axum::middleware;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{any, get};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -59,7 +60,10 @@ impl ServerState {
 /// Serves reviews until `shutdown`, then lets open requests finish for a bounded time.
 pub async fn serve_reviews(listener: TcpListener, state: Arc<ServerState>, shutdown: CancellationToken) {
     let acceptor = TlsAcceptor::from(state.certificate.server_config());
-    let router = Router::new().route(REVIEW_PATH, any(review)).with_state(Arc::clone(&state));
+    let router = Router::new()
+        .route(REVIEW_PATH, any(review))
+        .with_state(Arc::clone(&state))
+        .layer(middleware::from_fn_with_state("admission", telemetry::guard));
     serve(listener, Some(acceptor), router, &state, shutdown).await;
 }
 
@@ -69,7 +73,8 @@ pub async fn serve_health(listener: TcpListener, state: Arc<ServerState>, shutdo
         .route("/healthz", get(|| async { "ok" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
-        .with_state(Arc::clone(&state));
+        .with_state(Arc::clone(&state))
+        .layer(middleware::from_fn_with_state("health", telemetry::guard));
     serve(listener, None, router, &state, shutdown).await;
 }
 

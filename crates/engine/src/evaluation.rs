@@ -293,15 +293,15 @@ impl Engine {
         }
     }
 
+    #[tracing::instrument(name = "policy_evaluation", skip_all, fields(image.digest = %image.digest))]
     async fn decide(
         &self,
         image: &ImageRecord,
         reference: ImageReference,
-        rules: Rules,
+        Rules { policy_revision, bundle, exceptions }: Rules,
         data: &Snapshot,
     ) -> Result<Decided, EvaluateError> {
         let now = self.now();
-        let Rules { policy_revision, bundle, exceptions } = rules;
         let key = DecisionKey {
             analysis: analysis_key(image),
             dockerfile: image.dockerfile.clone(),

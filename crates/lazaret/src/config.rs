@@ -10,6 +10,7 @@ pub(crate) mod setting;
 pub(crate) mod table;
 #[cfg(test)]
 mod tests;
+pub(crate) mod traces;
 mod webhooks;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -159,6 +160,12 @@ fn variables() -> BTreeMap<String, String> {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .filter(|(name, value)| name.starts_with("LAZARET_") && !value.is_empty())
         .collect()
+}
+
+/// The variables that OpenTelemetry gives a meaning of its own, set and not empty.
+fn opentelemetry_variables() -> BTreeMap<String, String> {
+    let known = traces::VARIABLES.into_iter();
+    known.filter_map(|name| Some((name.to_owned(), variable(name)?))).collect()
 }
 
 /// The clock that the wiring hands to everything that needs one.

@@ -10,6 +10,7 @@ mod name;
 mod process_metrics;
 mod progress;
 mod terminal;
+mod traces;
 
 use std::process::ExitCode;
 

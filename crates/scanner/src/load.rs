@@ -12,6 +12,7 @@ use model::{
 };
 use package_catalog::CatalogLimits;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use crate::contents::{Collection, KeptBytes, LayerFindings, LayerObserver, Search, compare_owned};
 use crate::dockerfile::guess_dockerfile;
@@ -85,7 +86,8 @@ pub(crate) async fn bounded<T>(
 
 async fn load_unbounded(source: &ImageSource, options: &ScanOptions) -> Result<ScannedImage, ScanError> {
     report(options, Stage::Resolving);
-    let (opened, origin) = open_source(source, options).await?;
+    let opening = open_source(source, options).instrument(tracing::info_span!("open_image"));
+    let (opened, origin) = opening.await?;
     if let Some(progress) = &options.progress {
         let starts: Vec<LayerStart> = opened
             .layers
@@ -116,7 +118,10 @@ async fn load_unbounded(source: &ImageSource, options: &ScanOptions) -> Result<S
     let read: Vec<(Layer, LayerFindings)> = futures_util::stream::iter(opened.layers.iter().enumerate())
         .map(|(index, place)| {
             let budget = budget.clone();
-            reading.read_layer(index, place, Arc::clone(&wanted), observer(), options.limits.clone(), budget)
+            let span = tracing::info_span!("read_layer", layer.index = index, layer.bytes = place.size);
+            reading
+                .read_layer(index, place, Arc::clone(&wanted), observer(), options.limits.clone(), budget)
+                .instrument(span)
         })
         .buffered(LAYERS_AT_ONCE)
         .try_collect()
@@ -133,7 +138,9 @@ async fn load_unbounded(source: &ImageSource, options: &ScanOptions) -> Result<S
     let tree = reading.fill_linked(tree, &missing, &opened.layers, &budget).await?;
 
     report(options, Stage::Cataloging);
+    let span = tracing::info_span!("catalog_packages");
     let (inventory, contents) = on_thread(move || {
+        let _in_span = span.enter();
         let mut inventory = package_catalog::catalog(&tree, &CatalogLimits::default());
         if contents.is_some() {
             compare_owned(&tree, &mut inventory);

@@ -52,6 +52,7 @@ pub fn router(plane: Arc<ControlPlane>, readiness: Readiness) -> Router {
     }
     let routes = routes
         .route("/", get(root::index))
+        .route_layer(axum::middleware::from_fn(telemetry::note_route))
         .fallback(transport::not_found)
         .method_not_allowed_fallback(transport::method_not_allowed)
         .with_state(shared);

@@ -24,6 +24,7 @@ pub fn monitoring_router(metrics: MetricsText, readiness: Readiness) -> Router {
         .route("/readyz", get(|State(readiness): State<Readiness>| async move { is_ready(&readiness).await }))
         .fallback(unknown)
         .with_state(readiness)
+        .layer(axum::middleware::from_fn_with_state("monitoring", telemetry::guard))
 }
 
 async fn metrics_text(State(metrics): State<MetricsText>) -> Response {

@@ -1,39 +1,24 @@
 //! What happens to every request: it gets an id, and whatever breaks ends in an answer.
 
 use std::panic::AssertUnwindSafe;
-use std::time::Instant;
 
 use axum::BoxError;
 use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::Response;
 use futures_util::FutureExt as _;
+use telemetry::RequestTrace;
 use tracing::Instrument as _;
 
 use super::answer::{ApiError, InternalFault, internal_error};
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
 /// Gives the request an id that is on every line of the log, and turns a panic or an inner fault into an answer that names
 /// only this id.
 pub(super) async fn guard(request: Request, next: Next) -> Response {
-    let id = uuid::Uuid::new_v4().to_string();
-    let began = Instant::now();
-    // Whatever the filter lets through, it says which request it is about.
-    let span = tracing::error_span!(
-        "request",
-        request.id = id,
-        request.method = %request.method(),
-        request.path = request.uri().path(),
-        response.status = tracing::field::Empty,
-    );
-    let mut response = answer(request, next, &id).instrument(span.clone()).await;
-    span.record("response.status", response.status().as_u16());
-    span.in_scope(|| tracing::debug!(request.duration_ms = began.elapsed().as_millis(), "answered"));
-    if let Ok(value) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert(REQUEST_ID, value);
-    }
+    let trace = RequestTrace::begin("control-plane", &request);
+    let mut response = answer(request, next, trace.id()).instrument(trace.span().clone()).await;
+    trace.end(None, &mut response);
     response
 }
 

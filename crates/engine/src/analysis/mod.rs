@@ -2,14 +2,16 @@
 //! files that a setting names.
 
 mod pull;
+mod row;
 mod stored;
 mod stored_contents;
 mod stored_package;
 mod told;
 mod worker;
 
+pub(crate) use row::AnalysisRow;
 pub(crate) use stored::{Analysis, DecodeError, FORM, decode, encode};
 pub(crate) use stored_contents::{CONTENTS_FORM, decode_contents, encode_contents};
 pub(crate) use told::{AddedTag, tell_added};
 pub(crate) use told::{tell_end, tell_status};
-pub(crate) use worker::{AnalysisJob, AnalysisRow, JOB_KIND, reconcile, release_expired};
+pub(crate) use worker::{AnalysisJob, JOB_KIND, reconcile, release_expired};

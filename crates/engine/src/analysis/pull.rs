@@ -2,6 +2,7 @@
 
 use model::{Digest, ImageReference};
 use scanner::{CancellationToken, ImageSource, ScanError, ScanErrorKind, ScannedImage};
+use tracing::Instrument as _;
 
 use crate::registries::PullChoice;
 use crate::{Engine, StorageError};
@@ -31,7 +32,9 @@ impl Engine {
         };
         // On a thread of its own: unpacking and cataloging must not hold up those who serve requests.
         let runtime = tokio::runtime::Handle::current();
-        let load = tokio::task::spawn_blocking(move || runtime.block_on(load_first(choices)));
+        let span = tracing::info_span!("pull_image");
+        let load =
+            tokio::task::spawn_blocking(move || runtime.block_on(load_first(choices).instrument(span)));
         load.await.map_err(PullError::BrokeOff)?.map_err(PullError::Scan)
     }
 }

@@ -4,14 +4,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use model::{Digest, DockerfileMode, ImageContents, ImageReference};
+use model::{Digest, ImageContents, ImageReference};
 use scanner::{CancellationToken, ScanError, ScanErrorKind};
 use serde::{Deserialize, Serialize};
 use storage::{Backoff, Job, LeaseScope, WriteTransaction, to_micros};
+use tracing::Instrument as _;
 
 use super::pull::PullError;
+use super::row::AnalysisRow;
 use super::told::{tell_end, tell_status};
-use super::{Analysis, CONTENTS_FORM, FORM, encode, encode_contents};
+use super::{Analysis, encode, encode_contents};
 use crate::images::want_analysis;
 use crate::reports::NewReport;
 use crate::storage_error::chain;
@@ -29,11 +31,14 @@ const IDLE: Duration = Duration::from_secs(1);
 pub(crate) struct AnalysisJob {
     /// Where to pull from: `registry/repository@digest`.
     pub(crate) reference: String,
+    /// The trace of who wanted it first, as `traceparent`; none where nothing is traced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) trace_parent: Option<String>,
 }
 
 impl AnalysisJob {
     pub(crate) fn to_text(&self) -> String {
-        serde_json::json!({ "reference": self.reference }).to_string()
+        serde_json::json!(self).to_string()
     }
 }
 
@@ -137,11 +142,32 @@ impl Engine {
         Ok(job)
     }
 
+    /// Works on a job, as part of the trace of who wanted it.
     async fn work(&self, job: &Job, stop: &CancellationToken) -> Result<(), StorageError> {
+        let parsed = serde_json::from_str::<AnalysisJob>(&job.payload);
+        let span = tracing::info_span!(
+            "analysis",
+            image.digest = job.dedupe_key,
+            analysis.attempt = job.attempt,
+            analysis.outcome = tracing::field::Empty,
+            otel.kind = "consumer",
+        );
+        let parent = parsed.as_ref().ok().and_then(|job| job.trace_parent.as_deref());
+        telemetry::follow(&span, parent);
+        self.work_inside(job, parsed, stop).instrument(span).await
+    }
+
+    async fn work_inside(
+        &self,
+        job: &Job,
+        parsed: Result<AnalysisJob, serde_json::Error>,
+        stop: &CancellationToken,
+    ) -> Result<(), StorageError> {
         tracing::info!(image.digest = job.dedupe_key, analysis.attempt = job.attempt, "analysis begins");
         let began = Instant::now();
-        let outcome = self.analyze(job, stop).await;
+        let outcome = self.analyze(job, parsed, stop).await;
         self.settings.metrics.analysis(outcome.name(job), began.elapsed());
+        tracing::Span::current().record("analysis.outcome", outcome.name(job));
         match outcome {
             Outcome::Done(done) => self.store_success(job, done.0, done.1).await,
             Outcome::Failed { reason, retry_after, is_final } => {
@@ -155,9 +181,14 @@ impl Engine {
         }
     }
 
-    async fn analyze(&self, job: &Job, stop: &CancellationToken) -> Outcome {
+    async fn analyze(
+        &self,
+        job: &Job,
+        parsed: Result<AnalysisJob, serde_json::Error>,
+        stop: &CancellationToken,
+    ) -> Outcome {
         let failed = |reason: String| Outcome::Failed { reason, retry_after: None, is_final: true };
-        let reference = match serde_json::from_str::<AnalysisJob>(&job.payload) {
+        let reference = match parsed {
             Ok(parsed) => parsed.reference,
             Err(error) => return failed(format!("read the job: {error}")),
         };
@@ -206,6 +237,7 @@ impl Engine {
         now.checked_add(self.settings.lease).unwrap_or(Timestamp::MAX)
     }
 
+    #[tracing::instrument(name = "store_analysis", skip_all)]
     async fn store_success(
         &self,
         job: &Job,
@@ -215,8 +247,11 @@ impl Engine {
         let packages = analysis.inventory.packages.len();
         let row = AnalysisRow::new(&analysis);
         let database = self.vulnerability_data().await.database.clone();
+        let span = tracing::Span::current();
         let encode_all = move || {
-            let report = NewReport::compute(&analysis.inventory, database.as_deref());
+            let _in_span = span.enter();
+            let report = tracing::info_span!("match_packages", analysis.packages = packages)
+                .in_scope(|| NewReport::compute(&analysis.inventory, database.as_deref()));
             let contents = contents.as_ref().map(encode_contents).transpose()?;
             Ok::<_, std::io::Error>((encode(&analysis)?, contents, report))
         };
@@ -312,81 +347,6 @@ fn judge_load(digest: &str, loaded: Result<scanner::ScannedImage, ScanError>) ->
             retry_after: error.retry_after(),
             is_final: !error.is_retryable() && error.kind() != ScanErrorKind::Cancelled,
         },
-    }
-}
-
-/// The columns of an analysis that lists show without unpacking it.
-pub(crate) struct AnalysisRow {
-    architecture: String,
-    distro: Option<String>,
-    distro_version: Option<String>,
-    dockerfile_mode: &'static str,
-    guessed_dockerfile: Option<String>,
-    size_bytes: i64,
-    unpacked_bytes: i64,
-    layer_count: i64,
-}
-
-impl AnalysisRow {
-    pub(crate) fn new(analysis: &Analysis) -> Self {
-        let distro = analysis.inventory.distro.as_ref();
-        let layers = analysis.facts.layers.iter();
-        let unpacked_bytes = layers.fold(0_u64, |sum, layer| sum.saturating_add(layer.unpacked_bytes));
-        Self {
-            architecture: analysis.facts.platform.architecture.clone(),
-            distro: distro.map(|distro| distro.id.clone()),
-            distro_version: distro.and_then(|distro| distro.version_id.clone()),
-            dockerfile_mode: analysis.facts.dockerfile_mode.name(),
-            guessed_dockerfile: (analysis.facts.dockerfile_mode == DockerfileMode::Guessed)
-                .then(|| analysis.facts.dockerfile.clone()),
-            size_bytes: i64::try_from(analysis.facts.size_bytes).unwrap_or(i64::MAX),
-            unpacked_bytes: i64::try_from(unpacked_bytes).unwrap_or(i64::MAX),
-            layer_count: i64::try_from(analysis.facts.layers.len()).unwrap_or(i64::MAX),
-        }
-    }
-
-    /// Writes it; `imported_by` is who uploaded the package list, where nobody read the image.
-    pub(crate) async fn store(
-        &self,
-        tx: &mut WriteTransaction,
-        digest: &str,
-        content: &[u8],
-        contents: Option<&[u8]>,
-        imported_by: Option<&str>,
-        now: Timestamp,
-    ) -> Result<(), StorageError> {
-        storage::query(
-            "INSERT INTO analyses (digest, form, content, architecture, distro, distro_version, dockerfile_mode, \
-                                   guessed_dockerfile, size_bytes, layer_count, created_us, contents, \
-                                   contents_form, unpacked_bytes, imported_by) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) \
-             ON CONFLICT (digest) DO UPDATE SET form = excluded.form, content = excluded.content, \
-               architecture = excluded.architecture, distro = excluded.distro, \
-               distro_version = excluded.distro_version, dockerfile_mode = excluded.dockerfile_mode, \
-               guessed_dockerfile = excluded.guessed_dockerfile, \
-               size_bytes = excluded.size_bytes, layer_count = excluded.layer_count, created_us = excluded.created_us, \
-               contents = excluded.contents, contents_form = excluded.contents_form, \
-               unpacked_bytes = excluded.unpacked_bytes, imported_by = excluded.imported_by",
-        )
-        .bind(digest)
-        .bind(FORM)
-        .bind(content)
-        .bind(&self.architecture)
-        .bind(&self.distro)
-        .bind(&self.distro_version)
-        .bind(self.dockerfile_mode)
-        .bind(&self.guessed_dockerfile)
-        .bind(self.size_bytes)
-        .bind(self.layer_count)
-        .bind(to_micros(now))
-        .bind(contents)
-        .bind(contents.map(|_| CONTENTS_FORM))
-        .bind(self.unpacked_bytes)
-        .bind(imported_by)
-        .execute(tx)
-        .await
-        .map_err(StorageError::at("store an analysis"))?;
-        Ok(())
     }
 }
 

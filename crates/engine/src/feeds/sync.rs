@@ -8,6 +8,7 @@ use advisory_feeds::sources::FeedSource;
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use super::build::BuildOutcome;
 use super::folder::FeedFolder;
@@ -119,7 +120,8 @@ impl Engine {
         options: &SyncOptions,
     ) -> Result<SyncResult, StorageError> {
         let begun = Instant::now();
-        let outcome = self.update_source(fetcher, source, state, options).await?;
+        let span = tracing::info_span!("feed_update", feed.source = source.name);
+        let outcome = self.update_source(fetcher, source, state, options).instrument(span).await?;
         Ok(to_result(state, outcome, begun.elapsed().as_secs_f64()))
     }
 
@@ -130,8 +132,9 @@ impl Engine {
         begun: Instant,
     ) -> Result<SyncResult, SyncError> {
         let state = self.feeds_state().await?;
-        let build = self.build_if_needed(&state, options.is_forced).await?;
-        let judgement = self.judge_again_locked().await?;
+        let span = tracing::info_span!("build_vulnerability_database");
+        let build = self.build_if_needed(&state, options.is_forced).instrument(span).await?;
+        let judgement = self.judge_again_locked().instrument(tracing::info_span!("judge_again")).await?;
         let mut problems: Vec<String> = results
             .iter()
             .filter_map(|result| Some(format!("{}: {}", result.feed, result.problem.as_ref()?)))

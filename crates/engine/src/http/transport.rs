@@ -4,16 +4,16 @@ use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt as _;
+use telemetry::RequestTrace;
 use tracing::Instrument as _;
 
 use super::answer::{ApiError, InternalFault, internal_error};
 use crate::metrics::Metrics;
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const NOT_FOUND: &str = "The requested URL was not found on the server. \
     If you entered the URL manually please check your spelling and try again.";
 
@@ -31,29 +31,14 @@ pub(super) async fn note_route(matched: MatchedPath, request: Request, next: Nex
 /// Gives the request an id that is on every line of the log, counts it, and turns a panic or an inner fault into an answer
 /// that names only this id.
 pub(super) async fn guard(State(metrics): State<Metrics>, request: Request, next: Next) -> Response {
-    let id = uuid::Uuid::new_v4().to_string();
     let (method, began) = (request.method().clone(), Instant::now());
-    // Whatever the filter lets through, it says which request it is about.
-    let span = tracing::error_span!(
-        "request",
-        request.id = id,
-        request.method = %method,
-        request.path = request.uri().path(),
-        response.status = tracing::field::Empty,
-    );
-    let answered = answer(request, next, &id).instrument(span.clone());
+    let trace = RequestTrace::begin("engine", &request);
+    let answered = answer(request, next, trace.id()).instrument(trace.span().clone());
     let mut response = answered.await;
-    let route = response.extensions_mut().remove::<Route>();
-    let route = route.as_ref().map_or("none", |Route(route)| route.as_str());
-    let took = began.elapsed();
-    span.record("response.status", response.status().as_u16());
-    span.in_scope(|| {
-        tracing::debug!(request.route = route, request.duration_ms = took.as_millis(), "answered")
-    });
-    metrics.request(route, method.as_str(), response.status().as_u16(), took);
-    if let Ok(value) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert(REQUEST_ID, value);
-    }
+    let route = response.extensions_mut().remove::<Route>().map(|Route(route)| route);
+    let status = response.status().as_u16();
+    metrics.request(route.as_deref().unwrap_or("none"), method.as_str(), status, began.elapsed());
+    trace.end(route.as_deref(), &mut response);
     response
 }
 

@@ -334,7 +334,8 @@ pub(crate) async fn want_analysis(
     now: Timestamp,
 ) -> Result<(), QueueError> {
     let digest_text = digest.to_string();
-    let payload = AnalysisJob { reference: reference.at_digest(digest.clone()).to_string() }.to_text();
+    let reference = reference.at_digest(digest.clone()).to_string();
+    let payload = AnalysisJob { reference, trace_parent: telemetry::trace_parent() }.to_text();
     let job = NewJob {
         kind: JOB_KIND,
         dedupe_key: &digest_text,

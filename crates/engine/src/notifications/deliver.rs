@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use storage::{Backoff, WriteTransaction, from_micros, to_micros};
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use super::client::{WebhookClient, WebhookError};
 use super::{Webhook, WebhookTarget};
@@ -57,7 +58,18 @@ async fn run_lane(
             continue;
         }
         let calls = due.into_iter().map(async |delivery| {
-            let ended = call(engine, client, webhook, &delivery).await;
+            let span = tracing::info_span!(
+                "deliver_notification",
+                notification.kind = delivery.kind,
+                notification.tries = delivery.tries + 1,
+                webhook.target = target.name(),
+                otel.kind = "client",
+                otel.status_code = tracing::field::Empty,
+            );
+            let ended = call(engine, client, webhook, &delivery).instrument(span.clone()).await;
+            if ended.is_err() {
+                span.record("otel.status_code", "ERROR");
+            }
             (delivery, ended)
         });
         let ended = join_all(calls).await;

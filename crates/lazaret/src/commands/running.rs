@@ -26,12 +26,16 @@ pub(super) fn run<T>(
     config: &ServerConfig,
     role: impl Future<Output = anyhow::Result<T>>,
 ) -> anyhow::Result<T> {
-    logging::start(&config.logging)?;
+    let runtime = super::runtime()?;
+    let logging = {
+        let _inside = runtime.enter();
+        logging::start(&config.logging, config.tracing.as_ref())?
+    };
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    let runtime = super::runtime()?;
     let result = runtime.block_on(role);
+    logging.end();
     // Dropped, it would wait for every thread, however long an image takes to unpack.
     runtime.shutdown_timeout(THREADS_TIME);
     result

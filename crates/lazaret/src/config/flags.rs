@@ -130,6 +130,7 @@ fn argument(setting: &'static Setting) -> Arg {
         Kind::Bytes => ("BYTES", ""),
         Kind::Words => ("LIST", "; repeat or split by comma"),
         Kind::Switch => ("true|false", ""),
+        Kind::Ratio => ("RATIO", ""),
         Kind::Text | Kind::Secret | Kind::OneOf(_) => ("TEXT", ""),
     };
     let default = if setting.default.is_empty() { setting.unset } else { setting.default };

@@ -298,7 +298,7 @@ fn written(value: &DeValue<'_>) -> Written {
             let words = items.iter().map(|item| item.get_ref().as_str().map(str::to_owned));
             words.collect::<Option<Vec<_>>>().map_or(Written::Other("a list of other things"), Written::Words)
         }
-        DeValue::Float(_) => Written::Other("a number with a point"),
+        DeValue::Float(number) => Written::Decimal(number.as_str().to_owned()),
         DeValue::Datetime(_) => Written::Other("a date"),
         DeValue::Table(_) => Written::Other("a table"),
     }

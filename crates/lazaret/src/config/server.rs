@@ -1,5 +1,6 @@
 //! The checked settings of the servers.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +13,7 @@ use storage::{Location, PostgresSettings};
 use super::flags::SettingFlags;
 use super::layers::{Inputs, Values, load_file};
 use super::setting::Value;
+use super::traces::{self, TracingConfig};
 use super::{
     DATABASE_FILE, ImageConfig, control_plane, data_dir_default, docker_config_default, now, webhooks,
 };
@@ -43,6 +45,8 @@ pub(crate) struct ServerConfig {
     pub(crate) metrics_listen: Option<SocketAddr>,
     pub(crate) tls: Option<TlsFiles>,
     pub(crate) logging: LoggingConfig,
+    /// Who is told about spans, if anybody.
+    pub(crate) tracing: Option<TracingConfig>,
     pub(crate) engine: EngineSettings,
     pub(crate) control_plane: ControlPlaneSettings,
     /// What is probably a slip; told when logging runs.
@@ -55,6 +59,8 @@ pub(crate) struct Surroundings {
     pub(crate) data_dir: Option<PathBuf>,
     pub(crate) docker_config: Option<PathBuf>,
     pub(crate) machine: Option<String>,
+    /// Variables that every program with OpenTelemetry knows.
+    pub(crate) opentelemetry: BTreeMap<String, String>,
 }
 
 impl Surroundings {
@@ -64,6 +70,7 @@ impl Surroundings {
             data_dir: data_dir_default(),
             docker_config: docker_config_default(),
             machine: super::machine_name(),
+            opentelemetry: super::opentelemetry_variables(),
         }
     }
 }
@@ -83,6 +90,7 @@ impl ServerConfig {
     pub(crate) fn new(mut values: Values, surroundings: Surroundings) -> anyhow::Result<Self> {
         let mut problems = std::mem::take(&mut values.problems);
         let tls = tls_files(&values, &mut problems);
+        let tracing = traces::load(&values, &surroundings.opentelemetry, &mut problems);
         let mut engine = engine_settings(&values, surroundings, &mut problems);
         engine.other_tables = || vec![::control_plane::migrations()];
         let listen = values.address("listeners.control-plane").unwrap_or(UNSET);
@@ -93,6 +101,7 @@ impl ServerConfig {
             engine_listen: values.address("listeners.engine").unwrap_or(UNSET),
             metrics_listen: values.address("listeners.metrics"),
             logging: logging(&values, &mut problems),
+            tracing,
             warnings: std::mem::take(&mut values.warnings),
             tls,
         };

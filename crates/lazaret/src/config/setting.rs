@@ -55,6 +55,8 @@ pub(crate) enum Kind {
     Url,
     /// `true` or `false`.
     Switch,
+    /// A number between 0 and 1.
+    Ratio,
     /// A whole number in these bounds.
     Count(u64, u64),
     /// A time in these bounds, in seconds.
@@ -91,6 +93,8 @@ pub(crate) enum Written {
     Text(String),
     /// A number of a file.
     Number(i64),
+    /// A number with a point, as it is written.
+    Decimal(String),
     /// `true` or `false` of a file.
     Switch(bool),
     /// A list of texts of a file.
@@ -140,7 +144,10 @@ impl Kind {
             Written::Words(words) if self == Self::Words => {
                 return Ok(Value::Words(tidy(words.iter().map(String::as_str))));
             }
-            Written::Switch(_) | Written::Words(_) | Written::Other(_) => return wrong(),
+            Written::Decimal(text) if self == Self::Ratio => (text.as_str(), false),
+            Written::Switch(_) | Written::Words(_) | Written::Decimal(_) | Written::Other(_) => {
+                return wrong();
+            }
         };
         let value = match self {
             // Spaces may be part of a password.
@@ -152,6 +159,10 @@ impl Kind {
             Self::Address => text.parse().ok().map(Value::Address),
             Self::Url => is_url(text).then(|| Value::Text(text.trim_end_matches('/').to_owned())),
             Self::OneOf(words) => words.contains(&text).then(|| Value::Text(text.to_owned())),
+            Self::Ratio => {
+                let is_ratio = text.parse().is_ok_and(|ratio: f64| (0.0..=1.0).contains(&ratio));
+                is_ratio.then(|| Value::Text(text.to_owned()))
+            }
             Self::Switch if is_bare => parse_switch(text).map(Value::Switch),
             Self::Count(..) if is_bare => return self.number(text.parse().ok()).or_else(|()| wrong()),
             Self::Bytes => parse_bytes(text).filter(|bytes| *bytes > 0).map(Value::Number),
@@ -170,6 +181,7 @@ impl Kind {
                 Ok(Value::Number(number))
             }
             (Self::Bytes, Some(number)) if number > 0 => Ok(Value::Number(number)),
+            (Self::Ratio, Some(number)) if number <= 1 => Ok(Value::Text(number.to_string())),
             _ => Err(()),
         }
     }
@@ -183,6 +195,7 @@ impl Kind {
             Self::Address => "an address as 127.0.0.1:9090 or [::1]:9090".to_owned(),
             Self::Url => "an address that begins with http:// or https://".to_owned(),
             Self::Switch => "true or false".to_owned(),
+            Self::Ratio => "a number between 0 and 1, as 0.1".to_owned(),
             Self::Count(min, max) => format!("a whole number between {min} and {max}"),
             Self::Duration(min, max) => {
                 format!("a time between {} and {}, as 90s, 15m, 4h or 1d", time_text(min), time_text(max))
@@ -196,7 +209,7 @@ impl Kind {
     /// How a file writes what a variable would hold as `text`.
     pub(crate) fn to_toml(self, text: &str) -> String {
         match self {
-            Self::Switch | Self::Count(..) if !text.is_empty() => text.to_owned(),
+            Self::Switch | Self::Count(..) | Self::Ratio if !text.is_empty() => text.to_owned(),
             Self::Bytes if text.parse::<u64>().is_ok() => text.to_owned(),
             Self::Words if !text.is_empty() => toml::Value::from(tidy(text.split(','))).to_string(),
             Self::Words => "[]".to_owned(),
@@ -227,6 +240,7 @@ fn shown(kind: Kind, written: &Written) -> String {
             format!("`{}`", text.chars().take(80).collect::<String>())
         }
         Written::Number(number) => format!("`{number}`"),
+        Written::Decimal(text) => format!("`{text}`"),
         Written::Switch(value) => format!("`{value}`"),
         Written::Words(_) => "a list".to_owned(),
         Written::Other(what) => (*what).to_owned(),
@@ -339,6 +353,11 @@ mod tests {
             (Kind::Url, "h:1", None),
             (Kind::Url, "http:///x", None),
             (Kind::Words, "a, b,,", Some(Value::Words(vec!["a".into(), "b".into()]))),
+            (Kind::Ratio, "0.25", Some(Value::Text("0.25".into()))),
+            (Kind::Ratio, "1", Some(Value::Text("1".into()))),
+            (Kind::Ratio, "1.01", None),
+            (Kind::Ratio, "-0.1", None),
+            (Kind::Ratio, "NaN", None),
             (Kind::OneOf(&["text", "json"]), "json", Some(Value::Text("json".into()))),
             (Kind::OneOf(&["text", "json"]), "xml", None),
             (Kind::Secret, " a ", Some(Value::Text(" a ".into()))),
@@ -380,6 +399,11 @@ mod tests {
             (Kind::Bytes, Written::Text("9MiB".into()), true),
             (Kind::Words, Written::Words(vec!["a".into()]), true),
             (Kind::Words, Written::Text("a".into()), false),
+            (Kind::Ratio, Written::Decimal("0.5".into()), true),
+            (Kind::Ratio, Written::Number(1), true),
+            (Kind::Ratio, Written::Number(2), false),
+            (Kind::Count(1, 9), Written::Decimal("2.5".into()), false),
+            (Kind::Text, Written::Decimal("2.5".into()), false),
             (Kind::Text, Written::Number(1), false),
             (Kind::Text, Written::Other("a table"), false),
         ] {

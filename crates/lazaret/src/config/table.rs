@@ -48,6 +48,10 @@ pub(crate) const SECTIONS: &[(&str, &str)] = &[
     ("duties", "What comes back, done once however many processes share a database"),
     ("process", "What this process is called"),
     ("logging", "What is written to standard error"),
+    (
+        "tracing",
+        "Which collector of OpenTelemetry is told what happens, span by span; without an endpoint nobody is",
+    ),
 ];
 
 /// Every setting.
@@ -243,6 +247,36 @@ const ROWS: &[Setting] = &[
         "log-format",
         "LAZARET_LOG_FORMAT",
     ),
+    row(
+        "tracing.otlp-endpoint",
+        Kind::Url,
+        "",
+        "Address of the collector, as http://127.0.0.1:4318; spans are posted below it to /v1/traces as OTLP over HTTP in protobuf",
+    )
+    .flag(Commands::All, "otlp-endpoint", "LAZARET_OTLP_ENDPOINT")
+    .unset("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT or OTEL_EXPORTER_OTLP_ENDPOINT, else nothing is sent"),
+    row(
+        "tracing.otlp-headers",
+        Kind::Secret,
+        "",
+        "Headers that the collector asks for, as NAME=VALUE,NAME=VALUE with values percent-encoded",
+    )
+    .unset("OTEL_EXPORTER_OTLP_TRACES_HEADERS or OTEL_EXPORTER_OTLP_HEADERS"),
+    row(
+        "tracing.sample-ratio",
+        Kind::Ratio,
+        "",
+        "Which part of the traces that begin here is sent, 0 to 1; a trace that a caller began is sent if the caller sends it",
+    )
+    .unset("OTEL_TRACES_SAMPLER_ARG, else 1"),
+    row("tracing.service-name", Kind::Text, "", "What this program is called there").unset("OTEL_SERVICE_NAME, else lazaret"),
+    row(
+        "tracing.resource-attributes",
+        Kind::Words,
+        "",
+        "What else every span says about this process, each NAME=VALUE, as deployment.environment.name=production",
+    )
+    .unset("OTEL_RESOURCE_ATTRIBUTES"),
 ];
 
 /// The setting of this key.

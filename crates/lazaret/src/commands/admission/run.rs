@@ -30,12 +30,19 @@ pub(super) async fn run(mut arguments: RunArguments) -> anyhow::Result<Exit> {
         surroundings.data_dir.get_or_insert_default();
     }
     let config = ServerConfig::load(std::mem::take(&mut arguments.settings), surroundings)?;
-    logging::start(&config.logging)?;
+    let logging = logging::start(&config.logging, config.tracing.as_ref())?;
+    let result = serve(&arguments, config).await;
+    // It waits on a thread.
+    tokio::task::spawn_blocking(|| logging.end()).await?;
+    result
+}
+
+async fn serve(arguments: &RunArguments, config: ServerConfig) -> anyhow::Result<Exit> {
     let _lock = arguments.state_dir.as_deref().map(data_folder::lock_state).transpose()?;
     let client = super::connect(&arguments.cluster).await?;
     let stop = CancellationToken::new();
-    let (source, own_engine) = source(&arguments, config, &stop).await?;
-    let admission = Admission::bind(settings(&arguments)?, source, client).await?;
+    let (source, own_engine) = source(arguments, config, &stop).await?;
+    let admission = Admission::bind(settings(arguments)?, source, client).await?;
     terminal::print(&format!(
         "Lazaret {} admission\nwebhook    https://{}/imagecheck\nhealth     http://{}\n",
         config::VERSION,
