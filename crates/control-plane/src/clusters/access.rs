@@ -10,6 +10,7 @@ use super::Cluster;
 use super::connection::connect;
 use super::explain::explain;
 use super::kubeconfig::{CleanKubeconfig, KubeconfigError};
+use crate::storage_error::chain;
 use crate::{ControlPlane, SecretError, SecretId, SecretKind, StorageError};
 
 /// The value of a secret that is a kubeconfig.
@@ -65,18 +66,26 @@ pub enum ClusterError {
 
 impl ClusterError {
     /// What `error` says about this cluster.
-    pub(crate) fn unreachable(cluster: &Cluster, error: kube::Error) -> Self {
+    pub(crate) fn unreachable(cluster: &str, error: kube::Error) -> Self {
         Self::Unreachable {
-            cluster: cluster.name.clone(),
+            cluster: cluster.to_owned(),
             problem: explain(&error),
             source: Some(Box::new(error)),
         }
     }
 
+    /// What people are told. The cause of a cluster that does not answer is in it already, cut to a bearable length.
+    pub(crate) fn text(&self) -> String {
+        match self {
+            Self::Unreachable { .. } => self.to_string(),
+            _ => chain(self),
+        }
+    }
+
     /// It did not answer in time.
-    pub(crate) fn too_slow(cluster: &Cluster, time: std::time::Duration) -> Self {
+    pub(crate) fn too_slow(cluster: &str, time: std::time::Duration) -> Self {
         Self::Unreachable {
-            cluster: cluster.name.clone(),
+            cluster: cluster.to_owned(),
             problem: format!("did not answer completely within {} s", time.as_secs()),
             source: None,
         }
@@ -141,10 +150,13 @@ impl ControlPlane {
         if let Some(client) = self.clients.get(cluster.id, &key) {
             return Ok(client);
         }
-        let config = kubeconfig.to_config().await.map_err(|error| ClusterError::Client(error.to_string()))?;
-        let client = connect(&config, self.settings.addresses)
-            .map_err(|error| ClusterError::Client(error.to_string()))?;
+        let client = self.new_client(kubeconfig).await?;
         self.clients.keep(cluster.id, key, client.clone());
         Ok(client)
+    }
+
+    pub(super) async fn new_client(&self, kubeconfig: &CleanKubeconfig) -> Result<Client, ClusterError> {
+        let config = kubeconfig.to_config().await.map_err(|error| ClusterError::Client(error.to_string()))?;
+        connect(&config, self.settings.addresses).map_err(|error| ClusterError::Client(error.to_string()))
     }
 }

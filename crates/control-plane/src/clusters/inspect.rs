@@ -58,34 +58,50 @@ impl ControlPlane {
 
     async fn ask(&self, cluster: &Cluster) -> Result<(Inspection, String), ClusterError> {
         let kubeconfig = self.cluster_kubeconfig(cluster).await?;
-        let now = self.now();
-        let end = credentials_end(&kubeconfig);
-        // Said before it is tried: a server only says that it does not know who asks.
-        if let Some((what, end)) = end
-            && end <= now
-        {
-            let problem = format!(
-                "was not asked: the {what} of the kubeconfig ended on {}. Put a new one into its secret",
-                wire_time(end)
-            );
-            return Err(ClusterError::Unreachable { cluster: cluster.name.clone(), problem, source: None });
-        }
-        let remark = match end {
-            Some((what, end)) if end.duration_since(now).unsigned_abs() < ENDS_SOON => {
-                format!("; the {what} of its kubeconfig ends on {}", wire_time(end))
-            }
-            _ => String::new(),
-        };
+        let remark = self.check_credentials(&cluster.name, &kubeconfig)?;
         let client = self.client_of(cluster, &kubeconfig).await?;
-        let inspection = tokio::time::timeout(INSPECTION_TIME_MAX, inspect(&client))
-            .await
-            .map_err(|_| ClusterError::too_slow(cluster, INSPECTION_TIME_MAX))?
-            .map_err(|error| ClusterError::unreachable(cluster, error))?;
-        Ok((inspection, remark))
+        Ok((inspect(&cluster.name, &client).await?, remark))
+    }
+
+    /// Whether a kubeconfig is one that is used, and the cluster it leads to answers.
+    pub async fn verify_kubeconfig(&self, text: &str) -> Result<(), ClusterError> {
+        let kubeconfig = CleanKubeconfig::read(text, self.settings.addresses)?;
+        let name = kubeconfig.server();
+        self.check_credentials(&name, &kubeconfig)?;
+        let client = self.new_client(&kubeconfig).await?;
+        inspect(&name, &client).await.map(drop)
+    }
+
+    /// What there is to say about the end of the credentials.
+    ///
+    /// Errors: they have ended. Said before they are tried: a server only says that it does not know who asks.
+    fn check_credentials(&self, name: &str, kubeconfig: &CleanKubeconfig) -> Result<String, ClusterError> {
+        let now = self.now();
+        match credentials_end(kubeconfig) {
+            Some((what, end)) if end <= now => Err(ClusterError::Unreachable {
+                cluster: name.to_owned(),
+                problem: format!(
+                    "was not asked: the {what} of the kubeconfig ended on {}. Put a new one into its secret",
+                    wire_time(end)
+                ),
+                source: None,
+            }),
+            Some((what, end)) if end.duration_since(now).unsigned_abs() < ENDS_SOON => {
+                Ok(format!("; the {what} of its kubeconfig ends on {}", wire_time(end)))
+            }
+            _ => Ok(String::new()),
+        }
     }
 }
 
-async fn inspect(client: &Client) -> Result<Inspection, kube::Error> {
+async fn inspect(name: &str, client: &Client) -> Result<Inspection, ClusterError> {
+    tokio::time::timeout(INSPECTION_TIME_MAX, ask_all(client))
+        .await
+        .map_err(|_| ClusterError::too_slow(name, INSPECTION_TIME_MAX))?
+        .map_err(|error| ClusterError::unreachable(name, error))
+}
+
+async fn ask_all(client: &Client) -> Result<Inspection, kube::Error> {
     let version = client.apiserver_version().await?.git_version;
     let one = ListParams::default().limit(1);
     let lack = match Api::<Namespace>::all(client.clone()).list(&one).await {

@@ -175,7 +175,7 @@ impl From<DeleteError> for ApiError {
 
 impl From<ClusterError> for ApiError {
     fn from(error: ClusterError) -> Self {
-        let text = chain(&error);
+        let text = error.text();
         match error {
             ClusterError::NoSecret(_) | ClusterError::WrongSecret(_) | ClusterError::Client(_) => {
                 Self::legacy(StatusCode::BAD_REQUEST, text.clone(), text)

@@ -16,6 +16,7 @@ use crate::{NewSecret, Secret, SecretError, SecretKind, SecretStoreError, Secret
 
 /// Longer lists of tags or ids ask for nothing anybody has.
 const PARAMETERS_MAX: usize = 1000;
+const KUBECONFIG_KEY: &str = "K8Sconfig";
 
 #[derive(Deserialize)]
 struct NewSecretWire {
@@ -92,8 +93,11 @@ pub(super) async fn create(
     Query(parameters): Query<Vec<(String, String)>>,
     request: Request,
 ) -> Answer {
-    read_switch(&parameters, "validate", true)?;
+    let is_verified = read_switch(&parameters, "validate", true)?;
     let (new, _) = read_json::<NewSecretWire>(request).await?.read(call.user.login)?;
+    if is_verified {
+        verify(&shared, &new).await?;
+    }
     let kept = shared.plane.add_secret(call.organization.id, new).await?;
     with_status(StatusCode::CREATED, &SecretWire::from(kept))
 }
@@ -115,10 +119,28 @@ pub(super) async fn update(
     Query(parameters): Query<Vec<(String, String)>>,
     request: Request,
 ) -> Answer {
-    read_switch(&parameters, "validate", true)?;
+    let is_verified = read_switch(&parameters, "validate", true)?;
     let (new, version) = read_json::<NewSecretWire>(request).await?.read(call.user.login)?;
+    if is_verified {
+        verify(&shared, &new).await?;
+    }
     let kept = shared.plane.change_secret(call.organization.id, &id, new, version).await?;
     ok(&SecretWire::from(kept))
+}
+
+/// Tries what can be tried: whether a kubeconfig leads to a cluster that answers.
+async fn verify(shared: &Shared, new: &NewSecret) -> Result<(), ApiError> {
+    let value = new.values.get(KUBECONFIG_KEY).filter(|_| new.kind == SecretKind::Kubernetes);
+    let Some(kubeconfig) = value.map(SecretValue::reveal).filter(|text| !text.is_empty()) else {
+        return Ok(());
+    };
+    shared.plane.verify_kubeconfig(kubeconfig).await.map_err(|error| {
+        ApiError::legacy(
+            StatusCode::BAD_REQUEST,
+            "Validation error",
+            format!("{}; `?validate=false` keeps the secret untried", error.text()),
+        )
+    })
 }
 
 /// `DELETE …/secrets/{id}`.

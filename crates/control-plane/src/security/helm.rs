@@ -119,7 +119,7 @@ pub(super) async fn list_helm_releases(
                 match api.get_opt(&secret).await {
                     Ok(record) => Ok(HelmRelease { body: read_body(record).await, ..release }),
                     Err(kube::Error::Api(status)) if status.code == 403 => Ok(release),
-                    Err(error) => Err(ClusterError::unreachable(cluster, error)),
+                    Err(error) => Err(ClusterError::unreachable(&cluster.name, error)),
                 }
             }
         })
@@ -127,7 +127,7 @@ pub(super) async fn list_helm_releases(
         .try_collect();
     tokio::time::timeout(LISTING_TIME_MAX, fetched)
         .await
-        .map_err(|_| ClusterError::too_slow(cluster, LISTING_TIME_MAX))?
+        .map_err(|_| ClusterError::too_slow(&cluster.name, LISTING_TIME_MAX))?
 }
 
 /// A release and the name of its Secret.

@@ -41,7 +41,7 @@ impl ListError {
             kube::Error::Api(status) => status.code,
             _ => 0,
         };
-        let error = ClusterError::unreachable(cluster, error);
+        let error = ClusterError::unreachable(&cluster.name, error);
         match code {
             404 => Self::Absent(error),
             403 => Self::Forbidden(error),
@@ -84,7 +84,7 @@ where
     };
     tokio::time::timeout(LISTING_TIME_MAX, pages)
         .await
-        .unwrap_or_else(|_| Err(ListError::Failed(ClusterError::too_slow(cluster, LISTING_TIME_MAX))))
+        .unwrap_or_else(|_| Err(ListError::Failed(ClusterError::too_slow(&cluster.name, LISTING_TIME_MAX))))
 }
 
 /// All objects of a kind that a cluster may not have, which is then an empty list. An object that cannot be read hides no

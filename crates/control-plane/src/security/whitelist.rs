@@ -84,8 +84,8 @@ impl ControlPlane {
             Ok(Err(kube::Error::Api(status))) if matches!(status.code, 400 | 422) => {
                 Err(WhitelistError::Invalid(status.message.chars().take(500).collect()))
             }
-            Ok(Err(error)) => Err(ClusterError::unreachable(cluster, error).into()),
-            Err(_) => Err(ClusterError::too_slow(cluster, LISTING_TIME_MAX).into()),
+            Ok(Err(error)) => Err(ClusterError::unreachable(&cluster.name, error).into()),
+            Err(_) => Err(ClusterError::too_slow(&cluster.name, LISTING_TIME_MAX).into()),
         }
     }
 
@@ -100,8 +100,8 @@ impl ControlPlane {
         match tokio::time::timeout(LISTING_TIME_MAX, api.delete(name, &params)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(kube::Error::Api(status))) if status.code == 404 => not_found(),
-            Ok(Err(error)) => Err(ClusterError::unreachable(cluster, error).into()),
-            Err(_) => Err(ClusterError::too_slow(cluster, LISTING_TIME_MAX).into()),
+            Ok(Err(error)) => Err(ClusterError::unreachable(&cluster.name, error).into()),
+            Err(_) => Err(ClusterError::too_slow(&cluster.name, LISTING_TIME_MAX).into()),
         }
     }
 }

@@ -38,6 +38,10 @@ async fn a_cluster_from_import_to_deletion() {
     assert!(demo["startedAt"].is_string() && demo["createdAt"].is_string(), "{demo:#}");
     assert_eq!(plane.get(CLUSTERS).await.1, json!([demo]));
 
+    let values = json!({"K8Sconfig": admin});
+    let tried = json!({"name": "tried", "type": "kubernetes", "values": values});
+    let (status, made) = plane.send(Method::POST, "/api/v1/orgs/1/secrets", &tried).await;
+    assert_eq!(status, StatusCode::CREATED, "{made:#}");
     let secret_id = demo_secret_id(&plane).await;
     let (status, refused) = plane.send(Method::POST, CLUSTERS, &import("demo", &secret_id)).await;
     assert_eq!((status, &refused["code"]), (StatusCode::CONFLICT, &json!(409)), "{refused:#}");

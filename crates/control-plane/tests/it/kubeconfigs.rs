@@ -2,7 +2,7 @@
 
 use control_plane::AddressRule;
 use data_encoding::BASE64;
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::cluster_support::{add_cluster, await_status, token_kubeconfig, try_import};
@@ -76,6 +76,26 @@ async fn hostile_kubeconfigs_are_refused() {
         assert!(text.contains(part) && !text.contains("top-secret"), "{part}: {text}");
     }
     assert_eq!(plane.get("/api/v1/orgs/1/clusters").await.1, json!([]), "nothing half done");
+    plane.close().await;
+}
+
+#[tokio::test]
+async fn a_secret_is_tried_unless_nobody_wants_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let plane = TestPlane::start(settings(folder.path())).await;
+    let secrets = "/api/v1/orgs/1/secrets";
+    for (kubeconfig, part) in [
+        (token_kubeconfig(SERVER), "`https://127.0.0.1:1` refused the connection"),
+        (with("/users/0/user/tokenFile", json!("/etc/shadow")), "`tokenFile`"),
+    ] {
+        let values = json!({"K8Sconfig": BASE64.encode(kubeconfig.to_string().as_bytes())});
+        let body = json!({"name": "way-in", "type": "kubernetes", "values": values});
+        let (status, refused) = plane.send(Method::POST, secrets, &body).await;
+        assert_eq!((status, &refused["message"]), (StatusCode::BAD_REQUEST, &json!("Validation error")));
+        let text = refused["error"].as_str().unwrap();
+        assert!(text.contains(part) && text.contains("?validate=false"), "{text}");
+    }
+    assert_eq!(plane.get(secrets).await.1, json!([]));
     plane.close().await;
 }
 
