@@ -50,15 +50,18 @@ pub(super) async fn run(
     file.write_all(text.as_bytes()).context("failed to write the kubeconfig")?;
     file.flush().context("failed to write the kubeconfig")?;
 
+    let prompt = format!("[{}]$ ", kubeconfig::prompt_name(&chosen.cluster.name));
+    let start_up = bash_start_up(&prompt)?;
     let shell = config::variable("SHELL").unwrap_or_else(|| "sh".to_owned());
-    let (program, words) = to_run(&shell, &command);
+    let start_up_path = start_up.path().to_string_lossy();
+    let (program, words) = to_run(&shell, &start_up_path, &command);
     let shown = if command.is_empty() { program.to_owned() } else { command.join(" ") };
     terminal::error_line(&format!("Running {shown}"));
     let mut process = Command::new(program);
     process
         .args(&words)
         .env("KUBECONFIG", file.path())
-        .env("PS1", format!("[{}]$ ", kubeconfig::prompt_name(&chosen.cluster.name)))
+        .env("PS1", &prompt)
         .env("BANZAI_CURRENT_ORG_ID", &organization_id)
         .env("BANZAI_CURRENT_ORG_NAME", printable_name(&organization.name))
         .env("BANZAI_CURRENT_CLUSTER_ID", chosen.cluster.id.to_string())
@@ -69,15 +72,25 @@ pub(super) async fn run(
 }
 
 /// The program and its words: one word goes through the shell, several are run as they are.
-fn to_run<'a>(shell: &'a str, command: &'a [String]) -> (&'a str, Vec<&'a str>) {
+fn to_run<'a>(shell: &'a str, start_up: &'a str, command: &'a [String]) -> (&'a str, Vec<&'a str>) {
     match command {
-        [] => {
-            let name = Path::new(shell).file_name().and_then(|name| name.to_str());
-            (shell, if matches!(name, Some("bash" | "zsh")) { vec!["-i"] } else { Vec::new() })
-        }
+        [] => match Path::new(shell).file_name().and_then(|name| name.to_str()) {
+            Some("bash") => (shell, vec!["--rcfile", start_up, "-i"]),
+            Some("zsh") => (shell, vec!["-i"]),
+            _ => (shell, Vec::new()),
+        },
         [line] => (shell, vec!["-c", line]),
         [program, words @ ..] => (program, words.iter().map(String::as_str).collect()),
     }
+}
+
+/// What bash reads when it starts: the user's own file, and behind it the prompt, which that file would take away.
+fn bash_start_up(prompt: &str) -> anyhow::Result<tempfile::NamedTempFile> {
+    let mut file = tempfile::NamedTempFile::new().context("failed to make a temporary file for the shell")?;
+    write!(file, "if [ -r ~/.bashrc ]; then . ~/.bashrc; fi\nPS1='{prompt}'\n")
+        .context("failed to write the start of the shell")?;
+    file.flush().context("failed to write the start of the shell")?;
+    Ok(file)
 }
 
 /// Waits while the cluster is being made, if there is somebody who waits for a shell.
@@ -146,9 +159,12 @@ mod tests {
     #[test]
     fn one_word_goes_through_the_shell() {
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-        assert_eq!(to_run("/bin/bash", &[]), ("/bin/bash", vec!["-i"]));
-        assert_eq!(to_run("/bin/dash", &[]), ("/bin/dash", vec![]));
-        assert_eq!(to_run("/bin/dash", &words(&["a | b"])), ("/bin/dash", vec!["-c", "a | b"]));
-        assert_eq!(to_run("/bin/dash", &words(&["kubectl", "get", "-A"])), ("kubectl", vec!["get", "-A"]));
+        assert_eq!(to_run("/bin/bash", "rc", &[]), ("/bin/bash", vec!["--rcfile", "rc", "-i"]));
+        assert_eq!(to_run("/bin/dash", "rc", &[]), ("/bin/dash", vec![]));
+        assert_eq!(to_run("/bin/bash", "rc", &words(&["a | b"])), ("/bin/bash", vec!["-c", "a | b"]));
+        assert_eq!(
+            to_run("/bin/dash", "rc", &words(&["kubectl", "get", "-A"])),
+            ("kubectl", vec!["get", "-A"])
+        );
     }
 }

@@ -228,6 +228,21 @@ fn a_shell_has_the_cluster_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn bash_keeps_its_own_start_and_says_which_cluster_it_is_about() {
+    let (_server, home) = shell::start();
+    fs_err::write(home.folder.path().join(".bashrc"), "PS1='mine> '\nalias k='kubectl get'\n").unwrap();
+    let path = shell::path_with(&home);
+    let environment = [("SHELL", "/bin/bash"), ("PATH", path.as_str())];
+    let mut terminal = Terminal::run(&home, &["cluster", "shell"], &environment);
+    terminal.sees("[demo]$ ");
+    terminal.types("k pods\n");
+    terminal.sees("kubectl get pods");
+    terminal.sees("[demo]$ ");
+    terminal.types("exit\n");
+    terminal.ends_with(0);
+}
+
+#[test]
 fn nothing_is_asked_where_nobody_wants_to_be() {
     let (server, home) = shell::start();
     server.json(
