@@ -4,7 +4,7 @@
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
     /// No connection, or it broke.
-    #[error("reach `{url}`")]
+    #[error("`{url}` cannot be reached")]
     Unreachable {
         /// Its address.
         url: String,
@@ -13,7 +13,7 @@ pub enum CallError {
         source: reqwest::Error,
     },
     /// Somebody is there, but not one whom the settings say to believe.
-    #[error("trust the server at `{url}`: {problem}")]
+    #[error("the server at `{url}` is not trusted: {problem}")]
     Untrusted {
         /// Its address.
         url: String,
@@ -21,7 +21,7 @@ pub enum CallError {
         problem: String,
     },
     /// No whole answer in time.
-    #[error("get an answer from `{url}` within {seconds} seconds")]
+    #[error("`{url}` did not answer within {seconds} seconds")]
     Timeout {
         /// Its address.
         url: String,
@@ -29,7 +29,7 @@ pub enum CallError {
         seconds: u64,
     },
     /// The server does not accept the request.
-    #[error("get what was asked for: the server says {status} {reason}{}{message}", if message.is_empty() { "" } else { ": " })]
+    #[error("the server says {status} {reason}{}{message}", if message.is_empty() { "" } else { ": " })]
     Refused {
         /// The HTTP status.
         status: u16,
@@ -39,7 +39,7 @@ pub enum CallError {
         message: String,
     },
     /// What answers is no Pipeline server, or one that is broken.
-    #[error("understand `{url}`: {problem}")]
+    #[error("`{url}` does not answer as a Pipeline server does: {problem}")]
     Unexpected {
         /// Its address.
         url: String,

@@ -334,7 +334,7 @@ mod tests {
             assert_eq!(message, expected);
         }
         let html = refusal(StatusCode::BAD_GATEWAY, false, b"<html>");
-        assert_eq!(html.to_string(), "get what was asked for: the server says 502 Bad Gateway");
+        assert_eq!(html.to_string(), "the server says 502 Bad Gateway");
         assert!(html.is_retryable());
         let long = refusal(
             StatusCode::BAD_REQUEST,

@@ -121,7 +121,7 @@ async fn version(client: &Client) -> anyhow::Result<()> {
             "there is no Pipeline server at {}: see that its base path is right, as in {LOCAL_ENDPOINT}",
             client.endpoint()
         ),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(error).context("failed to log in"),
     }
 }
 
