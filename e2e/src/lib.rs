@@ -4,10 +4,13 @@
 
 mod exchange;
 mod old_client;
+mod plane;
 mod stage;
 mod terminal;
 
 pub use exchange::{ADMIN_LOGIN, Exchange, exchange};
 pub use old_client::OldClient;
+pub use plane::Plane;
+pub use reqwest::Method;
 pub use stage::{ADMIN_PASSWORD, Engine, EngineOptions, Webhook, WebhookOptions, address_in, http_status};
 pub use terminal::{build_database, build_database_from, feed_file, run_lazaret};

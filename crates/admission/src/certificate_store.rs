@@ -65,6 +65,13 @@ pub struct Served {
     pub authorities: Option<String>,
 }
 
+impl Served {
+    /// Certificate chain and private key, PEM.
+    pub(crate) fn files(&self) -> (&str, &str) {
+        (&self.certificate, &self.key)
+    }
+}
+
 impl From<Material> for Served {
     fn from(material: Material) -> Self {
         let Material { authorities, authority_key: _, certificate, key } = material;

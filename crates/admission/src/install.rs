@@ -81,6 +81,25 @@ pub async fn install(client: &Client, options: &InstallOptions) -> Result<(), In
     Ok(())
 }
 
+/// Applies the definitions of the custom resources and waits until they are served.
+pub async fn install_definitions(client: &Client) -> Result<(), InstallError> {
+    check_scopes(client).await?;
+    for definition in crate::crd::definition_values() {
+        apply(client, &definition).await?;
+    }
+    wait_established(client).await
+}
+
+/// Removes one object; one that is gone already is fine.
+pub async fn remove(client: &Client, object: &Value) -> Result<(), InstallError> {
+    let (api, kind, name) = api_of(client, object);
+    match api.delete(&name, &DeleteParams::background()).await {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+        Err(source) => Err(InstallError::Object { what: "removed", kind, name, source: Box::new(source) }),
+    }
+}
+
 /// Applies one object.
 pub async fn apply(client: &Client, object: &Value) -> Result<(), InstallError> {
     let (api, kind, name) = api_of(client, object);
@@ -109,14 +128,7 @@ pub async fn uninstall(
         if stays {
             continue;
         }
-        let (api, kind, name) = api_of(client, &object);
-        match api.delete(&name, &DeleteParams::background()).await {
-            Ok(_) => {}
-            Err(kube::Error::Api(status)) if status.code == 404 => {}
-            Err(source) => {
-                return Err(InstallError::Object { what: "removed", kind, name, source: Box::new(source) });
-            }
-        }
+        remove(client, &object).await?;
     }
     Ok(())
 }

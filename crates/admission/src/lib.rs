@@ -23,9 +23,11 @@ pub mod message;
 pub mod metrics;
 pub mod review;
 pub mod reviewer;
+pub mod reviews;
 pub mod run;
 pub mod server;
 pub mod settings;
+pub mod shared_webhook;
 pub mod source;
 pub mod spool;
 #[cfg(test)]
@@ -42,4 +44,5 @@ pub use manifests::{
 };
 pub use run::{Admission, RunError, run};
 pub use settings::{CertificateSource, Settings};
+pub use shared_webhook::{SharedWebhook, SharedWebhookError};
 pub use source::{SourceState, Verdict, VerdictError, VerdictQuestion, VerdictReason, VerdictSource};

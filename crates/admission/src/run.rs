@@ -4,26 +4,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use k8s_openapi::api::core::v1::Namespace;
 use kube::Client;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
-use crate::audit_writer::{AuditQueue, AuditWriter, reap};
-use crate::cache::VerdictBook;
 use crate::certificate::CertificateSlot;
 use crate::certificate_store::CertificateKeeper;
-use crate::crd::WhiteListItem;
-use crate::index::ClusterIndex;
-use crate::metrics::Metrics;
-use crate::reviewer::Reviewer;
+use crate::reviews::ClusterReviews;
 use crate::server::{ServerState, serve_health, serve_reviews};
 use crate::settings::Settings;
 use crate::source::VerdictSource;
 use crate::spool::SpoolError;
-use crate::watch::watch_into;
 
 /// Why the webhook cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -45,16 +37,11 @@ pub enum RunError {
 /// The webhook with its addresses taken, not yet answering.
 pub struct Admission {
     settings: Settings,
-    client: Client,
     reviews: TcpListener,
     health: TcpListener,
     state: Arc<ServerState>,
     keeper: CertificateKeeper,
-    writer: AuditWriter,
-    queue: tokio::sync::mpsc::Receiver<crate::audits::AuditRecord>,
-    /// Stops everything but the audit writer.
-    stop: CancellationToken,
-    tasks: TaskTracker,
+    parts: ClusterReviews,
 }
 
 /// Runs the webhook until `shutdown`.
@@ -79,47 +66,24 @@ impl Admission {
         };
         let reviews = listen(settings.listen).await?;
         let health = listen(settings.health_listen).await?;
-        let metrics = Arc::new(Metrics::default());
-        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let (audits, queue) = AuditQueue::new(&settings.audits, Arc::clone(&metrics));
-        let writer = AuditWriter::open(client.clone(), settings.audits.clone(), Arc::clone(&metrics))
-            .await
-            .map_err(RunError::Audits)?;
-        let book = Arc::new(VerdictBook::new(
-            source,
-            settings.verdicts.clone(),
-            Arc::clone(&metrics),
-            tasks.clone(),
-            stop.clone(),
-        ));
-        let reviewer = Arc::new(Reviewer {
-            index: Arc::default(),
-            book,
-            audits,
-            settings: settings.decision.clone(),
-            audits_keep_for: settings.audits.keep_for,
-            metrics,
-            clock: settings.clock,
-            tasks: tasks.clone(),
-            background: Arc::new(Semaphore::new(settings.decision.background_max)),
-            shutdown: stop.clone(),
-        });
+        let parts =
+            ClusterReviews::open(&settings, source, client.clone()).await.map_err(RunError::Audits)?;
         let certificate = Arc::new(CertificateSlot::default());
         let keeper = CertificateKeeper {
             source: settings.certificate.clone(),
-            client: Some(client.clone()),
+            client: Some(client),
             webhook_configuration: settings.webhook_configuration.clone(),
             slot: Arc::clone(&certificate),
             clock: settings.clock,
         };
         let state = Arc::new(ServerState {
-            reviewer,
+            reviewer: Arc::clone(&parts.reviewer),
             certificate,
             limits: settings.server.clone(),
             reviews: Semaphore::new(settings.server.reviews_max),
             is_stopping: AtomicBool::new(false),
         });
-        Ok(Self { settings, client, reviews, health, state, keeper, writer, queue, stop, tasks })
+        Ok(Self { settings, reviews, health, state, keeper, parts })
     }
 
     /// The address of reviews.
@@ -134,36 +98,20 @@ impl Admission {
 
     /// Answers until `shutdown`. Then: no new connections, open reviews finish, their audits are written or spooled.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), RunError> {
-        let Self { settings, client, reviews, health, state, keeper, writer, queue, stop, tasks } = self;
-        let index: &Arc<ClusterIndex> = &state.reviewer.index;
-        let metrics = Arc::clone(&state.reviewer.metrics);
-        tasks.spawn(watch_into::<WhiteListItem>(client.clone(), Arc::clone(index), stop.clone()));
-        tasks.spawn(watch_into::<Namespace>(client.clone(), Arc::clone(index), stop.clone()));
-        tasks.spawn(Arc::clone(&state.reviewer.book).poll_state(settings.state_every));
-        tasks.spawn(keeper.run(settings.certificate_check_every, stop.clone()));
-        tasks.spawn(reap(client, settings.audits.reap_every, settings.clock, metrics, stop.clone()));
+        let Self { settings, reviews, health, state, keeper, parts } = self;
+        let running = parts.start(&settings);
+        running.spawn(keeper.run(settings.certificate_check_every, running.stop()));
         let health_stop = CancellationToken::new();
         let health = tokio::spawn(serve_health(health, Arc::clone(&state), health_stop.clone()));
-        let writer_stop = CancellationToken::new();
-        let writer = tokio::spawn(writer.run(queue, writer_stop.clone()));
         tracing::info!(listen = %settings.listen, health_listen = %settings.health_listen, "admission webhook is listening");
 
         let serving = tokio::spawn(serve_reviews(reviews, Arc::clone(&state), shutdown.clone()));
         shutdown.cancelled().await;
         state.is_stopping.store(true, Ordering::Relaxed);
         let _ = serving.await;
-        stop.cancel();
-        tasks.close();
-        tasks.wait().await;
-        // Every review is over and every audit is in the queue: now the writer may end.
-        writer_stop.cancel();
-        let written = writer.await;
+        let written = running.end().await;
         health_stop.cancel();
         let _ = health.await;
-        match written {
-            Ok(result) => result.map_err(RunError::Audits),
-            // The writer panicked; the panic is already on the log and there is nothing left to save.
-            Err(_) => Ok(()),
-        }
+        written.map_err(RunError::Audits)
     }
 }

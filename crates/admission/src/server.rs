@@ -52,9 +52,16 @@ pub struct ServerState {
 }
 
 impl ServerState {
-    fn metrics(&self) -> &Metrics {
-        &self.reviewer.metrics
+    fn listening(&self) -> Listening {
+        Listening { limits: self.limits.clone(), metrics: Arc::clone(&self.reviewer.metrics) }
     }
+}
+
+/// What every connection of a listener needs.
+#[derive(Clone)]
+pub(crate) struct Listening {
+    pub(crate) limits: ServerLimits,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 /// Serves reviews until `shutdown`, then lets open requests finish for a bounded time.
@@ -64,7 +71,7 @@ pub async fn serve_reviews(listener: TcpListener, state: Arc<ServerState>, shutd
         .route(REVIEW_PATH, any(review))
         .with_state(Arc::clone(&state))
         .layer(middleware::from_fn_with_state("admission", telemetry::guard));
-    serve(listener, Some(acceptor), router, &state, shutdown).await;
+    serve(listener, Some(acceptor), router, state.listening(), shutdown).await;
 }
 
 /// Serves `/healthz`, `/readyz` and `/metrics` until `shutdown`.
@@ -75,18 +82,20 @@ pub async fn serve_health(listener: TcpListener, state: Arc<ServerState>, shutdo
         .route("/metrics", get(metrics))
         .with_state(Arc::clone(&state))
         .layer(middleware::from_fn_with_state("health", telemetry::guard));
-    serve(listener, None, router, &state, shutdown).await;
+    serve(listener, None, router, state.listening(), shutdown).await;
 }
 
-async fn serve(
+/// Serves these routes until `shutdown`, every connection within the limits.
+pub(crate) async fn serve(
     listener: TcpListener,
     acceptor: Option<TlsAcceptor>,
     router: Router,
-    state: &Arc<ServerState>,
+    listening: Listening,
     shutdown: CancellationToken,
 ) {
+    let listening = Arc::new(listening);
     let connections = TaskTracker::new();
-    let permits = Arc::new(Semaphore::new(state.limits.connections_max));
+    let permits = Arc::new(Semaphore::new(listening.limits.connections_max));
     loop {
         let permit = tokio::select! {
             () = shutdown.cancelled() => break,
@@ -106,15 +115,15 @@ async fn serve(
             }
         };
         let (acceptor, router) = (acceptor.clone(), router.clone());
-        let (state, shutdown) = (Arc::clone(state), shutdown.clone());
+        let (listening, shutdown) = (Arc::clone(&listening), shutdown.clone());
         connections.spawn(async move {
             let _permit = permit;
-            connect(stream, acceptor, router, &state, shutdown).await;
+            connect(stream, acceptor, router, &listening, shutdown).await;
         });
     }
     drop(listener);
     connections.close();
-    if tokio::time::timeout(state.limits.shutdown_time, connections.wait()).await.is_err() {
+    if tokio::time::timeout(listening.limits.shutdown_time, connections.wait()).await.is_err() {
         tracing::warn!(
             connections.count = connections.len(),
             "connections are cut at the end of the shutdown"
@@ -126,29 +135,29 @@ async fn connect(
     stream: TcpStream,
     acceptor: Option<TlsAcceptor>,
     router: Router,
-    state: &ServerState,
+    listening: &Listening,
     shutdown: CancellationToken,
 ) {
     // Answers are small; waiting to fill a segment only adds latency.
     let _ = stream.set_nodelay(true);
     match acceptor {
-        None => exchange(stream, router, state, shutdown).await,
+        None => exchange(stream, router, listening, shutdown).await,
         Some(acceptor) => {
-            match tokio::time::timeout(state.limits.handshake_time, acceptor.accept(stream)).await {
-                Ok(Ok(stream)) => exchange(stream, router, state, shutdown).await,
-                Ok(Err(_)) | Err(_) => state.metrics().connections_failed.add(),
+            match tokio::time::timeout(listening.limits.handshake_time, acceptor.accept(stream)).await {
+                Ok(Ok(stream)) => exchange(stream, router, listening, shutdown).await,
+                Ok(Err(_)) | Err(_) => listening.metrics.connections_failed.add(),
             }
         }
     }
 }
 
-async fn exchange<S>(stream: S, router: Router, state: &ServerState, shutdown: CancellationToken)
+async fn exchange<S>(stream: S, router: Router, listening: &Listening, shutdown: CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let stream = FirstBytes::new(stream, state.limits.header_time);
+    let stream = FirstBytes::new(stream, listening.limits.header_time);
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(state.limits.header_time);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(listening.limits.header_time);
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -169,19 +178,29 @@ where
 }
 
 async fn review(State(state): State<Arc<ServerState>>, request: Request) -> Response {
+    answer_review(&state.reviewer, &state.reviews, &state.limits, request).await
+}
+
+/// Answers one request with a review in it, while no more than `reviews` are open.
+pub(crate) async fn answer_review(
+    reviewer: &Arc<Reviewer>,
+    reviews: &Semaphore,
+    limits: &ServerLimits,
+    request: Request,
+) -> Response {
     let started = Instant::now();
     if matches!(*request.method(), Method::GET | Method::HEAD) {
         return StatusCode::OK.into_response();
     }
-    let Ok(_permit) = state.reviews.try_acquire() else {
-        state.metrics().reviews_shed.add();
+    let Ok(_permit) = reviews.try_acquire() else {
+        reviewer.metrics.reviews_shed.add();
         return (StatusCode::SERVICE_UNAVAILABLE, "too many reviews are open").into_response();
     };
     let timeout = request.uri().query().and_then(find_timeout);
-    let answer = match read_body(request.into_body(), state.limits.body_time).await {
-        Ok(body) => state.reviewer.review(&body, started, timeout).await,
+    let answer = match read_body(request.into_body(), limits.body_time).await {
+        Ok(body) => reviewer.review(&body, started, timeout).await,
         Err(error) => {
-            state.metrics().reviews_invalid.add();
+            reviewer.metrics.reviews_invalid.add();
             Err(error)
         }
     };
@@ -227,7 +246,7 @@ async fn ready(State(state): State<Arc<ServerState>>) -> Result<&'static str, (S
 }
 
 async fn metrics(State(state): State<Arc<ServerState>>) -> Result<Response, Infallible> {
-    let text = state.metrics().render(state.reviewer.index.bad_objects_count());
+    let text = state.reviewer.metrics.render(state.reviewer.index.bad_objects_count());
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
 }
 

@@ -8,6 +8,7 @@ use storage::{Database, Migrations, Sealer};
 use crate::clusters::Clients;
 use crate::first_start::{FirstStart, FirstStartError, first_start};
 use crate::secrets::{EmbeddedStore, SecretStore, SecretStoreError, SecretStoreSettings};
+use crate::services::JoinedWebhooks;
 use crate::tokens::TokenKeys;
 use crate::{ControlPlaneSettings, SigningKey, StorageError};
 
@@ -17,6 +18,10 @@ pub struct ControlPlane {
     pub(crate) storage: Database,
     pub(crate) token_keys: TokenKeys,
     pub(crate) secrets: Arc<dyn SecretStore>,
+    /// Somebody wants something of a service.
+    pub(crate) services_changed: tokio::sync::Notify,
+    /// Which clusters the webhooks of this process answer.
+    pub(crate) webhooks: JoinedWebhooks,
     /// Under which clients tell this installation from others.
     pub(crate) instance: uuid::Uuid,
     /// Clients of clusters that were asked before.
@@ -67,6 +72,8 @@ impl ControlPlane {
         let plane = Self {
             secrets,
             token_keys: TokenKeys::new(&signing_key),
+            services_changed: tokio::sync::Notify::new(),
+            webhooks: JoinedWebhooks::default(),
             instance: uuid::Uuid::new_v4(),
             clients: Clients::default(),
             wake_clusters: tokio::sync::Notify::new(),

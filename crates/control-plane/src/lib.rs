@@ -3,11 +3,13 @@
 mod addresses;
 mod clusters;
 mod control_plane;
+mod engines;
 mod first_start;
 pub mod http;
 mod organizations;
 mod secrets;
 mod security;
+mod services;
 mod settings;
 mod signing_key;
 mod storage_error;
@@ -20,6 +22,7 @@ pub use clusters::{
     KubeconfigError, NewCluster,
 };
 pub use control_plane::{ControlPlane, OpenError, migrations};
+pub use engines::{EngineAccess, VerdictsOf};
 pub use first_start::{FirstStart, FirstStartError, TOKEN_FILE};
 pub use http::monitoring::{MetricsText, Readiness};
 pub use organizations::{Organization, Role};
@@ -30,6 +33,10 @@ pub use secrets::{
 };
 pub use security::{
     NewWhitelistItem, Release, ReleaseFilter, RunningImage, ScanRecord, WhitelistError, WhitelistRecord,
+};
+pub use services::{
+    SECURITY_SCAN, ServiceDetails, ServiceError, ServiceSettings, ServiceStatus, ServiceStep, StepState,
+    WebhookHere,
 };
 pub use settings::ControlPlaneSettings;
 pub use signing_key::{SIGNING_KEY_CHARS_MIN, ShortSigningKey, SigningKey};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::{AddressRule, SecretStoreSettings, SigningKey};
+use crate::{AddressRule, SecretStoreSettings, ServiceSettings, SigningKey};
 
 /// The settings of one control plane.
 #[derive(Clone)]
@@ -31,6 +31,8 @@ pub struct ControlPlaneSettings {
     pub addresses: AddressRule,
     /// Pause between two questions to a cluster how it is.
     pub cluster_check_every: Duration,
+    /// What runs in clusters.
+    pub services: ServiceSettings,
     /// The clock of the world.
     pub clock: fn() -> Timestamp,
 }
@@ -47,6 +49,7 @@ impl fmt::Debug for ControlPlaneSettings {
             .field("secrets", &self.secrets)
             .field("addresses", &self.addresses)
             .field("cluster_check_every", &self.cluster_check_every)
+            .field("services", &self.services)
             .finish_non_exhaustive()
     }
 }

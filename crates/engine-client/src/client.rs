@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::transport::{Request, Transport};
+use crate::transport::{Request, Transport, Way};
 use crate::wire::{CheckWire, VulnerabilitiesWire};
 use crate::{
     BuildClientError, CheckReport, ClientError, ClientSettings, Feed, ImageRecord, PolicyRecord,
@@ -13,9 +13,9 @@ use crate::{
 };
 
 /// A client of one engine. Cheap to share behind an `Arc`; connections are reused.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Client {
-    transport: Transport,
+    pub(crate) transport: Transport,
 }
 
 /// What to judge.
@@ -36,13 +36,41 @@ impl Client {
     pub fn new(settings: &ClientSettings) -> Result<Self, BuildClientError> {
         Ok(Self {
             transport: Transport {
-                connections: settings.connections()?,
+                way: Way::Network(settings.connections()?),
                 base_url: settings.parsed_url()?,
-                user: settings.user.clone(),
-                password: settings.password.clone(),
+                credentials: Some((settings.user.clone(), settings.password.clone())),
+                account: None,
                 answer_bytes_max: settings.answer_bytes_max,
             },
         })
+    }
+
+    /// A client of an engine in the same process, which acts as whoever these routes take their own program for.
+    pub fn in_process(router: axum::Router) -> Result<Self, BuildClientError> {
+        // Only paths are made from it; the host is what errors call the engine.
+        let settings = ClientSettings::new("http://this-process", "", "");
+        Ok(Self {
+            transport: Transport {
+                way: Way::InProcess(router),
+                base_url: settings.parsed_url()?,
+                credentials: None,
+                account: None,
+                answer_bytes_max: settings.answer_bytes_max,
+            },
+        })
+    }
+
+    /// The same client, acting in this account: for administrators.
+    #[must_use]
+    pub fn in_account(&self, account: &str) -> Self {
+        Self { transport: Transport { account: Some(account.to_owned()), ..self.transport.clone() } }
+    }
+
+    /// The same engine, asked by somebody else.
+    #[must_use]
+    pub fn with_credentials(&self, user: &str, password: &str) -> Self {
+        let credentials = Some((user.to_owned(), crate::Password(password.to_owned())));
+        Self { transport: Transport { credentials, account: None, ..self.transport.clone() } }
     }
 
     /// Whether an engine answers. Says nothing about user and password.
@@ -163,7 +191,7 @@ impl Client {
         self.get(&["system", "feeds"], &[], deadline).await
     }
 
-    async fn get<T: for<'de> serde::Deserialize<'de>>(
+    pub(crate) async fn get<T: for<'de> serde::Deserialize<'de>>(
         &self,
         path: &[&str],
         query: &[(&str, &str)],
@@ -173,7 +201,7 @@ impl Client {
     }
 }
 
-fn first<T>(records: Vec<T>) -> Result<T, ClientError> {
+pub(crate) fn first<T>(records: Vec<T>) -> Result<T, ClientError> {
     records.into_iter().next().ok_or_else(|| unexpected("the list is empty"))
 }
 

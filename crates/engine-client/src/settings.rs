@@ -3,7 +3,10 @@
 use std::fmt;
 use std::io::Read as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
+
+use crate::addresses::{AddressCheck, CheckedNames};
 
 const CERTIFICATES_BYTES_MAX: u64 = 4 * 1024 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -19,8 +22,13 @@ pub struct ClientSettings {
     pub password: Password,
     /// PEM file with certificate authorities that are trusted besides those of the system.
     pub ca_certificates: Option<PathBuf>,
+    /// The same as text.
+    pub ca_pem: Option<String>,
     /// Take any certificate. For tests of a set-up, never for decisions.
     pub is_insecure: bool,
+    /// To which addresses names may lead, for engines that somebody else has named. An address in the URL itself is the
+    /// caller's to look at.
+    pub address_check: Option<AddressCheck>,
     /// Longest answer that is read.
     pub answer_bytes_max: usize,
 }
@@ -33,7 +41,9 @@ impl ClientSettings {
             user: user.into(),
             password: Password(password.into()),
             ca_certificates: None,
+            ca_pem: None,
             is_insecure: false,
+            address_check: None,
             answer_bytes_max: 64 * 1024 * 1024,
         }
     }
@@ -110,6 +120,13 @@ impl ClientSettings {
             let certificates =
                 reqwest::Certificate::from_pem_bundle(&bytes).map_err(BuildClientError::Connection)?;
             builder = builder.tls_certs_merge(certificates);
+        }
+        if let Some(pem) = &self.ca_pem {
+            let certificates = reqwest::Certificate::from_pem_bundle(pem.as_bytes());
+            builder = builder.tls_certs_merge(certificates.map_err(BuildClientError::Connection)?);
+        }
+        if let Some(check) = &self.address_check {
+            builder = builder.dns_resolver(Arc::new(CheckedNames(check.clone())));
         }
         if self.is_insecure {
             builder = builder.tls_danger_accept_invalid_certs(true);

@@ -1,9 +1,11 @@
 //! One request: sent, answered within its deadline and its size, and sorted into answer or error.
 
+use base64::Engine as _;
 use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::Instant;
+use tower::ServiceExt as _;
 
 use crate::ClientError;
 
@@ -21,14 +23,26 @@ pub(crate) struct Request<'a> {
 }
 
 /// Who answers and what is accepted.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Transport {
-    pub(crate) connections: reqwest::Client,
+    pub(crate) way: Way,
     pub(crate) base_url: Url,
-    pub(crate) user: String,
-    pub(crate) password: crate::Password,
+    /// Who asks; `None`: whoever the engine in this process takes its own program for.
+    pub(crate) credentials: Option<(String, crate::Password)>,
+    /// For which account, if it is not the user's own.
+    pub(crate) account: Option<String>,
     pub(crate) answer_bytes_max: usize,
 }
+
+/// How requests get to the engine.
+#[derive(Debug, Clone)]
+pub(crate) enum Way {
+    Network(reqwest::Client),
+    /// An engine in the same process: its routes are called as functions.
+    InProcess(axum::Router),
+}
+
+const ACCOUNT: &str = "x-anchore-account";
 
 impl Transport {
     /// The JSON of a good answer.
@@ -43,7 +57,9 @@ impl Transport {
         if !status.is_success() {
             return Err(to_error(status, &body));
         }
-        serde_json::from_slice(&body).map_err(|error| ClientError::Unexpected {
+        // Some calls answer nothing when they are done.
+        let body = if body.is_empty() { b"null" } else { body.as_slice() };
+        serde_json::from_slice(body).map_err(|error| ClientError::Unexpected {
             status: status.as_u16(),
             problem: format!("the answer is not the expected JSON: {error}"),
         })
@@ -57,11 +73,27 @@ impl Transport {
         if !request.query.is_empty() {
             url.query_pairs_mut().extend_pairs(request.query);
         }
-        let mut builder = self
-            .connections
+        match &self.way {
+            Way::Network(connections) => self.send_over(connections, request, url).await,
+            Way::InProcess(router) => self.send_inside(router, request, &url).await,
+        }
+    }
+
+    async fn send_over(
+        &self,
+        connections: &reqwest::Client,
+        request: &Request<'_>,
+        url: Url,
+    ) -> Result<(StatusCode, Vec<u8>), ClientError> {
+        let mut builder = connections
             .request(request.method.clone(), url)
-            .basic_auth(&self.user, Some(&self.password.0))
             .header(reqwest::header::ACCEPT, "application/json");
+        if let Some((user, password)) = &self.credentials {
+            builder = builder.basic_auth(user, Some(&password.0));
+        }
+        if let Some(account) = &self.account {
+            builder = builder.header(ACCOUNT, account);
+        }
         if let Some(body) = request.body {
             builder = builder.json(body);
         }
@@ -76,14 +108,56 @@ impl Transport {
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(failed)? {
             if body.len() + chunk.len() > self.answer_bytes_max {
-                return Err(ClientError::Unexpected {
-                    status: status.as_u16(),
-                    problem: format!("the answer has more than {} bytes", self.answer_bytes_max),
-                });
+                return Err(self.too_long(status));
             }
             body.extend_from_slice(&chunk);
         }
         Ok((status, body))
+    }
+
+    async fn send_inside(
+        &self,
+        router: &axum::Router,
+        request: &Request<'_>,
+        url: &Url,
+    ) -> Result<(StatusCode, Vec<u8>), ClientError> {
+        let path = match url.query() {
+            Some(query) => format!("{}?{query}", url.path()),
+            None => url.path().to_owned(),
+        };
+        let mut builder = axum::http::Request::builder().method(request.method.clone()).uri(path);
+        if let Some((user, password)) = &self.credentials {
+            let pair = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{}", password.0));
+            builder = builder.header(reqwest::header::AUTHORIZATION, format!("Basic {pair}"));
+        }
+        if let Some(account) = &self.account {
+            builder = builder.header(ACCOUNT, account);
+        }
+        let body = match request.body {
+            Some(body) => {
+                builder = builder.header(reqwest::header::CONTENT_TYPE, "application/json");
+                axum::body::Body::from(body.to_string())
+            }
+            None => axum::body::Body::empty(),
+        };
+        let request = builder.body(body).map_err(|error| ClientError::Unexpected {
+            status: 0,
+            problem: format!("the request cannot be made: {error}"),
+        })?;
+        let response = match router.clone().oneshot(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        };
+        let status = response.status();
+        let body = axum::body::to_bytes(response.into_body(), self.answer_bytes_max).await;
+        Ok((status, body.map_err(|_| self.too_long(status))?.to_vec()))
+    }
+
+    fn too_long(&self, status: StatusCode) -> ClientError {
+        ClientError::Unexpected {
+            status: status.as_u16(),
+            problem: format!("the answer has more than {} bytes, or broke off", self.answer_bytes_max),
+        }
     }
 }
 

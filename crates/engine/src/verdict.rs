@@ -13,7 +13,6 @@ use scanner::{ScanError, ScanErrorKind, ScanOptions};
 use serde_json::Map;
 use tokio::time::Instant;
 
-use crate::accounts::ADMIN;
 use crate::evaluation::judging_revision;
 use crate::images::want_analysis;
 use crate::storage_error::chain;
@@ -82,31 +81,32 @@ pub struct VerdictState {
 }
 
 impl Engine {
-    /// What verdicts rest on right now: who keeps verdicts compares it.
-    pub async fn verdict_state(&self) -> Result<VerdictState, VerdictError> {
-        let policy = self.find_active_policy(ADMIN).await?.ok_or(VerdictError::NoActivePolicy)?;
+    /// What verdicts of an account rest on right now: who keeps verdicts compares it.
+    pub async fn verdict_state(&self, account: &str) -> Result<VerdictState, VerdictError> {
+        let policy = self.find_active_policy(account).await?.ok_or(VerdictError::NoActivePolicy)?;
         let bundle = self
             .compiled(&policy)
             .map_err(|error| StorageError::new("read the stored policy bundle", error))?;
         let database_revision = self.vulnerability_data().await.revision();
-        let exceptions = self.account_exceptions(ADMIN, self.now()).await?;
+        let exceptions = self.account_exceptions(account, self.now()).await?;
         let policy_revision = judging_revision(&policy, &exceptions);
         Ok(VerdictState { bundle, policy_id: policy.id, policy_revision, database_revision })
     }
 
-    /// Judges an image by the administrator's active bundle, analyzing it first if need be.
+    /// Judges an image by the active bundle of an account, analyzing it first if need be.
     ///
     /// Waits no longer than `deadline`; the analysis goes on after it, so a later question finds it done. A reference
     /// with a digest that is known asks no registry.
     pub async fn verdict(
         &self,
+        account: &str,
         reference: &ImageReference,
         deadline: Instant,
     ) -> Result<Verdict, VerdictError> {
-        let (image, resolved_at) = self.find_or_add(reference, deadline).await?;
-        let image = self.wait_for_analysis(image, deadline).await?;
+        let (image, resolved_at) = self.find_or_add(account, reference, deadline).await?;
+        let image = self.wait_for_analysis(account, image, deadline).await?;
         let question = EvaluationQuestion {
-            account: ADMIN.to_owned(),
+            account: account.to_owned(),
             filter: ImageFilter::Digest(image.digest.clone()),
             tag: reference.to_string(),
             policy_id: None,
@@ -121,12 +121,13 @@ impl Engine {
 
     async fn find_or_add(
         &self,
+        account: &str,
         reference: &ImageReference,
         deadline: Instant,
     ) -> Result<(ImageRecord, Timestamp), VerdictError> {
         if let Some(digest) = reference.digest() {
             let filter = ImageFilter::Digest(digest.clone());
-            if let Some(image) = self.find_images(ADMIN, &filter).await?.into_iter().next()
+            if let Some(image) = self.find_images(account, &filter).await?.into_iter().next()
                 && image.status != AnalysisStatus::AnalysisFailed
                 && image.image_status == crate::ImageStatus::Active
             {
@@ -137,7 +138,7 @@ impl Engine {
             }
         }
         let request = AddImage {
-            account: ADMIN.to_owned(),
+            account: account.to_owned(),
             // Beside a digest the tag is only decoration: it must not move to an image that somebody has pinned.
             reference: reference
                 .digest()
@@ -172,6 +173,7 @@ impl Engine {
 
     async fn wait_for_analysis(
         &self,
+        account: &str,
         mut image: ImageRecord,
         deadline: Instant,
     ) -> Result<ImageRecord, VerdictError> {
@@ -180,7 +182,7 @@ impl Engine {
         loop {
             // Marked as seen before the table is read: a change in between wakes the next wait.
             changes.mark_unchanged();
-            if let Some(found) = self.find_images(ADMIN, &filter).await?.into_iter().next() {
+            if let Some(found) = self.find_images(account, &filter).await?.into_iter().next() {
                 image = found;
             }
             match image.status {

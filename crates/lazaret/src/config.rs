@@ -1,5 +1,6 @@
 //! Settings of the program: file, environment and flags become checked values. The environment is read only here.
 
+pub(crate) mod cluster_webhooks;
 mod control_plane;
 mod feeds;
 pub(crate) mod flags;

@@ -42,7 +42,7 @@ const TABLE: &[Row] = &[
     ),
     row("engine-client", &["model"]),
     row("pipeline-client", &[]),
-    row("control-plane", &["model", "engine-client", "storage", "admission", "telemetry"]),
+    row("control-plane", &["model", "policy", "engine-client", "storage", "admission", "telemetry"]),
     row("admission", &["model", "policy", "engine-client", "telemetry"]),
     row(
         "lazaret",

@@ -15,6 +15,7 @@ mod root;
 mod scanlog;
 mod secret_types;
 mod secrets;
+mod services;
 mod tokens;
 mod transport;
 mod whitelists;
@@ -90,6 +91,8 @@ fn api() -> Router<Shared> {
         )
         .route("/orgs/{organization}/clusters", get(clusters::list).post(clusters::create))
         .merge(cluster())
+        .merge(services("services"))
+        .merge(services("features"))
 }
 
 /// What there is about one cluster. Not nested: [`call`] decides by the path who may, and has to see the whole of it.
@@ -110,4 +113,11 @@ fn cluster() -> Router<Shared> {
     routes.into_iter().fold(Router::new(), |router, (path, handlers)| {
         router.route(&format!("/orgs/{{organization}}/clusters/{{cluster}}{path}"), handlers)
     })
+}
+
+/// Services of a cluster, under either of their names.
+fn services(word: &str) -> Router<Shared> {
+    let all = format!("/orgs/{{organization}}/clusters/{{cluster}}/{word}");
+    let one = get(services::get).post(services::activate).put(services::update).delete(services::deactivate);
+    Router::new().route(&all, get(services::list)).route(&format!("{all}/{{service}}"), one)
 }

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
-use control_plane::{AddressRule, ControlPlane, ControlPlaneSettings, FirstStart, SecretStoreSettings};
+use control_plane::{
+    AddressRule, ControlPlane, ControlPlaneSettings, FirstStart, SecretStoreSettings, ServiceSettings,
+};
 use jiff::Timestamp;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
@@ -45,6 +47,7 @@ pub(crate) fn settings(folder: &Path) -> ControlPlaneSettings {
         secrets: SecretStoreSettings::Embedded,
         addresses: AddressRule::PrivateToo,
         cluster_check_every: Duration::from_millis(300),
+        services: ServiceSettings::default(),
         clock,
     }
 }

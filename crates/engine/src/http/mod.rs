@@ -47,17 +47,25 @@ pub(crate) use vulnerabilities::package_type;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::error_handling::HandleErrorLayer;
 use axum::routing::{get, post, put};
+use axum::{Extension, Router};
 use tower::ServiceBuilder;
 
-use crate::Engine;
+use crate::{ADMIN, AccountError, Engine};
 
 /// Requests that are worked on at the same time; more are told to come back.
 const REQUESTS_MAX: usize = 256;
 /// Longest time for one request. The longest work is to ask a registry for a manifest.
 const REQUEST_TIME_MAX: Duration = Duration::from_secs(120);
+
+/// The API for callers in the same process: without credentials they act as the administrator. Never put it behind a listener.
+///
+/// Errors: the administrator cannot be read.
+pub async fn trusted_router(engine: Arc<Engine>) -> Result<Router, AccountError> {
+    let trusted = call::Trusted(engine.find_user(ADMIN, ADMIN).await?);
+    Ok(router(engine).layer(Extension(trusted)))
+}
 
 /// The API of an engine.
 pub fn router(engine: Arc<Engine>) -> Router {

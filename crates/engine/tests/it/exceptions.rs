@@ -138,9 +138,12 @@ async fn an_exception_lets_pass_at_once_and_stops_at_once() {
     let image = engine.add_and_wait(&tag).await;
     let digest = image["imageDigest"].as_str().unwrap();
     let ask = async || {
-        let verdict =
-            engine.engine.verdict(&reference, Instant::now() + Duration::from_secs(60)).await.unwrap();
-        let state = engine.engine.verdict_state().await.unwrap();
+        let verdict = engine
+            .engine
+            .verdict(engine::ADMIN, &reference, Instant::now() + Duration::from_secs(60))
+            .await
+            .unwrap();
+        let state = engine.engine.verdict_state(engine::ADMIN).await.unwrap();
         assert_eq!(state.policy_revision, verdict.policy_revision);
         (verdict.is_pass, verdict.policy_revision)
     };

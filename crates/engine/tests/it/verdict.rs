@@ -25,8 +25,10 @@ async fn an_image_nobody_knew_is_judged_with_reasons() {
     let engine = TestEngine::start(settings(folder.path(), Some(&registry)), true).await;
     activate(&engine, &refuse_high("strict")).await;
     let reference: ImageReference = registry.reference("app:1").parse().unwrap();
-    let (one, two) =
-        tokio::join!(engine.engine.verdict(&reference, soon()), engine.engine.verdict(&reference, soon()));
+    let (one, two) = tokio::join!(
+        engine.engine.verdict(engine::ADMIN, &reference, soon()),
+        engine.engine.verdict(engine::ADMIN, &reference, soon())
+    );
     let verdict = one.unwrap();
     assert_eq!(two.unwrap().digest, verdict.digest);
     assert_eq!(&verdict.digest, image.digest());
@@ -39,7 +41,7 @@ async fn an_image_nobody_knew_is_judged_with_reasons() {
     assert_eq!((reason.package.as_deref(), reason.installed.as_deref()), (Some("libssl3"), Some(VULNERABLE)));
     assert_eq!((reason.fixed_in.as_deref(), reason.severity), (Some(FIXED), Some(Severity::High)));
 
-    let state = engine.engine.verdict_state().await.unwrap();
+    let state = engine.engine.verdict_state(engine::ADMIN).await.unwrap();
     assert_eq!(
         (state.policy_revision, state.database_revision),
         (verdict.policy_revision, verdict.database_revision)
@@ -47,8 +49,8 @@ async fn an_image_nobody_knew_is_judged_with_reasons() {
     // A known digest needs no registry.
     registry.stop();
     let pinned = reference.at_digest(verdict.digest);
-    assert!(!engine.engine.verdict(&pinned, soon()).await.unwrap().is_pass);
-    let by_tag = engine.engine.verdict(&reference, soon()).await;
+    assert!(!engine.engine.verdict(engine::ADMIN, &pinned, soon()).await.unwrap().is_pass);
+    let by_tag = engine.engine.verdict(engine::ADMIN, &reference, soon()).await;
     assert!(matches!(by_tag, Err(VerdictError::Undecided { .. })), "{by_tag:?}");
     engine.close().await;
 }
@@ -61,10 +63,13 @@ async fn a_pinned_digest_does_not_move_the_tag_beside_it() {
     registry.push_image(&pinned, "app:old").unwrap();
     let engine = TestEngine::start(settings(folder.path(), Some(&registry)), true).await;
     let name = registry.reference("app:1");
-    let by_tag = engine.engine.verdict(&name.parse().unwrap(), soon()).await.unwrap();
+    let by_tag = engine.engine.verdict(engine::ADMIN, &name.parse().unwrap(), soon()).await.unwrap();
     assert_eq!(&by_tag.digest, tagged.digest());
     let reference = format!("{name}@{}", pinned.digest()).parse().unwrap();
-    assert_eq!(&engine.engine.verdict(&reference, soon()).await.unwrap().digest, pinned.digest());
+    assert_eq!(
+        &engine.engine.verdict(engine::ADMIN, &reference, soon()).await.unwrap().digest,
+        pinned.digest()
+    );
     let (_, images) = engine.get(&format!("/v1/images?fulltag={name}")).await;
     assert_eq!(images[0]["imageDigest"], tagged.digest().to_string(), "{images}");
     engine.close().await;
@@ -79,18 +84,19 @@ async fn what_cannot_be_known_in_time_is_undecided_and_goes_on() {
     activate(&engine, &bundle("open", "always", "always", "WARN", json!([]))).await;
     let reference: ImageReference = registry.reference("app:1").parse().unwrap();
     let started = Instant::now();
-    let verdict = engine.engine.verdict(&reference, started + Duration::from_millis(700)).await;
+    let verdict =
+        engine.engine.verdict(engine::ADMIN, &reference, started + Duration::from_millis(700)).await;
     assert!(
         matches!(&verdict, Err(VerdictError::Undecided { reason }) if reason.contains("not_analyzed")),
         "{verdict:?}"
     );
     assert!(started.elapsed() < Duration::from_secs(3));
-    let past = engine.engine.verdict(&reference, started).await;
+    let past = engine.engine.verdict(engine::ADMIN, &reference, started).await;
     assert!(matches!(past, Err(VerdictError::Undecided { .. })), "{past:?}");
     engine.close().await;
 
     let engine = TestEngine::start(settings(folder.path(), Some(&registry)), true).await;
-    let verdict = engine.engine.verdict(&reference, soon()).await.unwrap();
+    let verdict = engine.engine.verdict(engine::ADMIN, &reference, soon()).await.unwrap();
     assert!(verdict.is_pass && verdict.reasons.is_empty());
     assert_eq!((verdict.warnings.len(), verdict.warnings[0].gate.as_str()), (1, "always"));
     assert_eq!(verdict.database_revision, "none");
@@ -102,7 +108,7 @@ async fn an_image_that_is_not_there_is_no_question_of_time() {
     let (folder, registry) = (tempfile::tempdir().unwrap(), registry());
     let engine = TestEngine::start(settings(folder.path(), Some(&registry)), false).await;
     let reference: ImageReference = registry.reference("nosuch:1").parse().unwrap();
-    let verdict = engine.engine.verdict(&reference, soon()).await;
+    let verdict = engine.engine.verdict(engine::ADMIN, &reference, soon()).await;
     assert!(matches!(verdict, Err(VerdictError::Unavailable { .. })), "{verdict:?}");
 }
 
@@ -116,7 +122,7 @@ async fn a_denied_name_is_a_reason_of_its_own() {
         "image": {"type": "tag", "value": "*"}}]);
     activate(&engine, &denied).await;
     let reference: ImageReference = registry.reference("app:1").parse().unwrap();
-    let verdict = engine.engine.verdict(&reference, soon()).await.unwrap();
+    let verdict = engine.engine.verdict(engine::ADMIN, &reference, soon()).await.unwrap();
     assert!(!verdict.is_pass);
     assert_eq!(
         (verdict.reasons[0].gate.as_str(), verdict.reasons[0].trigger.as_str()),

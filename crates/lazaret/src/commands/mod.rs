@@ -3,6 +3,7 @@
 pub(crate) mod admission;
 mod backup;
 mod bundle;
+mod cluster_webhooks;
 mod completions;
 mod config;
 mod data_folder;

@@ -1,20 +1,25 @@
 //! `lazaret serve`: the control plane and the engine in one process.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
-use control_plane::ControlPlane;
+use control_plane::{ControlPlane, WebhookHere};
 use engine::DatabaseState;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::listener::Listener;
 use super::running::{self, RunningEngine};
-use super::{data_folder, shutdown};
+use super::{cluster_webhooks, data_folder, shutdown};
 use crate::arguments::ServeArguments;
 use crate::config;
 use crate::config::server::{ServerConfig, Surroundings};
 use crate::exit::Exit;
 use crate::terminal;
+
+/// How long webhooks and the work on clusters may take to end.
+const TASKS_TIME: Duration = Duration::from_secs(25);
 
 /// Runs until SIGTERM or Ctrl-C.
 pub(super) fn run(arguments: ServeArguments) -> anyhow::Result<Exit> {
@@ -27,6 +32,7 @@ async fn serve(config: &ServerConfig) -> anyhow::Result<Exit> {
     let control_plane = Listener::bind(config.listen, config.tls.as_ref()).await?;
     let engine_api = Listener::bind(config.engine_listen, config.tls.as_ref()).await?;
     let monitoring = running::monitoring(config).await?;
+    let webhooks = cluster_webhooks::bind(config).await?;
 
     let stop = CancellationToken::new();
     let signals = shutdown::on_signal(stop.clone());
@@ -34,6 +40,9 @@ async fn serve(config: &ServerConfig) -> anyhow::Result<Exit> {
     let engine = &running.engine;
     let mut settings = config.control_plane.clone();
     settings.engine_url = format!("{}/v1", engine_api.url());
+    settings.services.engine =
+        Some(cluster_webhooks::engine_access(engine, engine_address(config, &engine_api)).await?);
+    settings.services.webhook.clone_from(&webhooks);
     let (plane, first_user) =
         ControlPlane::open(settings, engine.database().clone(), engine.sealer()).await?;
     terminal::print(&greeting(&Started {
@@ -41,12 +50,17 @@ async fn serve(config: &ServerConfig) -> anyhow::Result<Exit> {
         control_plane: &control_plane,
         engine_api: &engine_api,
         monitoring: monitoring.as_ref(),
+        webhooks: webhooks.as_ref(),
         first_engine_user: &running.first_start,
         first_user: &first_user,
         database: &engine.database_state(),
     }))?;
 
-    let watching = tokio::spawn(Arc::clone(&plane).watch_clusters(stop.clone()));
+    let mut tasks = vec![
+        tokio::spawn(Arc::clone(&plane).watch_clusters(stop.clone())),
+        tokio::spawn(Arc::clone(&plane).run_services(stop.clone().cancelled_owned())),
+    ];
+    tasks.extend(webhooks.map(|webhooks| tokio::spawn(webhooks.shared.run(stop.clone()))));
     let routes = control_plane::http::router(plane, running::readiness(engine.clone()));
     let served = tokio::try_join!(
         control_plane.serve(routes, &stop),
@@ -54,12 +68,33 @@ async fn serve(config: &ServerConfig) -> anyhow::Result<Exit> {
         running::serve_monitoring(monitoring, engine, &stop),
     );
     stop.cancel();
-    watching.await.context("watching clusters ended badly")?;
+    let finished = end_tasks(tasks).await;
     let ended = running.end().await;
     signals.abort();
     served?;
+    finished?;
     ended?;
     Ok(Exit::Clean)
+}
+
+/// Waits, a bounded time, until clusters are no longer asked, reviews are answered, and work is given back.
+async fn end_tasks(tasks: Vec<JoinHandle<()>>) -> anyhow::Result<()> {
+    let ending = async {
+        for task in tasks {
+            task.await.context("a task of the control plane ended badly")?;
+        }
+        Ok(())
+    };
+    tokio::time::timeout(TASKS_TIME, ending).await.unwrap_or_else(|_| {
+        tracing::warn!("the control plane did not end within {} s", TASKS_TIME.as_secs());
+        Ok(())
+    })
+}
+
+/// Where clusters reach the engine: with port 0 nobody knew before which port was free.
+fn engine_address(config: &ServerConfig, engine_api: &Listener) -> String {
+    let address = &config.engine.base_url;
+    if address.ends_with(":0") { engine_api.url() } else { address.clone() }
 }
 
 /// What the greeting tells about.
@@ -68,6 +103,7 @@ struct Started<'a> {
     control_plane: &'a Listener,
     engine_api: &'a Listener,
     monitoring: Option<&'a Listener>,
+    webhooks: Option<&'a WebhookHere>,
     first_engine_user: &'a engine::FirstStart,
     first_user: &'a control_plane::FirstStart,
     database: &'a DatabaseState,
@@ -100,6 +136,9 @@ fn greeting(started: &Started<'_>) -> String {
     );
     if let Some(listener) = started.monitoring {
         text.push_str(&format!("monitoring          {}/metrics\n", listener.url()));
+    }
+    if let Some(webhooks) = started.webhooks {
+        text.push_str(&format!("webhooks            {}/imagecheck/…\n", webhooks.url));
     }
     text.push_str("\nNext:\n");
     if !matches!(database, DatabaseState::Loaded { .. }) {

@@ -1,6 +1,6 @@
 //! Settings of the control plane.
 
-use control_plane::{AddressRule, ControlPlaneSettings, SecretStoreSettings, SigningKey};
+use control_plane::{AddressRule, ControlPlaneSettings, SecretStoreSettings, ServiceSettings, SigningKey};
 
 use super::layers::Values;
 use super::setting::{Kind, Setting};
@@ -42,6 +42,24 @@ pub(super) const ROWS: &[Setting] = &[
         "1m",
         "Pause between two questions to a cluster how it is",
     ),
+    row(
+        "control-plane.namespace",
+        Kind::Text,
+        "pipeline-system",
+        "Namespace of what is installed in clusters; its Pods are never asked about",
+    ),
+    row(
+        "control-plane.webhook-image",
+        Kind::Text,
+        "",
+        "Image of this program for webhooks that run in clusters, REGISTRY/NAME:TAG",
+    ),
+    row(
+        "control-plane.service-attempts",
+        Kind::Count(1, 100),
+        "8",
+        "After so many failures in a row a service of a cluster is in error; the pauses between them double up to a minute",
+    ),
 ];
 
 pub(super) fn settings(
@@ -80,6 +98,29 @@ pub(super) fn settings(
         secrets: SecretStoreSettings::Embedded,
         addresses: if is_private_allowed { AddressRule::PrivateToo } else { AddressRule::PublicOnly },
         cluster_check_every: values.duration("control-plane.cluster-check"),
+        services: ServiceSettings {
+            namespace: namespace(values, problems),
+            image: values.text("control-plane.webhook-image").unwrap_or_default(),
+            attempts: i64::try_from(values.number("control-plane.service-attempts")).unwrap_or(1),
+            ..ServiceSettings::default()
+        },
         clock: now,
     }
+}
+
+fn namespace(values: &Values, problems: &mut Vec<String>) -> String {
+    let name = values.text("control-plane.namespace").unwrap_or_default();
+    let is_inner = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
+    if name.is_empty()
+        || name.len() > 63
+        || name.starts_with('-')
+        || name.ends_with('-')
+        || !name.chars().all(is_inner)
+    {
+        problems.push(format!(
+            "{}: `{name}` is no name of a namespace, as pipeline-system",
+            values.place("control-plane.namespace")
+        ));
+    }
+    name
 }

@@ -10,12 +10,14 @@ use engine::{EngineSettings, Intervals};
 use scanner::{ContentSettings, NamedPattern};
 use storage::{Location, PostgresSettings};
 
+use super::cluster_webhooks::WebhooksConfig;
 use super::flags::SettingFlags;
 use super::layers::{Inputs, Values, load_file};
 use super::setting::Value;
 use super::traces::{self, TracingConfig};
 use super::{
-    DATABASE_FILE, ImageConfig, control_plane, data_dir_default, docker_config_default, now, webhooks,
+    DATABASE_FILE, ImageConfig, cluster_webhooks, control_plane, data_dir_default, docker_config_default,
+    now, webhooks,
 };
 use crate::arguments::LogFormat;
 
@@ -44,6 +46,8 @@ pub(crate) struct ServerConfig {
     /// Where monitoring asks, if it may.
     pub(crate) metrics_listen: Option<SocketAddr>,
     pub(crate) tls: Option<TlsFiles>,
+    /// The webhooks of clusters, if they are here.
+    pub(crate) webhooks: Option<WebhooksConfig>,
     pub(crate) logging: LoggingConfig,
     /// Who is told about spans, if anybody.
     pub(crate) tracing: Option<TracingConfig>,
@@ -103,6 +107,7 @@ impl ServerConfig {
             logging: logging(&values, &mut problems),
             tracing,
             warnings: std::mem::take(&mut values.warnings),
+            webhooks: cluster_webhooks::settings(&values, &mut problems),
             tls,
         };
         config.check_listeners(&values, &mut problems);

@@ -118,6 +118,17 @@ const ROWS: &[Setting] = &[
     )
     .flag(Commands::Workers, "metrics-listen", "LAZARET_METRICS_LISTEN"),
     row(
+        "listeners.webhooks",
+        Kind::Address,
+        "",
+        "Address of the webhooks of clusters in this process, HTTPS with a certificate of their own; without it, webhooks run in \
+         the clusters",
+    )
+    .flag(Commands::Serve, "admission-listen", "LAZARET_CLUSTER_WEBHOOKS_LISTEN"),
+    row("listeners.webhooks-url", Kind::Url, "", "Where the clusters reach that address, https://HOST:PORT")
+        .flag(Commands::Serve, "admission-url", "LAZARET_CLUSTER_WEBHOOKS_URL")
+        .unset("https:// and the address itself"),
+    row(
         "listeners.tls-certificate",
         Kind::Path,
         "",

@@ -3,7 +3,7 @@
 pub(crate) mod arguments;
 mod engine_access;
 mod install;
-mod own_engine;
+pub(super) mod own_engine;
 mod run;
 
 use anyhow::Context as _;

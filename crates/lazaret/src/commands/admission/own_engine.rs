@@ -7,18 +7,22 @@ use async_trait::async_trait;
 use engine::Engine;
 use scanner::ScanErrorKind;
 
-/// Asks an engine that this process holds.
+/// Asks an engine that this process holds, for one of its accounts.
 #[derive(Debug)]
-pub(super) struct OwnEngine(pub(super) Arc<Engine>);
+pub(in crate::commands) struct OwnEngine {
+    pub(in crate::commands) engine: Arc<Engine>,
+    pub(in crate::commands) account: String,
+}
 
 #[async_trait]
 impl VerdictSource for OwnEngine {
     async fn verdict(&self, question: &VerdictQuestion) -> Result<Verdict, VerdictError> {
-        self.0.verdict(&question.reference, question.deadline).await.map_err(to_verdict_error)
+        let Self { engine, account } = self;
+        engine.verdict(account, &question.reference, question.deadline).await.map_err(to_verdict_error)
     }
 
     async fn state(&self) -> Result<SourceState, VerdictError> {
-        let state = self.0.verdict_state().await.map_err(to_verdict_error)?;
+        let state = self.engine.verdict_state(&self.account).await.map_err(to_verdict_error)?;
         Ok(SourceState {
             policy_revision: state.policy_revision,
             database_revision: state.database_revision,

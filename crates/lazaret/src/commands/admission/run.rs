@@ -82,7 +82,7 @@ async fn source(
             .await
             .with_context(|| format!("failed to make the bundle `{policy}` active"))?;
     }
-    let source = Arc::new(OwnEngine(Arc::clone(engine)));
+    let source = Arc::new(OwnEngine { engine: Arc::clone(engine), account: engine::ADMIN.to_owned() });
     Ok((source, Some((running, lock))))
 }
 

@@ -1,0 +1,209 @@
+//! One attempt to bring a service to what is wanted: what it knows, and how its steps are noted.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use admission::InstallError;
+use engine_client::ClientError;
+use jiff::SignedDuration;
+use storage::Lease;
+
+use super::checks::SecretProblem;
+use super::inventory::Inventory;
+use super::store::{ServiceRow, note_step, save_inventory};
+use super::{SECURITY_SCAN, StepState};
+use crate::storage_error::chain;
+use crate::{Cluster, ClusterError, ControlPlane, SecretError, StorageError};
+
+/// How long a lease holds; it is prolonged long before, and again with each note.
+pub(super) const LEASE: SignedDuration = SignedDuration::from_secs(60);
+/// How often a lease is prolonged.
+pub(super) const HEARTBEAT: Duration = Duration::from_secs(15);
+const MESSAGE_CHARS_MAX: usize = 1000;
+
+/// Why a step did not work, by what is to be done.
+#[derive(Debug)]
+pub(crate) enum StepError {
+    /// Again later, without anybody changing anything.
+    Transient(String),
+    /// Somebody has to change something.
+    Final(String),
+    /// Something newer is wanted: begin with that.
+    Superseded,
+    /// Somebody else works on it: stop.
+    LeaseLost,
+}
+
+impl From<StorageError> for StepError {
+    fn from(error: StorageError) -> Self {
+        Self::Transient(chain(&error))
+    }
+}
+
+impl From<SecretError> for StepError {
+    fn from(error: SecretError) -> Self {
+        match error {
+            SecretError::Store(_) | SecretError::Storage(_) => Self::Transient(chain(&error)),
+            other => Self::Final(chain(&other)),
+        }
+    }
+}
+
+impl From<SecretProblem> for StepError {
+    fn from(problem: SecretProblem) -> Self {
+        match problem {
+            SecretProblem::Told(text) => Self::Final(text),
+            SecretProblem::Secrets(error) => error.into(),
+        }
+    }
+}
+
+impl From<ClusterError> for StepError {
+    fn from(error: ClusterError) -> Self {
+        match error {
+            ClusterError::Unreachable { .. } | ClusterError::Secrets(_) | ClusterError::Storage(_) => {
+                Self::Transient(chain(&error))
+            }
+            other => Self::Final(chain(&other)),
+        }
+    }
+}
+
+impl From<InstallError> for StepError {
+    fn from(error: InstallError) -> Self {
+        let text = chain(&error);
+        match error {
+            InstallError::Object { source, .. } => of_kube(&source, text),
+            InstallError::NotEstablished { .. } => Self::Transient(text),
+            InstallError::OtherScope { .. } | InstallError::Yaml(_) => Self::Final(text),
+        }
+    }
+}
+
+/// What a failed call of the engine means; `what` was tried.
+pub(crate) fn of_engine(what: &str) -> impl FnOnce(ClientError) -> StepError {
+    move |error| {
+        let text = format!("{what}: {}", chain(&error));
+        if error.is_retryable() { StepError::Transient(text) } else { StepError::Final(text) }
+    }
+}
+
+/// What a failed call of the API server means; `what` was tried.
+pub(crate) fn of_cluster(what: &str) -> impl FnOnce(kube::Error) -> StepError {
+    move |error| {
+        let text = format!("{what}: {}", chain(&error));
+        of_kube(&error, text)
+    }
+}
+
+fn of_kube(error: &kube::Error, text: String) -> StepError {
+    match error {
+        kube::Error::Api(status) if status.code < 500 && status.code != 429 && status.code != 409 => {
+            StepError::Final(text)
+        }
+        _ => StepError::Transient(text),
+    }
+}
+
+/// One attempt.
+pub(crate) struct Attempt {
+    pub(crate) plane: Arc<ControlPlane>,
+    pub(crate) row: ServiceRow,
+    /// `None`: the cluster was deleted meanwhile.
+    pub(crate) cluster: Option<Cluster>,
+    pub(crate) inventory: Inventory,
+    lease: Lease,
+    step: Option<(i64, &'static str)>,
+    steps_count: i64,
+    /// What people should know about the step at work.
+    pub(crate) notes: Vec<String>,
+}
+
+impl Attempt {
+    pub(crate) async fn new(
+        plane: Arc<ControlPlane>,
+        row: ServiceRow,
+        lease: Lease,
+    ) -> Result<Self, StorageError> {
+        let cluster = plane.find_cluster(row.organization, row.cluster).await?;
+        let inventory = row.inventory.clone();
+        Ok(Self { plane, row, cluster, inventory, lease, step: None, steps_count: 0, notes: Vec::new() })
+    }
+
+    /// The row that is worked for.
+    pub(crate) fn key(&self) -> (i64, &'static str, i64) {
+        (self.row.cluster, SECURITY_SCAN, self.row.version)
+    }
+
+    pub(crate) fn require_cluster(&self) -> Result<&Cluster, StepError> {
+        self.cluster.as_ref().ok_or_else(|| StepError::Final("the cluster was deleted".to_owned()))
+    }
+
+    /// Notes that a step begins.
+    pub(crate) async fn begin(&mut self, name: &'static str) -> Result<(), StepError> {
+        self.steps_count += 1;
+        self.step = Some((self.steps_count, name));
+        self.notes.clear();
+        tracing::debug!(cluster.id = self.row.cluster, service.step = name, "step begins");
+        self.note(StepState::Running, "").await
+    }
+
+    /// Notes how the step ended, and hands its result on.
+    pub(crate) async fn end<T>(&mut self, result: Result<T, StepError>) -> Result<T, StepError> {
+        match &result {
+            Ok(_) => {
+                let message = self.notes.join("; ");
+                self.note(StepState::Done, &message).await?;
+            }
+            Err(StepError::Transient(text) | StepError::Final(text)) => {
+                let text = text.clone();
+                self.note(StepState::Failed, &text).await?;
+            }
+            Err(StepError::Superseded | StepError::LeaseLost) => {}
+        }
+        result
+    }
+
+    async fn note(&mut self, state: StepState, message: &str) -> Result<(), StepError> {
+        let Some(step) = self.step else { return Ok(()) };
+        let message: String = message.chars().take(MESSAGE_CHARS_MAX).collect();
+        let now = self.plane.now();
+        let mut tx = self.plane.storage.begin().await.map_err(StorageError::at("begin"))?;
+        self.hold(&mut tx).await?;
+        let (cluster, name, _) = self.key();
+        note_step(&mut tx, (cluster, name), step, (state, &message), now).await?;
+        tx.commit().await.map_err(StorageError::at("commit"))?;
+        Ok(())
+    }
+
+    /// Stores the inventory: call it before what is in it is done, and after what is no longer in it is undone.
+    pub(crate) async fn save(&mut self) -> Result<(), StepError> {
+        let mut tx = self.plane.storage.begin().await.map_err(StorageError::at("begin"))?;
+        self.hold(&mut tx).await?;
+        if !save_inventory(&mut tx, self.key(), &self.inventory).await? {
+            return Err(StepError::Superseded);
+        }
+        tx.commit().await.map_err(StorageError::at("commit"))?;
+        Ok(())
+    }
+
+    /// In this transaction the work is still ours, and still wanted.
+    async fn hold(&self, tx: &mut storage::WriteTransaction) -> Result<(), StepError> {
+        let until = self.plane.now() + LEASE;
+        let is_ours = storage::heartbeat(tx, self.lease, until)
+            .await
+            .map_err(StorageError::at("prolong the work on a service"))?;
+        if !is_ours {
+            return Err(StepError::LeaseLost);
+        }
+        let (cluster, name, version) = self.key();
+        let newest: Option<i64> =
+            storage::query("SELECT version FROM plane_services WHERE cluster_id = $1 AND name = $2")
+                .bind(cluster)
+                .bind(name)
+                .fetch_optional_value(tx)
+                .await
+                .map_err(StorageError::at("read the version of a service"))?;
+        if newest == Some(version) { Ok(()) } else { Err(StepError::Superseded) }
+    }
+}

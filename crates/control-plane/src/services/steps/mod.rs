@@ -1,0 +1,9 @@
+//! What the steps do. Each may be cut off anywhere and be done again.
+
+mod engine;
+mod namespaces;
+mod policies;
+mod registries;
+mod resources;
+mod server;
+mod webhook;
