@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::bench::Subject;
+
 /// Tasks of this repository. To check everything, as continuous integration does: `cargo xtask test`.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
@@ -57,8 +59,12 @@ pub(crate) enum Task {
     /// Measure speed and memory against baselines in the same run
     ///
     /// Prints ratios: a scan against inflating and hashing the same layers, admission reviews against a bare TLS echo of
-    /// the same bytes.
-    Bench,
+    /// the same bytes; with `engine` the targets of the server, against a bare HTTP server that answers the same bytes.
+    /// Slow figures are no failure, wrong answers are.
+    Bench {
+        /// Only this; without it `scan`, `admission` and `cluster`
+        subject: Option<Subject>,
+    },
     /// Run a real API server and a real registry with two real images, until Ctrl-C
     ///
     /// For trying things by hand and for following the pages in `docs/`. Prints what to type in other terminals.

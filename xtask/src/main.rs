@@ -21,7 +21,7 @@ fn main() -> ExitCode {
         Task::Setup => setup::setup().map(|()| true),
         Task::Test => test::test(),
         Task::Tidy => tidy::tidy(),
-        Task::Bench => bench::bench().map(|()| true),
+        Task::Bench { subject } => bench::bench(subject).map(|()| true),
         Task::Playground => playground::playground().map(|()| true),
         Task::CheckVersions { scheme, file } => check_versions::check_versions(&scheme, &file),
     };

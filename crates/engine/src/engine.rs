@@ -13,6 +13,7 @@ use crate::accounts::{self, ADMIN, Authenticator, User};
 use crate::evaluation::EvaluationCaches;
 use crate::policies::install_first_policies;
 use crate::registries::AmazonLogins;
+use crate::remembered::Remembered;
 use crate::vulnerability_database::{DatabaseHolder, Snapshot};
 use crate::{
     AuthenticateError, BootstrapError, DatabaseState, EngineSettings, FirstStart, HashPasswordError,
@@ -27,6 +28,14 @@ pub(crate) const KEY_FILE: &str = "sealing.keys";
 const EXCEPTION_LISTS_MAX: u64 = 64;
 /// Compiled bundles that are kept.
 const BUNDLES_MAX: u64 = 64;
+
+/// Users that are kept.
+const USERS_MAX: u64 = 1000;
+/// Longer names have no user.
+const USERNAME_BYTES_MAX: usize = 1024;
+/// Tables that change without a new mark of the state of the database: nothing of them is kept by a mark, and no foreign
+/// key leads from them to others.
+const QUIET_TABLES: [&str; 5] = ["jobs", "evaluations", "events", "notifications", "notification_deliveries"];
 
 /// An open engine.
 pub struct Engine {
@@ -48,6 +57,8 @@ pub struct Engine {
     /// Held while a feed is read: one in memory is large.
     pub(crate) feed_reading: tokio::sync::Mutex<()>,
     authenticator: Authenticator,
+    /// Users with the hashes of their passwords, by name; of unknown names, that they are unknown.
+    users: Remembered<String, Option<(User, String)>>,
     started_at: Timestamp,
 }
 
@@ -137,6 +148,7 @@ impl Engine {
             settings.storage.clone().unwrap_or_else(|| Location::File(settings.data_dir.join(STORAGE_FILE)));
         let storage = Database::open(&location).await.map_err(EngineError::Open)?;
         storage.migrate(migrations()).await.map_err(EngineError::Migrate)?;
+        storage.keep_quiet(&QUIET_TABLES);
         let (generated_password, is_new) =
             accounts::bootstrap(&storage, settings.admin_password.as_deref(), now)
                 .await
@@ -159,6 +171,7 @@ impl Engine {
             sealer,
             amazon_logins: AmazonLogins::default(),
             authenticator: Authenticator::new().map_err(EngineError::Passwords)?,
+            users: Remembered::new(USERS_MAX, |_, _| 1),
             bundles: moka::sync::Cache::new(BUNDLES_MAX),
             caches: EvaluationCaches::new(),
             exceptions: moka::sync::Cache::new(EXCEPTION_LISTS_MAX),
@@ -237,7 +250,20 @@ impl Engine {
 
     /// The user of this name, if the password is his.
     pub async fn authenticate(&self, username: &str, password: &str) -> Result<User, AuthenticateError> {
-        self.authenticator.authenticate(&self.storage, username, password).await
+        let found = self.known_user(username).await.map_err(AuthenticateError::Storage)?;
+        self.authenticator.authenticate(found, username, password).await
+    }
+
+    /// The user of this name and the hash of his password, as they are now; from memory if nothing has changed since.
+    pub(crate) async fn known_user(&self, username: &str) -> Result<Option<(User, String)>, StorageError> {
+        // No database keeps the character U+0000 in a text; and nobody has a name so long that it should be kept here.
+        if username.len() > USERNAME_BYTES_MAX || username.contains('\0') {
+            return Ok(None);
+        }
+        let mark =
+            self.storage.mark().await.map_err(StorageError::at("look whether anything has changed"))?;
+        let read = accounts::find_user(&self.storage, username);
+        self.users.or_read(mark.as_ref(), &username.to_owned(), read).await
     }
 }
 

@@ -73,6 +73,25 @@ pub(crate) struct AccountExceptions {
     pub(crate) revision: String,
 }
 
+/// The exceptions of an account as the tables have them.
+#[derive(Debug, Clone)]
+pub(crate) struct StoredExceptions {
+    exceptions: Arc<[PolicyException]>,
+    /// Empty: there never were any.
+    revision: String,
+}
+
+impl StoredExceptions {
+    /// What holds at this moment.
+    pub(crate) fn at(self, now: Timestamp) -> AccountExceptions {
+        let Self { exceptions, revision } = self;
+        let live = exceptions.iter().filter(|exception| exception.is_live(now)).count();
+        // Time only ends exceptions, so their number tells which of one revision are left.
+        let revision = if live == 0 { String::new() } else { format!("{revision}.{live}") };
+        AccountExceptions { exceptions, revision }
+    }
+}
+
 const COLUMNS: &str = "account, id, vulnerability, package, scope_type, scope_value, owner, reason, expires_us, vex_url, \
      created_by, created_us, updated_by, updated_us";
 
@@ -191,6 +210,11 @@ impl Engine {
         account: &str,
         now: Timestamp,
     ) -> Result<AccountExceptions, StorageError> {
+        Ok(self.stored_exceptions(account).await?.at(now))
+    }
+
+    /// The same before the clock is asked.
+    pub(crate) async fn stored_exceptions(&self, account: &str) -> Result<StoredExceptions, StorageError> {
         let stored: Option<String> =
             storage::query("SELECT revision FROM exception_revisions WHERE account = $1")
                 .bind(account)
@@ -198,7 +222,7 @@ impl Engine {
                 .await
                 .map_err(StorageError::at("read the revision of the exceptions"))?;
         let Some(stored) = stored else {
-            return Ok(AccountExceptions { exceptions: Arc::new([]), revision: String::new() });
+            return Ok(StoredExceptions { exceptions: Arc::new([]), revision: String::new() });
         };
         let exceptions = match self.exceptions.get(&stored) {
             Some(exceptions) => exceptions,
@@ -210,10 +234,7 @@ impl Engine {
                 exceptions
             }
         };
-        let live = exceptions.iter().filter(|exception| exception.is_live(now)).count();
-        // Time only ends exceptions, so their number tells which of one revision are left.
-        let revision = if live == 0 { String::new() } else { format!("{stored}.{live}") };
-        Ok(AccountExceptions { exceptions, revision })
+        Ok(StoredExceptions { exceptions, revision: stored })
     }
 
     /// Gives the account a new revision and records what happened.

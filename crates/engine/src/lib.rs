@@ -26,6 +26,7 @@ pub mod metrics;
 mod notifications;
 mod policies;
 mod registries;
+mod remembered;
 mod reports;
 mod settings;
 mod storage_error;

@@ -128,6 +128,11 @@ impl Bundle {
         self.compiled.needs_contents()
     }
 
+    /// How many items of its whitelists have ended by this time: only forward, so that equal counts judge alike.
+    pub fn count_ended_items(&self, now: jiff::Timestamp) -> usize {
+        self.compiled.whitelists.iter().map(|whitelist| whitelist.count_ended(now)).sum()
+    }
+
     /// The files whose content rules ask about (`retrieved_files`), sorted: whoever looks into the image must keep them.
     pub fn wanted_files(&self) -> impl Iterator<Item = &str> {
         self.compiled.wanted_files().into_iter()

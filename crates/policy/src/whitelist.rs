@@ -37,6 +37,11 @@ struct Item {
 }
 
 impl Whitelist {
+    /// How many items have ended by this time.
+    pub(crate) fn count_ended(&self, now: Timestamp) -> usize {
+        self.items.iter().filter(|item| item.expires_on.is_some_and(|end| end <= now)).count()
+    }
+
     pub(crate) fn new(position: usize, raw: &RawWhitelist, regexes: &mut RegexCompiler) -> Self {
         let mut whitelist = Self {
             id: raw.id.clone(),

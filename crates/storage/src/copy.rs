@@ -53,7 +53,7 @@ impl Copy {
                 Inner::Postgres(postgres(&settings.url, begin).await.map_err(failed)?)
             }
         };
-        let mut copy = Self(WriteTransaction(transaction));
+        let mut copy = Self(WriteTransaction::new(transaction, None));
         // The moment is that of the first read.
         copy.tables().await.map_err(failed)?;
         Ok(copy)
@@ -77,7 +77,7 @@ impl Copy {
                 Inner::Postgres(postgres(&settings.url, "BEGIN").await.map_err(failed)?)
             }
         };
-        Ok(Self(WriteTransaction(transaction)))
+        Ok(Self(WriteTransaction::new(transaction, None)))
     }
 
     /// Makes everything that was written so.
@@ -86,7 +86,7 @@ impl Copy {
     }
 
     fn is_sqlite(&self) -> bool {
-        matches!(self.0.0, Inner::Sqlite(_))
+        matches!(self.0.inner, Inner::Sqlite(_))
     }
 
     /// Whose tables there are, and up to which migration, by owner.
@@ -141,7 +141,7 @@ impl Copy {
             take(table.columns.iter().map(|column| named.remove(column)).collect())
         };
         // One after the other: a table may be larger than the memory.
-        match self.0.target() {
+        match self.0.target("") {
             Target::SqliteConnection(connection) => {
                 let mut rows = sqlx::query::<sqlx::Sqlite>(sql).fetch(connection);
                 while let Some(row) = rows.try_next().await? {
@@ -184,7 +184,7 @@ impl Copy {
     pub async fn migrate(&mut self, migrations: Migrations, to: Option<i64>) -> Result<(), MigrateError> {
         let Migrations { owner, mut sqlite, mut postgres } = migrations;
         let table = format!("_{owner}_migrations");
-        let ran = match self.0.target() {
+        let ran = match self.0.target("") {
             Target::SqliteConnection(connection) => {
                 sqlite.dangerous_set_table_name(table);
                 run(&mut sqlite, connection, to).await

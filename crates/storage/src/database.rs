@@ -1,5 +1,7 @@
 //! An open database: a SQLite file of one process, or a PostgreSQL server that several share.
 
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::Connection as _;
@@ -9,6 +11,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 
+use crate::mark::{Changes, Commits, Mark, MarkKind};
 use crate::query::Target;
 use crate::transaction::Inner;
 use crate::{Location, WriteTransaction};
@@ -33,7 +36,7 @@ pub struct Database {
 
 #[derive(Debug, Clone)]
 enum Backend {
-    Sqlite { readers: SqlitePool, writer: SqlitePool },
+    Sqlite { readers: SqlitePool, writer: SqlitePool, commits: Arc<Commits> },
     Postgres { pool: PgPool },
 }
 
@@ -125,7 +128,7 @@ impl Database {
                     .synchronous(SqliteSynchronous::Full)
                     .busy_timeout(BUSY_TIMEOUT)
                     .foreign_keys(true);
-                open_sqlite(options).await
+                open_sqlite(path, options).await
             }
             Location::Postgres(settings) => open_postgres(&settings.url, settings.connections_max).await,
         };
@@ -178,23 +181,48 @@ impl Database {
     /// Begins to write. Waits for the writer before, at most fifteen seconds.
     pub async fn begin(&self) -> Result<WriteTransaction, sqlx::Error> {
         match &self.backend {
-            Backend::Sqlite { writer, .. } => {
+            Backend::Sqlite { writer, commits, .. } => {
                 // `IMMEDIATE` takes the lock at the start: a transaction that reads first could otherwise fail at its
                 // first write.
-                writer.begin_with("BEGIN IMMEDIATE").await.map(|tx| WriteTransaction(Inner::Sqlite(tx)))
+                let transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
+                commits.settle();
+                let changes = Changes::new(Arc::clone(commits));
+                Ok(WriteTransaction::new(Inner::Sqlite(transaction), Some(changes)))
             }
             Backend::Postgres { pool } => {
                 let mut transaction = pool.begin().await?;
                 sqlx::query(WRITE_LOCK).execute(&mut *transaction).await?;
-                Ok(WriteTransaction(Inner::Postgres(transaction)))
+                Ok(WriteTransaction::new(Inner::Postgres(transaction), None))
             }
+        }
+    }
+
+    /// A mark of what is committed now; `None` while that cannot be told.
+    ///
+    /// What is read after taking it may be kept with it, and used as long as a later mark is equal. A program that changes a
+    /// SQLite file behind our back is not noticed: keep nothing for long.
+    pub async fn mark(&self) -> Result<Option<Mark>, sqlx::Error> {
+        match &self.backend {
+            Backend::Sqlite { commits, .. } => Ok(commits.mark()),
+            Backend::Postgres { .. } => {
+                let done: String =
+                    crate::query("SELECT CAST(pg_current_snapshot() AS TEXT)").fetch_value(self).await?;
+                Ok(Some(Mark(MarkKind::Server(done))))
+            }
+        }
+    }
+
+    /// Names tables whose changes make no new mark where that can be told apart: nothing of them is kept by a mark.
+    pub fn keep_quiet(&self, tables: &[&'static str]) {
+        if let Backend::Sqlite { commits, .. } = &self.backend {
+            commits.set_quiet(tables);
         }
     }
 
     /// Closes all connections after their current statement.
     pub async fn close(&self) {
         match &self.backend {
-            Backend::Sqlite { readers, writer } => {
+            Backend::Sqlite { readers, writer, .. } => {
                 readers.close().await;
                 writer.close().await;
             }
@@ -203,7 +231,7 @@ impl Database {
     }
 }
 
-async fn open_sqlite(options: SqliteConnectOptions) -> Result<Backend, sqlx::Error> {
+async fn open_sqlite(path: &Path, options: SqliteConnectOptions) -> Result<Backend, sqlx::Error> {
     let writer = SqlitePoolOptions::new()
         .max_connections(1)
         .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -220,10 +248,12 @@ async fn open_sqlite(options: SqliteConnectOptions) -> Result<Backend, sqlx::Err
         .await?;
     let readers = SqlitePoolOptions::new()
         .max_connections(READERS_MAX)
+        // A connection to a file does not go stale: asking it whether it lives costs as much as a small read.
+        .test_before_acquire(false)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .connect_with(options)
         .await?;
-    Ok(Backend::Sqlite { readers, writer })
+    Ok(Backend::Sqlite { readers, writer, commits: Commits::of(path) })
 }
 
 async fn open_postgres(url: &str, connections_max: u32) -> Result<Backend, sqlx::Error> {

@@ -6,6 +6,7 @@
 mod copy;
 mod database;
 mod location;
+mod mark;
 mod query;
 mod queue;
 mod row;
@@ -16,6 +17,7 @@ mod transaction;
 pub use copy::{Copy, TableForm, Values};
 pub use database::{Database, MigrateError, Migrations, OpenError, queue_migrations};
 pub use location::{Location, PostgresSettings};
+pub use mark::Mark;
 pub use query::{Executor, Query, Value, query, query_built};
 pub use queue::{
     Backoff, EnqueueOutcome, Job, JobCounts, Lease, LeaseScope, NewJob, QueueError, ReleasedJob, claim,

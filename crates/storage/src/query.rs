@@ -88,7 +88,7 @@ impl From<&Option<String>> for Value {
 /// What a statement runs on: a [`Database`] for reading, a [`WriteTransaction`] for writing and for reading in it.
 pub trait Executor<'c>: sealed::Sealed {
     #[doc(hidden)]
-    fn target(self) -> Target<'c>;
+    fn target(self, sql: &str) -> Target<'c>;
 }
 
 mod sealed {
@@ -107,14 +107,14 @@ pub enum Target<'c> {
 }
 
 impl<'c> Executor<'c> for &'c Database {
-    fn target(self) -> Target<'c> {
+    fn target(self, _sql: &str) -> Target<'c> {
         self.reading_target()
     }
 }
 
 impl<'c> Executor<'c> for &'c mut WriteTransaction {
-    fn target(self) -> Target<'c> {
-        self.target()
+    fn target(self, sql: &str) -> Target<'c> {
+        self.target(sql)
     }
 }
 
@@ -130,7 +130,7 @@ impl Query {
 
     /// Runs the statement. Returns how many rows it changed.
     pub async fn execute<'c>(self, on: impl Executor<'c>) -> Result<u64, sqlx::Error> {
-        Ok(match on.target() {
+        Ok(match on.target(&self.sql) {
             Target::SqlitePool(pool) => self.sqlite().execute(pool).await?.rows_affected(),
             Target::SqliteConnection(connection) => self.sqlite().execute(connection).await?.rows_affected(),
             Target::PostgresPool(pool) => self.postgres().execute(pool).await?.rows_affected(),
@@ -144,7 +144,7 @@ impl Query {
     pub async fn fetch_all<'c>(self, on: impl Executor<'c>) -> Result<Vec<Row>, sqlx::Error> {
         let sqlite = |rows: Vec<SqliteRow>| rows.into_iter().map(Row::from).collect();
         let postgres = |rows: Vec<PgRow>| rows.into_iter().map(Row::from).collect();
-        match on.target() {
+        match on.target(&self.sql) {
             Target::SqlitePool(pool) => self.sqlite().fetch_all(pool).await.map(sqlite),
             Target::SqliteConnection(connection) => self.sqlite().fetch_all(connection).await.map(sqlite),
             Target::PostgresPool(pool) => self.postgres().fetch_all(pool).await.map(postgres),
@@ -156,7 +156,7 @@ impl Query {
 
     /// The first row, if there is one.
     pub async fn fetch_optional<'c>(self, on: impl Executor<'c>) -> Result<Option<Row>, sqlx::Error> {
-        Ok(match on.target() {
+        Ok(match on.target(&self.sql) {
             Target::SqlitePool(pool) => self.sqlite().fetch_optional(pool).await?.map(Row::from),
             Target::SqliteConnection(connection) => {
                 self.sqlite().fetch_optional(connection).await?.map(Row::from)

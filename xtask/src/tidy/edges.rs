@@ -66,7 +66,7 @@ const TABLE: &[Row] = &[
         ],
     ),
     row("testkit", &["model"]),
-    row("xtask", &["testkit", "package-versions"]),
+    row("xtask", &["testkit", "package-versions", "storage"]),
 ];
 
 /// Tests from end to end are there to use everything, and nothing uses them.

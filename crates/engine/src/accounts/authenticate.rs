@@ -8,11 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
-use storage::Database;
 use tokio::sync::Semaphore;
 
 use super::password::{PASSWORD_BYTES_MAX, generate_password, hash_password, verify_password};
-use super::{HashPasswordError, User, find_user};
+use super::{HashPasswordError, User};
 use crate::StorageError;
 
 const REMEMBERED_FOR: Duration = Duration::from_secs(60);
@@ -61,18 +60,16 @@ impl Authenticator {
         })
     }
 
-    /// The user of this name, if the password is his.
+    /// The user that was found under this name, with the hash of his password, if the password is his.
     pub(crate) async fn authenticate(
         &self,
-        database: &Database,
+        found: Option<(User, String)>,
         username: &str,
         password: &str,
     ) -> Result<User, AuthenticateError> {
-        // No database keeps the character U+0000 in a text.
-        if password.len() > PASSWORD_BYTES_MAX || username.contains('\0') {
+        if password.len() > PASSWORD_BYTES_MAX {
             return Err(AuthenticateError::Wrong);
         }
-        let found = find_user(database, username).await.map_err(AuthenticateError::Storage)?;
         let found = found.filter(|(_, hash)| !hash.is_empty());
         let hash = found.as_ref().map_or(&self.decoy, |(_, hash)| hash).clone();
         let mark = self.mark(username, password, &hash);

@@ -150,7 +150,7 @@ pub(crate) async fn find_account<'c>(
 }
 
 /// The user of this name, and his password's hash; empty if he has no password.
-async fn find_user<'c>(
+pub(crate) async fn find_user<'c>(
     on: impl Executor<'c>,
     username: &str,
 ) -> Result<Option<(User, String)>, StorageError> {

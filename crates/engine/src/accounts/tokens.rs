@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
-use super::{AuthenticateError, User, find_user};
+use super::{AuthenticateError, User};
 use crate::Engine;
 
 /// How long a token is good, in seconds.
@@ -33,7 +33,7 @@ struct Claims {
 impl Engine {
     /// A token for somebody who has proved who he is by his password.
     pub async fn issue_token(&self, user: &User) -> Result<String, AuthenticateError> {
-        let found = find_user(&self.storage, &user.username).await.map_err(AuthenticateError::Storage)?;
+        let found = self.known_user(&user.username).await.map_err(AuthenticateError::Storage)?;
         let (user, hash) = found.filter(|(_, hash)| !hash.is_empty()).ok_or(AuthenticateError::Wrong)?;
         let now = self.now().as_second();
         let claims = Claims {
@@ -59,7 +59,7 @@ impl Engine {
         if claims.iss != ISSUER || claims.exp <= now || claims.iat > now + LIFETIME_S {
             return Err(AuthenticateError::Wrong);
         }
-        let found = find_user(&self.storage, &claims.sub).await.map_err(AuthenticateError::Storage)?;
+        let found = self.known_user(&claims.sub).await.map_err(AuthenticateError::Storage)?;
         match found {
             Some((user, hash)) if !hash.is_empty() && mark(&hash) == claims.pwd => Ok(user),
             _ => Err(AuthenticateError::Wrong),

@@ -33,6 +33,16 @@ pub(super) fn json_response(status: StatusCode, content_type: &'static str, mut 
     (status, [(header::CONTENT_TYPE, HeaderValue::from_static(content_type))], text).into_response()
 }
 
+/// Status 200 with a value in which a text, already written in the same way, takes a place.
+pub(super) fn json_response_with(mut value: Value, place: &str, text: &str) -> Response {
+    value.sort_all_objects();
+    let frame = format!("{value:#}\n");
+    let (before, after) = frame.split_once(place).unwrap_or((&frame, ""));
+    let body = [before, text, after].concat();
+    (StatusCode::OK, [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body)
+        .into_response()
+}
+
 /// A time on the wire: UTC, to the second.
 pub(super) fn time(timestamp: Timestamp) -> String {
     timestamp.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()

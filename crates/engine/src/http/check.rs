@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use model::{Action, DecisionRow, EvaluationProblem};
+use model::{Action, Decision, DecisionRow, EvaluationProblem};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::answer::{Answer, ApiError, ok, time};
+use super::answer::{Answer, ApiError, json_response_with, ok, time};
 use super::call::Call;
 use super::images::{digest_filter, image_id_filter};
 use crate::{Engine, Evaluation, EvaluationQuestion, ImageFilter};
+
+const DETAILS_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 #[derive(Serialize)]
 struct CheckWire {
@@ -58,15 +60,26 @@ async fn answer(engine: &Engine, call: &Call, filter: Result<ImageFilter, ApiErr
         status: status(evaluation.decision.is_pass()),
         // The rows may come from a minute ago; that they still hold was found out now.
         last_evaluation: time(evaluation.asked_at),
-        detail: if with_detail { detail(&evaluation) } else { json!({}) },
+        // The long one is put in as text.
+        detail: if with_detail { Value::Null } else { json!({}) },
     };
     let mut checks = vec![newest];
     if with_history {
         checks.extend(history(engine, &question.account, &evaluation).await?);
     }
     let digest = evaluation.image.digest.to_string();
-    ok(&json!([{digest: {evaluation.key: checks}}]))
+    let frame = json!([{digest: {evaluation.key.as_str(): checks}}]);
+    if !with_detail {
+        return ok(&frame);
+    }
+    let detail = engine.caches.details.text_of(&evaluation);
+    Ok(json_response_with(frame, DETAIL_PLACE, &detail))
 }
+
+/// How the place of the long answer looks in the frame; no text in JSON has a quote that is not escaped.
+const DETAIL_PLACE: &str = "\"detail\": null";
+/// How deep it is in the frame.
+const DETAIL_INDENT: &str = "\n          ";
 
 /// The earlier verdicts; the one just computed leads the list already.
 async fn history(
@@ -92,9 +105,50 @@ fn status(is_pass: bool) -> &'static str {
     if is_pass { "pass" } else { "fail" }
 }
 
-/// The long answer, with the bundle in it twice, as clients know it.
-fn detail(evaluation: &Evaluation) -> Value {
-    json!({"policy": evaluation.policy.document, "result": evaluation_result(evaluation)})
+/// The long answers that were written lately: they are large, and most are asked for again before anything changes.
+pub(crate) struct Details {
+    texts: moka::sync::Cache<DetailKey, WrittenDetail>,
+}
+
+/// Account, image and name.
+type DetailKey = (String, String, String);
+
+#[derive(Clone)]
+struct WrittenDetail {
+    /// What it was written from.
+    decision: Arc<Decision>,
+    policy_revision: String,
+    text: Arc<str>,
+}
+
+impl Details {
+    pub(crate) fn new() -> Self {
+        let weigh =
+            |_: &DetailKey, written: &WrittenDetail| u32::try_from(written.text.len()).unwrap_or(u32::MAX);
+        Self { texts: moka::sync::Cache::builder().max_capacity(DETAILS_BYTES_MAX).weigher(weigh).build() }
+    }
+
+    /// The member `detail` of an answer. Written again unless decision and bundle are the ones it was written from.
+    fn text_of(&self, evaluation: &Evaluation) -> Arc<str> {
+        let Evaluation { image, key, policy, decision, .. } = evaluation;
+        let place = (image.account.clone(), image.digest.to_string(), key.clone());
+        if let Some(written) = self.texts.get(&place)
+            && Arc::ptr_eq(&written.decision, decision)
+            && written.policy_revision == policy.revision
+        {
+            return written.text;
+        }
+        let mut detail = json!({"policy": policy.document, "result": evaluation_result(evaluation)});
+        detail.sort_all_objects();
+        let text: Arc<str> = format!("\"detail\": {detail:#}").replace('\n', DETAIL_INDENT).into();
+        let written = WrittenDetail {
+            decision: decision.clone(),
+            policy_revision: policy.revision.clone(),
+            text: text.clone(),
+        };
+        self.texts.insert(place, written);
+        text
+    }
 }
 
 /// A verdict with everything about it, as clients and webhooks know it.

@@ -41,7 +41,7 @@ mod transport;
 mod user;
 mod vulnerabilities;
 
-pub(crate) use check::evaluation_result;
+pub(crate) use check::{Details, evaluation_result};
 pub(crate) use vulnerabilities::package_type;
 
 use std::sync::Arc;

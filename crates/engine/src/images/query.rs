@@ -9,7 +9,7 @@ use super::{AnalysisStatus, AnalysisSummary, ImageRecord, ImageStatus, PullStrin
 use crate::{Engine, StorageError};
 
 /// Which images.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ImageFilter {
     /// Those of the account that a list asks for.
     All(ImageList),
@@ -28,7 +28,7 @@ pub enum ImageFilter {
 }
 
 /// Which part of an account's images a list shows.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct ImageList {
     /// Only these; `None` is all.
     pub image_status: Option<ImageStatus>,
@@ -53,11 +53,14 @@ impl ImageFilter {
     }
 }
 
-const SELECT: &str = "SELECT i.account, i.digest, i.parent_digest, i.image_id, i.analysis_status, i.image_status, i.analysis_error, \
-    i.annotations, i.dockerfile, i.created_us, i.updated_us, i.analyzed_us, a.architecture, a.distro, \
+const COLUMNS: &str = "SELECT i.account, i.digest, i.parent_digest, i.image_id, i.analysis_status, i.image_status, \
+    i.analysis_error, i.annotations, i.dockerfile, i.created_us, i.updated_us, i.analyzed_us, a.architecture, a.distro, \
     a.distro_version, a.dockerfile_mode, a.guessed_dockerfile, coalesce(a.unpacked_bytes, a.size_bytes) AS size_bytes, \
-    a.layer_count \
-    FROM images i LEFT JOIN analyses a ON a.digest = i.digest AND (a.imported_by IS NULL OR a.imported_by = i.account)";
+    a.layer_count";
+const ANALYSIS: &str =
+    "LEFT JOIN analyses a ON a.digest = i.digest AND (a.imported_by IS NULL OR a.imported_by = i.account)";
+/// The `+` keeps SQLite from walking through all images in this order to find the few that are wanted.
+const NEWEST_FIRST: &str = "ORDER BY +i.created_us DESC";
 const TAG_JOIN: &str = "JOIN image_tags t ON t.account = i.account AND t.digest = i.digest \
     AND t.registry = $2 AND t.repository = $3";
 
@@ -80,25 +83,33 @@ impl Engine {
     async fn select_images(&self, account: &str, filter: &ImageFilter) -> Result<Vec<Row>, sqlx::Error> {
         let (sql, values) = match filter {
             ImageFilter::All(list) => return self.select_list(account, list).await,
-            ImageFilter::Digest(digest) => (
-                format!(
-                    "{SELECT} WHERE i.account = $1 AND (i.digest = $2 OR i.parent_digest = $2) \
-                     ORDER BY i.digest = $2 DESC, i.created_us DESC LIMIT 1"
-                ),
-                vec![digest.to_string()],
-            ),
+            ImageFilter::Digest(digest) => {
+                let own = storage::query_built(format!(
+                    "{COLUMNS} FROM images i {ANALYSIS} WHERE i.account = $1 AND i.digest = $2"
+                ));
+                let own = own.bind(account).bind(digest.to_string()).fetch_all(&self.storage).await?;
+                if !own.is_empty() {
+                    return Ok(own);
+                }
+                (
+                    format!(
+                        "{COLUMNS} FROM images i {ANALYSIS} WHERE i.account = $1 AND i.parent_digest = $2 {NEWEST_FIRST} LIMIT 1"
+                    ),
+                    vec![digest.to_string()],
+                )
+            }
             ImageFilter::Several(digests) if digests.is_empty() => return Ok(Vec::new()),
             ImageFilter::Several(digests) => {
                 let places: Vec<String> = (2..digests.len() + 2).map(|place| format!("${place}")).collect();
                 let sql = format!(
-                    "{SELECT} WHERE i.account = $1 AND i.digest IN ({}) ORDER BY i.created_us DESC",
+                    "{COLUMNS} FROM images i {ANALYSIS} WHERE i.account = $1 AND i.digest IN ({}) {NEWEST_FIRST}",
                     places.join(", ")
                 );
                 (sql, digests.iter().map(Digest::to_string).collect())
             }
             ImageFilter::ImageId(id) => (
                 format!(
-                    "{SELECT} WHERE i.account = $1 AND i.image_id = $2 ORDER BY i.created_us DESC LIMIT 1"
+                    "{COLUMNS} FROM images i {ANALYSIS} WHERE i.account = $1 AND i.image_id = $2 {NEWEST_FIRST} LIMIT 1"
                 ),
                 vec![id.to_string()],
             ),
@@ -107,7 +118,7 @@ impl Engine {
                 let tag = reference.tag().unwrap_or_default().to_owned();
                 (
                     format!(
-                        "{SELECT} {TAG_JOIN} AND t.tag = $4 WHERE i.account = $1 AND i.image_status = 'active' \
+                        "{COLUMNS} FROM images i {ANALYSIS} {TAG_JOIN} AND t.tag = $4 WHERE i.account = $1 AND i.image_status = 'active' \
                          ORDER BY t.detected_us DESC, i.digest {limit}"
                     ),
                     vec![reference.registry().to_owned(), reference.repository().to_owned(), tag],
@@ -117,7 +128,7 @@ impl Engine {
                 let digest = reference.digest().map(ToString::to_string).unwrap_or_default();
                 (
                     format!(
-                        "{SELECT} {TAG_JOIN} WHERE i.account = $1 AND i.image_status = 'active' AND i.digest = $4 LIMIT 1"
+                        "{COLUMNS} FROM images i {ANALYSIS} {TAG_JOIN} WHERE i.account = $1 AND i.image_status = 'active' AND i.digest = $4 LIMIT 1"
                     ),
                     vec![reference.registry().to_owned(), reference.repository().to_owned(), digest],
                 )
@@ -133,8 +144,10 @@ impl Engine {
     async fn select_list(&self, account: &str, list: &ImageList) -> Result<Vec<Row>, sqlx::Error> {
         let ImageList { image_status, analysis_status, limit, offset } = *list;
         storage::query_built(format!(
-            "{SELECT} WHERE i.account = $1 AND ($2 = '' OR i.image_status = $2) \
-             AND ($3 = '' OR i.analysis_status = $3) ORDER BY i.created_us DESC, i.digest DESC LIMIT $4 OFFSET $5"
+            // What is left out is counted in the index alone.
+            "{COLUMNS} FROM (SELECT account, digest FROM images WHERE account = $1 AND ($2 = '' OR image_status = $2) \
+               AND ($3 = '' OR analysis_status = $3) ORDER BY created_us DESC, digest DESC LIMIT $4 OFFSET $5) page \
+             JOIN images i ON i.account = page.account AND i.digest = page.digest {ANALYSIS} {NEWEST_FIRST}, i.digest DESC"
         ))
         .bind(account)
         .bind(image_status.map_or("", ImageStatus::name))
@@ -152,13 +165,13 @@ impl Engine {
     ) -> Result<BTreeMap<Digest, Vec<TagRecord>>, StorageError> {
         const TAGS: &str = "SELECT digest, registry, repository, tag, created_us, updated_us, detected_us \
             FROM image_tags WHERE account = $1";
-        const NEWEST_FIRST: &str = "ORDER BY detected_us DESC, registry, repository, tag";
+        const LAST_FIRST: &str = "ORDER BY detected_us DESC, registry, repository, tag";
         // One image and a page are asked for by the index; a long list takes all tags of the account in one go.
         const LISTED_MAX: usize = 500;
         let rows = match records {
             [] => return Ok(BTreeMap::new()),
             [one] => {
-                storage::query_built(format!("{TAGS} AND digest = $2 {NEWEST_FIRST}"))
+                storage::query_built(format!("{TAGS} AND digest = $2 {LAST_FIRST}"))
                     .bind(account)
                     .bind(one.digest.to_string())
                     .fetch_all(&self.storage)
@@ -167,7 +180,7 @@ impl Engine {
             few if few.len() <= LISTED_MAX => {
                 let places: Vec<String> =
                     (0..few.len()).map(|position| format!("${}", position + 2)).collect();
-                let sql = format!("{TAGS} AND digest IN ({}) {NEWEST_FIRST}", places.join(", "));
+                let sql = format!("{TAGS} AND digest IN ({}) {LAST_FIRST}", places.join(", "));
                 let query = storage::query_built(sql).bind(account);
                 few.iter()
                     .fold(query, |query, image| query.bind(image.digest.to_string()))
@@ -175,7 +188,7 @@ impl Engine {
                     .await
             }
             _ => {
-                storage::query_built(format!("{TAGS} {NEWEST_FIRST}"))
+                storage::query_built(format!("{TAGS} {LAST_FIRST}"))
                     .bind(account)
                     .fetch_all(&self.storage)
                     .await

@@ -107,29 +107,25 @@ impl Engine {
         page: Option<ResultPage>,
     ) -> Result<FoundImages<FoundPackage>, StorageError> {
         let PackageQuestion { name, version, kind } = question;
-        let rows: Vec<(String, String, String)> = storage::query(
-            "SELECT DISTINCT i.digest, p.version, p.kind FROM packages p \
-             JOIN image_packages ip ON ip.package_id = p.id \
-             JOIN images i ON i.digest = ip.digest AND i.account = $1 AND i.analysis_status = 'analyzed' \
-               AND i.image_status = 'active' \
-             WHERE p.name = $2 AND ($3 = 0 OR p.version = $4) AND ($5 = '' OR p.kind = $5) \
-               AND NOT EXISTS (SELECT 1 FROM analyses a \
-                 WHERE a.digest = i.digest AND a.imported_by IS NOT NULL AND a.imported_by <> i.account)",
+        let wanted = Matches::new(
+            "packages p CROSS JOIN image_packages x CROSS JOIN images i",
+            "x.package_id = p.id AND p.name = $2 AND ($3 = 0 OR p.version = $4) AND ($5 = '' OR p.kind = $5)",
         )
         .bind(account)
         .bind(name)
         .bind(version.is_some())
         .bind(version.as_deref().unwrap_or_default())
-        .bind(kind.map_or("", PackageKind::purl_type))
-        .fetch_all_as(&self.storage)
-        .await
-        .map_err(StorageError::at("look for a package"))?;
+        .bind(kind.map_or("", PackageKind::purl_type));
+        let total = wanted.count(&self.storage).await?;
+        let digests = wanted.digests(&self.storage, page).await?;
+        let rows: Vec<(String, String, String)> =
+            wanted.rows_of(&self.storage, &digests, "p.version, p.kind").await?;
         let mut found: BTreeMap<String, Vec<FoundPackage>> = BTreeMap::new();
         for (digest, version, kind) in rows {
             let Some(kind) = kind_of(&kind) else { continue };
             found.entry(digest).or_default().push(FoundPackage { name: name.clone(), version, kind });
         }
-        self.page_of(account, found, page).await
+        self.with_records(account, total, found).await
     }
 
     /// The analyzed images of an account that have a vulnerability, by the database in force.
@@ -141,23 +137,100 @@ impl Engine {
     ) -> Result<FoundImages<FoundVulnerability>, VulnerabilityQueryError> {
         let data = self.vulnerability_data().await;
         let Some(database) = data.database.clone() else { return Err(VulnerabilityQueryError::NoDatabase) };
-        let candidates = self.candidates(account, &question.id, &database).await?;
-        let mut found: BTreeMap<String, Vec<FoundVulnerability>> = BTreeMap::new();
-        for digest in candidates {
-            let Some(findings) = self.findings_of(account, &digest, &database).await? else { continue };
+        let VulnerabilityQuestion { id, namespace, package, severity, vendor_only } = question;
+        let unindexed = self.unindexed(account, &database.identity().revision).await?;
+        let wanted = Matches::new(
+            "findings f CROSS JOIN image_findings x CROSS JOIN images i",
+            "x.finding_id = f.id AND f.vulnerability = $2 AND ($3 = '' OR f.body = $3) AND ($4 = '' OR f.package = $4) \
+               AND ($5 = '' OR f.severity = $5) AND ($6 = 0 OR f.state <> $7)",
+        )
+        .bind(account)
+        .bind(id)
+        .bind(namespace.as_deref().unwrap_or_default())
+        .bind(package.as_deref().unwrap_or_default())
+        .bind(severity.map_or("", Severity::name))
+        .bind(*vendor_only)
+        .bind(model::FindingState::WillNotFix.name());
+        let mut found = self.find_in_unindexed(account, question, &unindexed, &database).await?;
+        let (total, digests) = if unindexed.is_empty() {
+            (wanted.count(&self.storage).await?, wanted.digests(&self.storage, page).await?)
+        } else {
+            let mut all: BTreeSet<String> = wanted.digests(&self.storage, None).await?.into_iter().collect();
+            // What the index says about them is about older data.
+            all.retain(|digest| !unindexed.contains(digest));
+            all.extend(found.keys().cloned());
+            let (limit, offset) = page.map_or((usize::MAX, 0), |page| (page.limit, page.offset));
+            (all.len(), all.into_iter().skip(offset).take(limit).collect())
+        };
+        found.retain(|digest, _| digests.binary_search(digest).is_ok());
+        let columns = "f.package, f.version, f.kind, f.body, f.severity";
+        let rows: Vec<(String, String, String, String, String, String)> =
+            wanted.rows_of(&self.storage, &digests, columns).await?;
+        for (digest, package, version, kind, namespace, severity) in rows {
+            let Some(kind) = kind_of(&kind).filter(|_| !unindexed.contains(&digest)) else { continue };
+            let package = FoundPackage { name: package, version, kind };
+            found.entry(digest).or_default().push(FoundVulnerability { package, namespace, severity });
+        }
+        Ok(self.with_records(account, total, found).await?)
+    }
+
+    /// The same in images whose findings by this database are not in the index: stored before there was one, judged by older
+    /// data, or not at all.
+    async fn find_in_unindexed(
+        &self,
+        account: &str,
+        question: &VulnerabilityQuestion,
+        unindexed: &BTreeSet<String>,
+        database: &Arc<Database>,
+    ) -> Result<BTreeMap<String, Vec<FoundVulnerability>>, VulnerabilityQueryError> {
+        let mut found = BTreeMap::new();
+        if unindexed.is_empty() {
+            return Ok(found);
+        }
+        for digest in self.candidates(unindexed, &question.id, database).await? {
+            let Some(findings) = self.findings_of(account, &digest, database).await? else { continue };
             let vulnerable: Vec<FoundVulnerability> =
                 findings.into_iter().filter(|finding| question.fits(finding)).filter_map(to_found).collect();
             if !vulnerable.is_empty() {
                 found.insert(digest, vulnerable);
             }
         }
-        Ok(self.page_of(account, found, page).await?)
+        Ok(found)
     }
 
-    /// Images of the account with a package that a record of this id speaks about.
+    /// Analyzed images of the account whose findings by this revision of the data are not in the index.
+    async fn unindexed(&self, account: &str, revision: &str) -> Result<BTreeSet<String>, StorageError> {
+        // Mostly there are none in any account, which indexes tell at once.
+        let is_any: bool = storage::query(
+            "SELECT (SELECT count(*) FROM analyses) > (SELECT count(*) FROM image_reports) \
+                OR EXISTS (SELECT 1 FROM image_reports WHERE database_revision < $1) \
+                OR EXISTS (SELECT 1 FROM image_reports WHERE database_revision > $1) \
+                OR EXISTS (SELECT 1 FROM image_reports WHERE is_indexed = 0)",
+        )
+        .bind(revision)
+        .fetch_value(&self.storage)
+        .await
+        .map_err(StorageError::at("look for images that are not in the index"))?;
+        if !is_any {
+            return Ok(BTreeSet::new());
+        }
+        let rows: Vec<(String,)> = storage::query_built(format!(
+            "SELECT i.digest FROM images i LEFT JOIN image_reports r ON r.digest = i.digest \
+             WHERE i.account = $1 AND i.analysis_status = 'analyzed' AND i.image_status = 'active' \
+               AND (r.digest IS NULL OR r.database_revision <> $2 OR r.is_indexed = 0) AND {NOT_OF_OTHERS}",
+        ))
+        .bind(account)
+        .bind(revision)
+        .fetch_all_as(&self.storage)
+        .await
+        .map_err(StorageError::at("list the images that are not in the index"))?;
+        Ok(rows.into_iter().map(|(digest,)| digest).collect())
+    }
+
+    /// Those of some images that have a package that a record of this id speaks about.
     async fn candidates(
         &self,
-        account: &str,
+        digests: &BTreeSet<String>,
         id: &str,
         database: &Arc<Database>,
     ) -> Result<Vec<String>, StorageError> {
@@ -175,17 +248,7 @@ impl Engine {
             return Ok(Vec::new());
         }
         let with = images_with(&self.storage, &packages, &BTreeSet::new()).await?;
-        let own: Vec<(String,)> = storage::query(
-            "SELECT i.digest FROM images i WHERE i.account = $1 AND i.analysis_status = 'analyzed' \
-               AND i.image_status = 'active' AND NOT EXISTS (SELECT 1 FROM analyses a \
-                 WHERE a.digest = i.digest AND a.imported_by IS NOT NULL AND a.imported_by <> i.account) \
-             ORDER BY i.digest",
-        )
-        .bind(account)
-        .fetch_all_as(&self.storage)
-        .await
-        .map_err(StorageError::at("list the images of an account"))?;
-        Ok(own.into_iter().map(|(digest,)| digest).filter(|digest| with.contains(digest)).collect())
+        Ok(digests.intersection(&with).cloned().collect())
     }
 
     /// The findings of an image by this database: as stored, or computed where that is not done yet.
@@ -209,18 +272,15 @@ impl Engine {
         }
     }
 
-    async fn page_of<T: Ord>(
+    /// Puts the records of the images to what they were found by.
+    async fn with_records<T: Ord>(
         &self,
         account: &str,
+        total: usize,
         mut found: BTreeMap<String, Vec<T>>,
-        page: Option<ResultPage>,
     ) -> Result<FoundImages<T>, StorageError> {
-        let total = found.len();
-        let (limit, offset) = page.map_or((usize::MAX, 0), |page| (page.limit, page.offset));
         let wanted: Vec<Digest> = found
             .keys()
-            .skip(offset)
-            .take(limit)
             .map(|digest| digest.parse().map_err(StorageError::at("read the digest of an image")))
             .collect::<Result<_, _>>()?;
         let mut images = Vec::with_capacity(wanted.len());
@@ -235,6 +295,83 @@ impl Engine {
             }
         }
         Ok(FoundImages { total, images })
+    }
+}
+
+/// What another account has imported is known to that account alone.
+const NOT_OF_OTHERS: &str = "i.digest NOT IN (SELECT a.digest FROM analyses a \
+    WHERE a.imported_by IS NOT NULL AND a.imported_by <> $1)";
+
+/// Rows about analyzed images `i`, by rows `x` that name their digests, of the account `$1`.
+struct Matches {
+    sql: String,
+    values: Vec<storage::Value>,
+}
+
+impl Matches {
+    /// `CROSS JOIN` makes SQLite join in the order that is written: it has no statistics to find a better one by.
+    fn new(tables: &str, condition: &str) -> Self {
+        let sql = format!(
+            "FROM {tables} WHERE i.account = $1 AND i.digest = x.digest AND i.image_status = 'active' \
+               AND i.analysis_status = 'analyzed' AND {NOT_OF_OTHERS} AND {condition}"
+        );
+        Self { sql, values: Vec::new() }
+    }
+
+    fn bind(mut self, value: impl Into<storage::Value>) -> Self {
+        self.values.push(value.into());
+        self
+    }
+
+    fn query(&self, sql: String) -> storage::Query {
+        self.values.iter().cloned().fold(storage::query_built(sql), |query, value| query.bind(value))
+    }
+
+    /// How many images there are.
+    async fn count(&self, storage: &storage::Database) -> Result<usize, StorageError> {
+        let count: i64 = self
+            .query(format!("SELECT count(DISTINCT i.digest) {}", self.sql))
+            .fetch_value(storage)
+            .await
+            .map_err(StorageError::at("count the images that were found"))?;
+        Ok(usize::try_from(count).unwrap_or_default())
+    }
+
+    /// The digests of a page, in their order.
+    async fn digests(
+        &self,
+        storage: &storage::Database,
+        page: Option<ResultPage>,
+    ) -> Result<Vec<String>, StorageError> {
+        let number = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+        let (limit, offset) = page.map_or((i64::MAX, 0), |page| (number(page.limit), number(page.offset)));
+        let sql =
+            format!("SELECT DISTINCT i.digest {} ORDER BY i.digest LIMIT {limit} OFFSET {offset}", self.sql);
+        let rows: Vec<(String,)> =
+            self.query(sql).fetch_all_as(storage).await.map_err(StorageError::at("look for images"))?;
+        Ok(rows.into_iter().map(|(digest,)| digest).collect())
+    }
+
+    /// What these images were found by.
+    async fn rows_of<T: storage::FromRow>(
+        &self,
+        storage: &storage::Database,
+        digests: &[String],
+        columns: &str,
+    ) -> Result<Vec<T>, StorageError> {
+        let mut rows = Vec::new();
+        for some in digests.chunks(RECORDS_MAX) {
+            let first = self.values.len() + 1;
+            let places: Vec<String> = (first..first + some.len()).map(|place| format!("${place}")).collect();
+            let sql = format!(
+                "SELECT DISTINCT i.digest, {columns} {} AND x.digest IN ({})",
+                self.sql,
+                places.join(", ")
+            );
+            let query = some.iter().fold(self.query(sql), |query, digest| query.bind(digest));
+            rows.extend(query.fetch_all_as(storage).await.map_err(StorageError::at("look for images"))?);
+        }
+        Ok(rows)
     }
 }
 

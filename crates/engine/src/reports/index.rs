@@ -1,13 +1,14 @@
-//! Which images have which package.
+//! Which images have which package and which finding.
 
 use std::collections::BTreeSet;
 
 use model::{Ecosystem, Inventory};
 use storage::{Database, WriteTransaction};
 
+use super::stored::StoredFinding;
 use crate::StorageError;
 
-/// Packages in one statement: five values each, and a server takes 65535.
+/// Packages or findings in one statement: seven values each at most, and a server takes 65535.
 const ROWS_MAX: usize = 200;
 const PAGE_ROWS: i64 = 5000;
 const IDS_MAX: usize = 1000;
@@ -92,6 +93,54 @@ pub(crate) async fn store_packages(
         linked.map_err(StorageError::at("index an image"))?;
     }
     Ok(())
+}
+
+/// Replaces the findings that are indexed for an image whose report is stored.
+pub(super) async fn store_findings(
+    tx: &mut WriteTransaction,
+    digest: &str,
+    findings: &[StoredFinding],
+) -> Result<(), StorageError> {
+    storage::query("DELETE FROM image_findings WHERE digest = $1")
+        .bind(digest)
+        .execute(&mut *tx)
+        .await
+        .map_err(StorageError::at("index a report"))?;
+    // Each once, in however many places it was found.
+    let findings: BTreeSet<[String; 7]> = findings.iter().map(indexed_columns).collect();
+    let findings: Vec<[String; 7]> = findings.into_iter().collect();
+    for some in findings.chunks(ROWS_MAX) {
+        let rows = |first: usize| {
+            let row = |index: usize| {
+                let places: Vec<String> =
+                    (0..7).map(|column| format!("${}", first + index * 7 + column)).collect();
+                format!("({})", places.join(", "))
+            };
+            (0..some.len()).map(row).collect::<Vec<_>>().join(", ")
+        };
+        let bind = |query: storage::Query| some.iter().flatten().fold(query, |query, text| query.bind(text));
+        let insert = format!("INSERT INTO findings ({FINDING}) VALUES {} ON CONFLICT DO NOTHING", rows(1));
+        let inserted = bind(storage::query_built(insert)).execute(&mut *tx).await;
+        inserted.map_err(StorageError::at("index a report"))?;
+        let link = format!(
+            "WITH wanted ({FINDING}) AS (VALUES {}) \
+             INSERT INTO image_findings (digest, finding_id) SELECT $1, findings.id FROM wanted JOIN findings \
+               ON findings.vulnerability = wanted.vulnerability AND findings.package = wanted.package \
+               AND findings.version = wanted.version AND findings.kind = wanted.kind AND findings.body = wanted.body \
+               AND findings.severity = wanted.severity AND findings.state = wanted.state",
+            rows(2)
+        );
+        let linked = bind(storage::query_built(link).bind(digest)).execute(&mut *tx).await;
+        linked.map_err(StorageError::at("index a report"))?;
+    }
+    Ok(())
+}
+
+const FINDING: &str = "vulnerability, package, version, kind, body, severity, state";
+
+fn indexed_columns(finding: &StoredFinding) -> [String; 7] {
+    let StoredFinding { id, kind, package, version, group, severity, state, .. } = finding;
+    [id, package, version, kind, group, severity, state].map(|text| clean(text))
 }
 
 /// The images that have one of these packages, or any package of one of these ecosystems.

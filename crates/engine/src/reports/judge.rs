@@ -79,12 +79,13 @@ impl Engine {
         Ok(Some(judgement))
     }
 
-    /// Analyzed images whose report rests on none of these revisions, or that have none.
+    /// Analyzed images whose report rests on none of these revisions, is not in the index, or that have none.
     async fn outdated_images(&self, revisions: &[&str]) -> Result<BTreeSet<String>, StorageError> {
         let places = (1..=revisions.len()).map(|place| format!("${place}")).collect::<Vec<_>>().join(", ");
         let sql = format!(
             "SELECT analyses.digest FROM analyses LEFT JOIN image_reports ON image_reports.digest = analyses.digest \
-             WHERE image_reports.digest IS NULL OR image_reports.database_revision NOT IN ({places})"
+             WHERE image_reports.digest IS NULL OR image_reports.database_revision NOT IN ({places}) \
+               OR (image_reports.is_indexed = 0 AND length(image_reports.content) > 0)"
         );
         let query = revisions.iter().fold(storage::query_built(sql), |query, revision| query.bind(*revision));
         let rows: Vec<(String,)> = query

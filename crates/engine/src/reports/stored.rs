@@ -7,6 +7,7 @@ use model::Finding;
 use serde::{Deserialize, Serialize};
 use storage::{Executor, WriteTransaction, to_micros};
 
+use super::index::store_findings;
 use crate::StorageError;
 
 const COMPRESSION_LEVEL: i32 = 3;
@@ -105,18 +106,20 @@ pub(crate) async fn store_report(
 ) -> Result<(), StorageError> {
     let content = report.map(encode).transpose().map_err(StorageError::at("pack a report"))?;
     storage::query(
-        "INSERT INTO image_reports (digest, database_revision, content, updated_us) VALUES ($1, $2, $3, $4) \
+        "INSERT INTO image_reports (digest, database_revision, content, updated_us, is_indexed) \
+         VALUES ($1, $2, $3, $4, $5) \
          ON CONFLICT (digest) DO UPDATE SET database_revision = excluded.database_revision, \
-           content = excluded.content, updated_us = excluded.updated_us",
+           content = excluded.content, updated_us = excluded.updated_us, is_indexed = excluded.is_indexed",
     )
     .bind(digest)
     .bind(revision)
     .bind(content.unwrap_or_default())
     .bind(to_micros(now))
-    .execute(tx)
+    .bind(report.is_some())
+    .execute(&mut *tx)
     .await
     .map_err(StorageError::at("store a report"))?;
-    Ok(())
+    store_findings(tx, digest, report.map_or(&[], |report| &report.findings)).await
 }
 
 fn encode(report: &StoredReport) -> std::io::Result<Vec<u8>> {

@@ -23,6 +23,7 @@ mod policies;
 mod queries;
 mod receiver;
 mod registries;
+mod remembered;
 mod repositories;
 mod restart;
 mod subscriptions;

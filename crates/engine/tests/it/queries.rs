@@ -4,8 +4,8 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::support::{
-    FIXED, PASSWORD, TestEngine, VULNERABLE, answer, database_path, debian_image, registry, settings,
-    write_database,
+    FIXED, PASSWORD, TestEngine, VULNERABLE, answer, database_path, debian_image, open_storage, registry,
+    settings, write_database,
 };
 
 fn digests(answer: &Value) -> Vec<&str> {
@@ -74,6 +74,60 @@ async fn images_are_found_by_package_and_by_vulnerability() {
         let (_, found) = engine.get(&format!("/query/images/{path}")).await;
         assert!(!digests(&found).contains(&vulnerable.as_str()), "{path}");
     }
+    engine.close().await;
+}
+
+/// Reports of earlier versions are in no index, and reports by older data say nothing about this one.
+#[tokio::test]
+async fn images_are_found_by_vulnerability_whatever_the_index_holds() {
+    let (folder, registry) = (tempfile::tempdir().unwrap(), registry());
+    write_database(&database_path(folder.path()));
+    let engine = TestEngine::start(settings(folder.path(), Some(&registry)), true).await;
+    let mut digests_expected = Vec::new();
+    for number in 0..3 {
+        let image = debian_image(&format!("3.0.{number}-1"));
+        registry.push_image(&image, &format!("app:{number}")).unwrap();
+        engine.add_and_wait(&registry.reference(&format!("app:{number}"))).await;
+        digests_expected.push(image.digest().to_string());
+    }
+    digests_expected.sort();
+    let path = "/query/images/by_vulnerability?vulnerability_id=CVE-2099-0001";
+    let (_, indexed) = engine.get(path).await;
+    assert_eq!(digests(&indexed), digests_expected);
+    let storage = open_storage(folder.path()).await;
+    for (index, change) in [
+        "UPDATE image_reports SET is_indexed = 0 WHERE digest = $1",
+        "UPDATE image_reports SET database_revision = 'older' WHERE digest = $1",
+        "UPDATE image_reports SET database_revision = 'zzz' WHERE digest = $1",
+        "DELETE FROM image_reports WHERE digest = $1",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut tx = storage.begin().await.unwrap();
+        storage::query(change).bind(&digests_expected[index % 3]).execute(&mut tx).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(engine.get(path).await.1, indexed, "{change}");
+        for page in 1..=3 {
+            let (_, found) = engine.get(&format!("{path}&limit=1&page={page}")).await;
+            assert_eq!(digests(&found), [digests_expected[page - 1].as_str()], "{change}");
+            assert_eq!(found["total_count"], 3, "{change}");
+        }
+    }
+    // What is not in the index is put there by the duty.
+    crate::support::duties(&engine, async || {
+        let rows: i64 = storage::query("SELECT count(DISTINCT digest) FROM image_findings")
+            .fetch_value(&storage)
+            .await
+            .unwrap();
+        let missing: i64 = storage::query("SELECT count(*) FROM image_reports WHERE is_indexed = 0")
+            .fetch_value(&storage)
+            .await
+            .unwrap();
+        (rows, missing) == (3, 0)
+    })
+    .await;
+    assert_eq!(engine.get(path).await.1, indexed);
     engine.close().await;
 }
 

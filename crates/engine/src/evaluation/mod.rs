@@ -2,24 +2,31 @@
 //!
 //! Three caches, each keyed by everything its value depends on, so nothing is ever invalidated by hand:
 //! the unpacked analysis (digest, time of the analysis), the match report (that and the database in use), and the
-//! decision (that, the name asked about, the revisions of the bundle and of the account's exceptions, and the five minutes
-//! it is in, because rules may look at the clock, to the day).
+//! decision (that, the name asked about, the revisions of the bundle and of the account's exceptions, how many items of
+//! whitelists have ended, and the five minutes it is in, because rules may look at the clock, to the day). What the tables say is remembered only while they say it:
+//! see [`crate::remembered`].
+
+mod basis;
+mod history;
+
+pub use self::history::PastEvaluation;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
 use model::{
-    Action, Decision, Digest, DockerfileMode, ImageContents, ImageFacts, ImageReference, Inventory,
-    MatchReport,
+    Decision, Digest, DockerfileMode, ImageContents, ImageFacts, ImageReference, Inventory, MatchReport,
 };
 use moka::future::Cache;
 use policy::{Bundle, EvaluationInput};
-use storage::{from_micros, to_micros};
 
+use self::basis::Basis;
+use self::history::{HistoryKey, Newest};
 use crate::analysis::{self, Analysis};
 use crate::contents;
 use crate::exceptions::AccountExceptions;
+use crate::remembered::Remembered;
 use crate::vulnerability_database::Snapshot;
 use crate::{
     AnalysisStatus, Engine, ImageFilter, ImageRecord, ParsePullStringError, PolicyRecord, PullString,
@@ -32,9 +39,12 @@ const ANALYSES_BYTES_MAX: u64 = 256 * 1024 * 1024;
 const CONTENTS_BYTES_MAX: u64 = 256 * 1024 * 1024;
 const REPORTS_FINDINGS_MAX: u64 = 500_000;
 const DECISIONS_ROWS_MAX: u64 = 500_000;
+const BASES_BYTES_MAX: u64 = 16 * 1024 * 1024;
+const POLICIES_MAX: u64 = 64;
+const NEWEST_MAX: u64 = 10_000;
 
 /// What is asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct EvaluationQuestion {
     /// The account whose policies hold.
     pub account: String,
@@ -52,11 +62,11 @@ pub struct EvaluationQuestion {
 #[derive(Debug, Clone)]
 pub struct Evaluation {
     /// The image.
-    pub image: ImageRecord,
+    pub image: Arc<ImageRecord>,
     /// The name it was judged under, as the answer shows it.
     pub key: String,
     /// The bundle.
-    pub policy: PolicyRecord,
+    pub policy: Arc<PolicyRecord>,
     /// The verdict.
     pub decision: Arc<Decision>,
     /// The findings it rests on.
@@ -69,17 +79,6 @@ pub struct Evaluation {
     pub evaluated_at: Timestamp,
     /// When it was asked for: up to that time it holds.
     pub asked_at: Timestamp,
-}
-
-/// A verdict of the past.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PastEvaluation {
-    /// Under which bundle.
-    pub policy_id: String,
-    /// The verdict.
-    pub action: Action,
-    /// When it held last, to five minutes.
-    pub evaluated_at: Timestamp,
 }
 
 /// An image with its findings.
@@ -143,6 +142,7 @@ struct DecisionKey {
     reference: ImageReference,
     policy_revision: String,
     database_generation: u64,
+    ended_whitelist_items: usize,
     slot: i64,
 }
 
@@ -175,6 +175,10 @@ pub(crate) struct EvaluationCaches {
     pub(crate) contents: Cache<AnalysisKey, Option<Arc<ImageContents>>>,
     reports: Cache<(AnalysisKey, u64), Arc<MatchReport>>,
     decisions: Cache<DecisionKey, Decided>,
+    bases: Remembered<EvaluationQuestion, Basis>,
+    policies: Remembered<(String, Option<String>), Arc<PolicyRecord>>,
+    newest: Remembered<HistoryKey, Newest>,
+    pub(crate) details: crate::http::Details,
 }
 
 impl EvaluationCaches {
@@ -197,6 +201,10 @@ impl EvaluationCaches {
                 .max_capacity(DECISIONS_ROWS_MAX)
                 .weigher(move |_, decided: &Decided| count(decided.decision.rows.len()))
                 .build(),
+            bases: Remembered::new(BASES_BYTES_MAX, basis::weigh),
+            policies: Remembered::new(POLICIES_MAX, |_, _| 1),
+            newest: Remembered::new(NEWEST_MAX, |_, _| 1),
+            details: crate::http::Details::new(),
         }
     }
 }
@@ -204,22 +212,21 @@ impl EvaluationCaches {
 impl Engine {
     /// Judges an analyzed image by a bundle.
     pub async fn evaluate(&self, question: &EvaluationQuestion) -> Result<Evaluation, EvaluateError> {
-        let image = self.find_one_image(&question.account, &question.filter).await?;
-        require_analyzed(&image)?;
-        let (reference, key) = name_asked_about(&image, &question.tag)?;
-        let policy = self.find_policy_for(question).await?;
-        let bundle = self
-            .compiled(&policy)
-            .map_err(|error| StorageError::new("read the stored policy bundle", error))?;
+        // The mark comes first: what is read afterwards is at least as new.
+        let mark =
+            self.storage.mark().await.map_err(StorageError::at("look whether anything has changed"))?;
+        let Basis { image, reference, key, policy, bundle, exceptions } =
+            self.basis_of(mark.as_ref(), question).await?;
         let data = self.vulnerability_data().await;
         let asked_at = self.now();
-        let exceptions = self.account_exceptions(&question.account, asked_at).await?;
+        let exceptions = exceptions.at(asked_at);
         let rules = Rules { policy_revision: judging_revision(&policy, &exceptions), bundle, exceptions };
         let policy_revision = rules.policy_revision.clone();
         let decided = self.decide(&image, reference, rules, &data).await?;
         if question.is_stored {
             let verdict = (policy.id.as_str(), decided.decision.final_action);
-            self.store_evaluation(&question.account, &image.digest, &key, verdict, asked_at).await?;
+            let history = (question.account.clone(), image.digest.to_string(), key.clone());
+            self.store_evaluation(mark.as_ref(), history, verdict, asked_at).await?;
         }
         Ok(Evaluation {
             image,
@@ -245,52 +252,12 @@ impl Engine {
         Ok(ImageReport { image, inventory: unpacked.inventory, report })
     }
 
-    /// Verdicts of the past about an image under a name, newest first.
-    pub async fn past_evaluations(
-        &self,
-        account: &str,
-        digest: &Digest,
-        key: &str,
-    ) -> Result<Vec<PastEvaluation>, StorageError> {
-        let rows: Vec<(String, String, i64)> = storage::query(
-            "SELECT policy_id, action, updated_us FROM evaluations WHERE account = $1 AND digest = $2 AND tag = $3 \
-             ORDER BY updated_us DESC, policy_id, action",
-        )
-        .bind(account)
-        .bind(digest.to_string())
-        .bind(key)
-        .fetch_all_as(&self.storage)
-        .await
-        .map_err(StorageError::at("read past evaluations"))?;
-        let read = |(policy_id, action, updated): (String, String, i64)| {
-            let known =
-                [Action::Go, Action::Warn, Action::Stop].into_iter().find(|known| known.name() == action);
-            let action = known.ok_or_else(|| format!("action `{action}` is unknown"))?;
-            Ok(PastEvaluation { policy_id, action, evaluated_at: from_micros(updated) })
-        };
-        let past: Result<Vec<_>, String> = rows.into_iter().map(read).collect();
-        past.map_err(StorageError::at("read past evaluations"))
-    }
-
     pub(crate) async fn find_one_image(
         &self,
         account: &str,
         filter: &ImageFilter,
     ) -> Result<ImageRecord, EvaluateError> {
         self.find_images(account, filter).await?.into_iter().next().ok_or(EvaluateError::ImageNotFound)
-    }
-
-    async fn find_policy_for(&self, question: &EvaluationQuestion) -> Result<PolicyRecord, EvaluateError> {
-        match &question.policy_id {
-            Some(id) => self
-                .find_policy(&question.account, id)
-                .await?
-                .ok_or_else(|| EvaluateError::PolicyNotFound(id.clone())),
-            None => self
-                .find_active_policy(&question.account)
-                .await?
-                .ok_or_else(|| EvaluateError::NoActivePolicy(question.account.clone())),
-        }
     }
 
     #[tracing::instrument(name = "policy_evaluation", skip_all, fields(image.digest = %image.digest))]
@@ -308,6 +275,7 @@ impl Engine {
             reference: reference.clone(),
             policy_revision,
             database_generation: data.generation,
+            ended_whitelist_items: bundle.count_ended_items(now),
             slot: now.as_second().div_euclid(DECISION_SECONDS),
         };
         // One computation however many ask at the same time.
@@ -391,52 +359,6 @@ impl Engine {
             Ok::<_, EvaluateError>(unpacked)
         });
         unpacked.await.map_err(|error| EvaluateError::clone(&error))
-    }
-
-    /// Keeps a verdict for the history. One that leads it and was written lately is not written again.
-    async fn store_evaluation(
-        &self,
-        account: &str,
-        digest: &Digest,
-        key: &str,
-        (policy_id, action): (&str, Action),
-        asked_at: Timestamp,
-    ) -> Result<(), StorageError> {
-        let (digest, action, asked) = (digest.to_string(), action.name(), to_micros(asked_at));
-        let newest: Option<(String, String, i64)> = storage::query(
-            "SELECT policy_id, action, updated_us FROM evaluations \
-             WHERE account = $1 AND digest = $2 AND tag = $3 ORDER BY updated_us DESC LIMIT 1",
-        )
-        .bind(account)
-        .bind(&digest)
-        .bind(key)
-        .fetch_optional_as(&self.storage)
-        .await
-        .map_err(StorageError::at("look for the evaluation"))?;
-        let is_there = newest.is_some_and(|(newest_policy, newest_action, updated)| {
-            newest_policy == policy_id
-                && newest_action == action
-                && asked.saturating_sub(updated) < DECISION_SECONDS * 1_000_000
-        });
-        if is_there {
-            return Ok(());
-        }
-        let mut tx = self.storage.begin().await.map_err(StorageError::at("begin"))?;
-        storage::query(
-            "INSERT INTO evaluations (account, policy_id, digest, tag, action, created_us, updated_us) \
-             VALUES ($1, $2, $3, $4, $5, $6, $6) \
-             ON CONFLICT (account, policy_id, digest, tag, action) DO UPDATE SET updated_us = excluded.updated_us",
-        )
-        .bind(account)
-        .bind(policy_id)
-        .bind(&digest)
-        .bind(key)
-        .bind(action)
-        .bind(asked)
-        .execute(&mut tx)
-        .await
-        .map_err(StorageError::at("store an evaluation"))?;
-        tx.commit().await.map_err(StorageError::at("commit"))
     }
 }
 
