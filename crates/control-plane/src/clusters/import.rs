@@ -1,4 +1,4 @@
-//! Clusters come and go.
+//! Clusters come.
 
 use storage::{WriteTransaction, to_micros};
 
@@ -45,22 +45,6 @@ pub enum ImportError {
     /// There is no way in.
     #[error(transparent)]
     Access(#[from] ClusterError),
-    /// The tables cannot be read or written.
-    #[error(transparent)]
-    Storage(#[from] StorageError),
-}
-
-/// Why a cluster was not deleted.
-#[derive(Debug, thiserror::Error)]
-pub enum DeleteError {
-    /// Something goes on in it that has to end first.
-    #[error("cluster `{name}` is {status}: wait until it is RUNNING, or delete it with `force=true`", status = status.name())]
-    NotReady {
-        /// Its name.
-        name: String,
-        /// How it is.
-        status: ClusterStatus,
-    },
     /// The tables cannot be read or written.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -119,23 +103,6 @@ impl ControlPlane {
             started_at: None,
             updated_at: now,
         })
-    }
-
-    /// Takes a cluster off the list. What runs in it is not touched; with `force` also while something goes on.
-    pub async fn delete_cluster(&self, cluster: &Cluster, force: bool) -> Result<(), DeleteError> {
-        if cluster.status == ClusterStatus::Updating && !force {
-            return Err(DeleteError::NotReady { name: cluster.name.clone(), status: cluster.status });
-        }
-        let mut tx = self.storage.begin().await.map_err(StorageError::at("begin"))?;
-        storage::query("DELETE FROM plane_clusters WHERE organization_id = $1 AND id = $2")
-            .bind(cluster.organization_id)
-            .bind(cluster.id)
-            .execute(&mut tx)
-            .await
-            .map_err(StorageError::at("delete a cluster"))?;
-        tx.commit().await.map_err(StorageError::at("commit"))?;
-        self.clients.forget(cluster.id);
-        Ok(())
     }
 
     /// Stores what was found out about a cluster, unless somebody changes or deletes it meanwhile.

@@ -2,6 +2,7 @@
 
 mod access;
 mod connection;
+mod deletion;
 mod explain;
 mod import;
 mod inspect;
@@ -11,8 +12,10 @@ mod watch;
 
 pub(crate) use access::Clients;
 pub use access::ClusterError;
-pub use import::{DeleteError, ImportError, Imported, NewCluster};
+pub use deletion::DeleteError;
+pub use import::{ImportError, Imported, NewCluster};
 pub use kubeconfig::{CleanKubeconfig, KubeconfigError};
+pub(crate) use store::is_going;
 
 use jiff::Timestamp;
 

@@ -1,8 +1,11 @@
 //! The rows of clusters.
 
+use std::collections::BTreeSet;
+
 use storage::{Row, WriteTransaction, from_micros, to_micros};
 
 use super::{Cluster, ClusterStatus};
+use crate::services::SECURITY_SCAN;
 use crate::{ControlPlane, StorageError};
 
 const COLUMNS: &str = "id, uid, organization_id, name, cloud, distribution, location, version, secret_id, status, \
@@ -19,6 +22,19 @@ impl ControlPlane {
         .await
         .map_err(StorageError::at("list clusters"))?;
         rows.iter().map(read_cluster).collect()
+    }
+
+    /// The clusters of an organization in which the security scan service is active.
+    pub async fn scanned_clusters(&self, organization: i64) -> Result<BTreeSet<i64>, StorageError> {
+        let rows: Vec<(i64,)> = storage::query(
+            "SELECT cluster_id FROM plane_services WHERE organization_id = $1 AND name = $2 AND status = 'ACTIVE'",
+        )
+        .bind(organization)
+        .bind(SECURITY_SCAN)
+        .fetch_all_as(&self.storage)
+        .await
+        .map_err(StorageError::at("list services"))?;
+        Ok(rows.into_iter().map(|(cluster,)| cluster).collect())
     }
 
     /// A cluster of an organization; one of another organization is not there.
@@ -75,6 +91,18 @@ pub(super) async fn find_by_name_in(
     .await
     .map_err(StorageError::at("read a cluster"))?;
     row.as_ref().map(read_cluster).transpose()
+}
+
+/// Whether a cluster is gone or being deleted, as the transaction sees it.
+pub(crate) async fn is_going(tx: &mut WriteTransaction, cluster: &Cluster) -> Result<bool, StorageError> {
+    let status: Option<String> =
+        storage::query("SELECT status FROM plane_clusters WHERE organization_id = $1 AND id = $2")
+            .bind(cluster.organization_id)
+            .bind(cluster.id)
+            .fetch_optional_value(tx)
+            .await
+            .map_err(StorageError::at("read the status of a cluster"))?;
+    Ok(status.is_none_or(|word| word == ClusterStatus::Deleting.name()))
 }
 
 pub(super) async fn insert(tx: &mut WriteTransaction, cluster: &Cluster) -> Result<(), StorageError> {

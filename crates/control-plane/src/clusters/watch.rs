@@ -17,6 +17,8 @@ use crate::storage_error::chain;
 const INSPECTIONS_MAX: usize = 16;
 /// One that did not answer is asked once more before anybody is told: networks hiccup.
 const SECOND_TRY_AFTER: Duration = Duration::from_secs(2);
+/// Pause between two looks whether the services of a cluster that goes are gone.
+const DELETION_CHECK_EVERY: Duration = Duration::from_secs(1);
 /// Pause after the tables could not be read.
 const FAILURE_PAUSE: Duration = Duration::from_secs(5);
 
@@ -49,8 +51,14 @@ impl ControlPlane {
         }
     }
 
-    /// Asks a cluster how it is and stores what changed. Returns the cluster's number.
+    /// Asks a cluster how it is and stores what changed, or goes on with its deletion. Returns the cluster's number.
     async fn refresh_cluster(self: Arc<Self>, cluster: Cluster) -> i64 {
+        if cluster.status == ClusterStatus::Deleting {
+            if let Err(error) = self.continue_deletion(&cluster).await {
+                tracing::error!(cluster.id = cluster.id, error = chain(&error), "a deletion does not go on");
+            }
+            return cluster.id;
+        }
         let mut seen = self.inspect(&cluster).await;
         if seen.status == ClusterStatus::Error && cluster.status == ClusterStatus::Running {
             tokio::time::sleep(SECOND_TRY_AFTER).await;
@@ -80,6 +88,8 @@ struct Rounds {
     places: Arc<Semaphore>,
     asked: BTreeSet<i64>,
     last: BTreeMap<i64, Instant>,
+    /// Whether one is being deleted, which is looked at more often.
+    has_deletions: bool,
 }
 
 impl Rounds {
@@ -89,6 +99,7 @@ impl Rounds {
             places: Arc::new(Semaphore::new(INSPECTIONS_MAX)),
             asked: BTreeSet::new(),
             last: BTreeMap::new(),
+            has_deletions: false,
         }
     }
 
@@ -96,12 +107,15 @@ impl Rounds {
     fn begin(&mut self, plane: &Arc<ControlPlane>, clusters: Vec<Cluster>) {
         let known: BTreeSet<i64> = clusters.iter().map(|cluster| cluster.id).collect();
         self.last.retain(|id, _| known.contains(id));
+        self.has_deletions = false;
         for cluster in clusters {
-            let is_changing = matches!(cluster.status, ClusterStatus::Updating | ClusterStatus::Deleting);
-            let is_recent = self
-                .last
-                .get(&cluster.id)
-                .is_some_and(|at| at.elapsed() < plane.settings.cluster_check_every);
+            let every = match cluster.status {
+                ClusterStatus::Deleting => DELETION_CHECK_EVERY,
+                _ => plane.settings.cluster_check_every,
+            };
+            self.has_deletions |= cluster.status == ClusterStatus::Deleting;
+            let is_changing = cluster.status == ClusterStatus::Updating;
+            let is_recent = self.last.get(&cluster.id).is_some_and(|at| at.elapsed() < every);
             if is_changing || is_recent || !self.asked.insert(cluster.id) {
                 continue;
             }
@@ -131,6 +145,7 @@ impl Rounds {
 
     /// Until the next turn of anybody.
     fn pause(&self, every: Duration) -> Duration {
+        let every = if self.has_deletions { every.min(DELETION_CHECK_EVERY) } else { every };
         let next = self.last.values().map(|at| every.saturating_sub(at.elapsed())).min();
         next.unwrap_or(every).max(Duration::from_millis(100))
     }

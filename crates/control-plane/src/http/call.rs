@@ -34,6 +34,7 @@ pub(crate) struct OrganizationCall {
 /// The same, about a cluster of this organization.
 #[derive(Debug, Clone)]
 pub(crate) struct ClusterCall {
+    pub(crate) user: User,
     pub(crate) cluster: Cluster,
 }
 
@@ -99,7 +100,7 @@ impl FromRequestParts<Shared> for ClusterCall {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, ApiError> {
-        let OrganizationCall { organization, .. } =
+        let OrganizationCall { user, organization } =
             OrganizationCall::from_request_parts(parts, shared).await?;
         let word = parameter(parts, shared, "cluster").await?;
         // `?field=name` says that the path has the name. What is no number then names nothing by accident.
@@ -113,7 +114,7 @@ impl FromRequestParts<Shared> for ClusterCall {
         let cluster = found.ok_or_else(|| {
             ApiError::NoCluster(format!("cluster `{word}` does not exist in the organization"))
         })?;
-        Ok(Self { cluster })
+        Ok(Self { user, cluster })
     }
 }
 

@@ -66,12 +66,19 @@ impl From<Cluster> for ClusterWire {
 /// `GET …/clusters`.
 pub(super) async fn list(State(shared): State<Shared>, call: OrganizationCall) -> Answer {
     let clusters = shared.plane.list_clusters(call.organization.id).await?;
-    ok(&clusters.into_iter().map(ClusterWire::from).collect::<Vec<_>>())
+    let scanned = shared.plane.scanned_clusters(call.organization.id).await?;
+    let wire = |cluster: Cluster| {
+        let securityscan = scanned.contains(&cluster.id);
+        ClusterWire { securityscan, ..cluster.into() }
+    };
+    ok(&clusters.into_iter().map(wire).collect::<Vec<_>>())
 }
 
 /// `GET …/clusters/{cluster}`.
-pub(super) async fn get(call: ClusterCall) -> Answer {
-    ok(&ClusterWire::from(call.cluster))
+pub(super) async fn get(State(shared): State<Shared>, call: ClusterCall) -> Answer {
+    let scanned = shared.plane.scanned_clusters(call.cluster.organization_id).await?;
+    let securityscan = scanned.contains(&call.cluster.id);
+    ok(&ClusterWire { securityscan, ..call.cluster.into() })
 }
 
 /// What clients send to import a cluster; `properties` says nothing about a cluster that is there already.
@@ -145,7 +152,7 @@ pub(super) async fn delete(
 ) -> Answer {
     let Query(DeleteParameters { force }) =
         parameters.map_err(|_| ApiError::bad_request("`force` is `true` or `false`"))?;
-    shared.plane.delete_cluster(&call.cluster, force).await?;
+    shared.plane.delete_cluster(&call.cluster, &call.user, force).await?;
     Ok(StatusCode::ACCEPTED.into_response())
 }
 
@@ -168,6 +175,7 @@ impl From<DeleteError> for ApiError {
     fn from(error: DeleteError) -> Self {
         match error {
             DeleteError::NotReady { .. } => Self::problem(StatusCode::CONFLICT, error.to_string()),
+            DeleteError::Service(error) => error.into(),
             DeleteError::Storage(error) => error.into(),
         }
     }

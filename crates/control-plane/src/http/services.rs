@@ -163,7 +163,9 @@ impl From<ServiceError> for ApiError {
         match error {
             ServiceError::Unknown(_) | ServiceError::NotActive { .. } => Self::not_found(text),
             ServiceError::BadRequest(text) => Self::bad_request(text),
-            ServiceError::AlreadyActive(_) => Self::problem(StatusCode::CONFLICT, text),
+            ServiceError::AlreadyActive(_) | ServiceError::ClusterGoes(_) => {
+                Self::problem(StatusCode::CONFLICT, text)
+            }
             ServiceError::Invalid { detail, problems } => {
                 Self::Problem { status: StatusCode::UNPROCESSABLE_ENTITY, detail, violations: problems }
             }

@@ -14,6 +14,7 @@ mod validation;
 mod webhooks;
 mod worker;
 
+pub(crate) use store::find as find_service;
 pub(crate) use webhooks::JoinedWebhooks;
 
 use std::sync::Arc;
@@ -195,6 +196,9 @@ pub enum ServiceError {
         /// In which cluster.
         cluster: i64,
     },
+    /// Its cluster is being deleted.
+    #[error("cluster `{0}` is being deleted")]
+    ClusterGoes(String),
     /// The spec cannot be carried out.
     #[error("{detail}")]
     Invalid {

@@ -9,6 +9,7 @@ use super::spec::{Input, RawSpec, read_input, read_spec};
 use super::store::{NewWish, find, want};
 use super::worker::{JOB_KIND, job_key};
 use super::{SECURITY_SCAN, ServiceDetails, ServiceError, ServiceStatus, Wanted};
+use crate::clusters::is_going;
 use crate::engines::soon;
 use crate::{Cluster, ControlPlane, StorageError, User};
 
@@ -118,6 +119,9 @@ impl ControlPlane {
     ) -> Result<(), ServiceError> {
         let now = self.now();
         let mut tx = self.storage.begin().await.map_err(StorageError::at("begin"))?;
+        if wanted == Wanted::Active && is_going(&mut tx, cluster).await? {
+            return Err(ServiceError::ClusterGoes(cluster.name.clone()));
+        }
         may_begin(find(&mut tx, cluster.id, service).await?.map(|row| row.status))?;
         let wish = NewWish {
             cluster: cluster.id,

@@ -7,10 +7,10 @@ use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
 use crate::cluster_support::{
-    add_cluster, add_secret, await_status, import, kubeconfig, kubectl, set_api_server, start_cluster,
-    token_kubeconfig,
+    DEADLINE, add_cluster, add_secret, await_status, import, kubeconfig, kubectl, set_api_server,
+    start_cluster, token_kubeconfig,
 };
-use crate::support::{TestPlane, answer, settings};
+use crate::support::{TestPlane, answer, change_database, settings};
 
 const CLUSTERS: &str = "/api/v1/orgs/1/clusters";
 
@@ -231,5 +231,52 @@ async fn an_import_that_cannot_be_is_refused_with_the_reason() {
     assert_eq!(plane.send(Method::POST, CLUSTERS, &body).await.0, StatusCode::ACCEPTED);
     let bad = format!("{CLUSTERS}/1?force=perhaps");
     assert_eq!(answer(plane.request(Method::DELETE, &bad)).await.0, StatusCode::BAD_REQUEST);
+    plane.close().await;
+}
+
+/// A row as the worker of services keeps it, which does not run in this test.
+async fn add_service(folder: &std::path::Path, cluster: i64) {
+    change_database(
+        folder,
+        "INSERT INTO plane_services (cluster_id, name, organization_id, status, spec, wanted, version, was_active, failures, \
+         reason, inventory, created_by, created_us, updated_us) \
+         VALUES ($1, 'securityscan', 1, 'ACTIVE', '{}', 'active', 1, 1, 0, '', '{}', 'ada', 0, 0)",
+        cluster,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_cluster_goes_after_its_services() {
+    let folder = tempfile::tempdir().unwrap();
+    let plane = TestPlane::start(settings(folder.path())).await;
+    let kubeconfig = token_kubeconfig("https://127.0.0.1:1").to_string();
+    let path = add_cluster(&plane, 1, "demo", &kubeconfig).await;
+    add_service(folder.path(), 1).await;
+    let cluster = await_status(&plane, &path, "ERROR", "").await;
+    assert_eq!(cluster["securityscan"], json!(true));
+    for _ in 0..2 {
+        assert_eq!(answer(plane.request(Method::DELETE, &path)).await.0, StatusCode::ACCEPTED);
+        await_status(&plane, &path, "DELETING", "services are deactivated first").await;
+    }
+    let spec = json!({"spec": {"policy": {"policyId": "reject_high"}}});
+    let (status, refused) = plane.send(Method::PUT, &format!("{path}/services/securityscan"), &spec).await;
+    assert!(!status.is_success(), "{refused:#}");
+
+    let failed = "UPDATE plane_services SET status = 'ERROR', reason = 'it is away' WHERE cluster_id = $1";
+    change_database(folder.path(), failed, 1).await;
+    await_status(&plane, &path, "DELETING", "cannot be deactivated: it is away").await;
+    change_database(folder.path(), "DELETE FROM plane_services WHERE cluster_id = $1", 1).await;
+    let deadline = tokio::time::Instant::now() + DEADLINE;
+    while plane.get(&path).await.0 != StatusCode::NOT_FOUND {
+        assert!(tokio::time::Instant::now() < deadline, "it does not go");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+
+    let path = add_cluster(&plane, 1, "other", &kubeconfig).await;
+    add_service(folder.path(), 2).await;
+    let force = format!("{path}?force=true");
+    assert_eq!(answer(plane.request(Method::DELETE, &force)).await.0, StatusCode::ACCEPTED);
+    assert_eq!(plane.get(&path).await.0, StatusCode::NOT_FOUND);
     plane.close().await;
 }

@@ -117,15 +117,12 @@ impl TestPlane {
     }
 
     /// Makes the first user something else in the first organization.
-    pub(crate) async fn set_role(&self, folder: &Path, role: &str) {
-        let database = Database::open(&storage_of(folder)).await.unwrap();
-        let mut tx = database.begin().await.unwrap();
-        storage::query("UPDATE plane_members SET role = $1 WHERE organization_id = 1 AND user_id = 1")
-            .bind(role)
-            .execute(&mut tx)
-            .await
-            .unwrap();
-        tx.commit().await.unwrap();
+    pub(crate) async fn set_role(&self, folder: &Path, role: &'static str) {
+        let sql = match role {
+            "member" => "UPDATE plane_members SET role = 'member' WHERE organization_id = 1 AND user_id = $1",
+            _ => "UPDATE plane_members SET role = 'admin' WHERE organization_id = 1 AND user_id = $1",
+        };
+        change_database(folder, sql, 1).await;
     }
 
     /// Ends the listener in order.
@@ -164,4 +161,12 @@ pub(crate) async fn answer(request: reqwest::RequestBuilder) -> (StatusCode, Val
         serde_json::from_str(&text).unwrap_or_else(|_| Value::String(text))
     };
     (status, body)
+}
+
+/// Changes the tables behind the back of the control plane.
+pub(crate) async fn change_database(folder: &Path, sql: &'static str, id: i64) {
+    let database = Database::open(&storage_of(folder)).await.unwrap();
+    let mut tx = database.begin().await.unwrap();
+    storage::query(sql).bind(id).execute(&mut tx).await.unwrap();
+    tx.commit().await.unwrap();
 }
