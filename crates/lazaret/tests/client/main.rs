@@ -10,3 +10,4 @@ mod real_server;
 mod shell;
 mod support;
 mod terminal;
+mod transcripts;

@@ -1,5 +1,6 @@
 //! The client against a real `lazaret serve`: nothing between them is pretended.
 
+use std::net::TcpListener;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -19,11 +20,22 @@ pub(crate) struct Machine {
 
 impl Machine {
     pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// One that runs the webhooks of its clusters itself: a cluster of the tests has no nodes for them.
+    pub(crate) fn start_with_webhooks() -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        Self::start_with(&["--admission-listen", &format!("127.0.0.1:{port}")])
+    }
+
+    fn start_with(more: &[&str]) -> Self {
         let data = Scratch::new("client-serve").unwrap();
         let server = Program::at(&lazaret())
             .environment("LAZARET_FEEDS_FETCH", "false")
             .arguments(["serve", "--listen", "127.0.0.1:0", "--engine-listen", "127.0.0.1:0", "--data-dir"])
             .argument(data.path())
+            .arguments(more)
             .start()
             .unwrap();
         let line = server.wait_for_line("control plane  ", START_DEADLINE).unwrap();
