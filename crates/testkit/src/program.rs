@@ -36,8 +36,13 @@ impl Program {
             None => beside_this_test("lazaret")?,
         };
         ensure!(is_executable(&path), "`{}` does not exist: run `cargo build -p lazaret`", path.display());
-        // Nothing that a test starts asks the internet for vulnerability data.
-        Ok(Self::at(&path).environment("LAZARET_FEEDS_FETCH", "false"))
+        // Nothing that a test starts asks the internet: not for vulnerability data, and what is elsewhere is behind a proxy that
+        // is not there.
+        Ok(Self::at(&path)
+            .environment("LAZARET_FEEDS_FETCH", "false")
+            .environment("HTTPS_PROXY", "http://127.0.0.1:9")
+            .environment("http_proxy", "http://127.0.0.1:9")
+            .environment("NO_PROXY", "127.0.0.1,localhost"))
     }
 
     /// Another program.
