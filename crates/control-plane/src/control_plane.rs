@@ -7,8 +7,9 @@ use storage::{Database, Migrations, Sealer};
 
 use crate::clusters::Clients;
 use crate::first_start::{FirstStart, FirstStartError, first_start};
-use crate::secrets::{EmbeddedStore, SecretStore, SecretStoreError, SecretStoreSettings};
+use crate::secrets::{EmbeddedStore, SecretStore, SecretStoreError, SecretStoreSettings, VaultStore};
 use crate::services::JoinedWebhooks;
+use crate::storage_error::chain;
 use crate::tokens::TokenKeys;
 use crate::{ControlPlaneSettings, SigningKey, StorageError};
 
@@ -103,11 +104,29 @@ async fn open_secrets(
     storage: &Database,
     sealer: Arc<Sealer>,
 ) -> Result<Arc<dyn SecretStore>, SecretStoreError> {
+    // Whichever place is used now: the tables may hold secrets of before.
     let embedded = EmbeddedStore::new(storage.clone(), sealer);
     embedded.reseal().await?;
-    Ok(match &settings.secrets {
-        SecretStoreSettings::Embedded => Arc::new(embedded),
-    })
+    let settings = match &settings.secrets {
+        SecretStoreSettings::Embedded => return Ok(Arc::new(embedded)),
+        SecretStoreSettings::Vault(settings) => settings,
+    };
+    let left = embedded.count().await?;
+    if left > 0 {
+        tracing::warn!(
+            secrets = left,
+            "secrets of before are in the tables, where nobody looks while a Vault keeps them"
+        );
+    }
+    let vault = VaultStore::new(settings)?;
+    // A Vault is often sealed when everything starts again together; what needs no secrets works meanwhile.
+    if let Err(error) = vault.check().await {
+        tracing::error!(
+            error = chain(&error),
+            "secrets are not reached: see `lazaret config check` and Vault itself"
+        );
+    }
+    Ok(Arc::new(vault))
 }
 
 impl std::fmt::Debug for ControlPlane {

@@ -6,6 +6,7 @@ mod feeds;
 pub(crate) mod flags;
 pub(crate) mod layers;
 pub(crate) mod print;
+mod secrets;
 pub(crate) mod server;
 pub(crate) mod setting;
 pub(crate) mod table;

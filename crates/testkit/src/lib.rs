@@ -20,6 +20,8 @@ mod registry;
 mod scratch;
 #[cfg(test)]
 mod tests;
+mod vault;
+mod vault_build;
 mod wait;
 
 pub use cluster::Cluster;
@@ -39,4 +41,6 @@ pub use registry::{Registry, RegistryMode};
 pub use scratch::Scratch;
 /// What a tar archive calls the kinds of its entries; for [`Layer::entry`].
 pub use tar::EntryType;
+pub use vault::VaultServer;
+pub use vault_build::VaultBuild;
 pub use wait::{wait_until, wait_until_async};

@@ -1,9 +1,11 @@
 //! `setup`: what tests need of the machine, installed, built, or clearly asked for.
 
 mod debian_images;
+mod go;
 mod kubernetes;
 mod packages;
 mod python;
+mod vault;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -19,6 +21,7 @@ pub(crate) fn setup() -> Result<()> {
     fs_err::create_dir_all(&cache)?;
     python::install_missing(&cache)?;
     kubernetes::build_if_missing(&cache)?;
+    vault::build_if_missing(&cache)?;
     debian_images::make_if_missing(&cache)
 }
 

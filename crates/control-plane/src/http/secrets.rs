@@ -207,7 +207,9 @@ impl From<SecretError> for ApiError {
 impl From<SecretStoreError> for ApiError {
     fn from(error: SecretStoreError) -> Self {
         match error {
-            SecretStoreError::Unavailable(_) | SecretStoreError::Refused(_) => {
+            SecretStoreError::Unavailable(_)
+            | SecretStoreError::Refused(_)
+            | SecretStoreError::Unseal { .. } => {
                 let text = chain(&error);
                 tracing::warn!(error = text, "secrets are not reached");
                 Self::legacy(StatusCode::SERVICE_UNAVAILABLE, "secrets cannot be reached now", text)
@@ -215,8 +217,7 @@ impl From<SecretStoreError> for ApiError {
             SecretStoreError::Conflict
             | SecretStoreError::Unreadable(_)
             | SecretStoreError::Storage(_)
-            | SecretStoreError::Seal(_)
-            | SecretStoreError::Unseal { .. } => Self::Internal(chain(&error)),
+            | SecretStoreError::Seal(_) => Self::Internal(chain(&error)),
         }
     }
 }

@@ -29,6 +29,12 @@ impl EmbeddedStore {
         Self { storage, sealer }
     }
 
+    /// How many secrets are here.
+    pub(crate) async fn count(&self) -> Result<i64, SecretStoreError> {
+        let count = storage::query("SELECT count(*) FROM plane_secrets").fetch_value(&self.storage).await;
+        Ok(count.map_err(StorageError::at("count secrets"))?)
+    }
+
     /// Seals again what was sealed with a key that is no longer the first.
     pub(crate) async fn reseal(&self) -> Result<(), SecretStoreError> {
         let rows: Vec<(i64, String, Vec<u8>)> =
@@ -128,6 +134,22 @@ impl SecretStore for EmbeddedStore {
         Ok(Some(Secret { id, name, kind, values, tags, version, updated_at, updated_by }))
     }
 
+    async fn describe(
+        &self,
+        organization: i64,
+        id: &SecretId,
+    ) -> Result<Option<SecretSummary>, SecretStoreError> {
+        let row = storage::query_built(format!(
+            "SELECT {COLUMNS} FROM plane_secrets WHERE organization_id = $1 AND id = $2"
+        ))
+        .bind(organization)
+        .bind(id.as_str())
+        .fetch_optional(&self.storage)
+        .await
+        .map_err(StorageError::at("read a secret"))?;
+        Ok(row.as_ref().map(read_summary).transpose()?)
+    }
+
     async fn put(
         &self,
         organization: i64,
@@ -176,11 +198,7 @@ impl SecretStore for EmbeddedStore {
     }
 
     async fn check(&self) -> Result<(), SecretStoreError> {
-        let (_secrets,): (i64,) = storage::query("SELECT count(*) FROM plane_secrets")
-            .fetch_one_as(&self.storage)
-            .await
-            .map_err(StorageError::at("count secrets"))?;
-        Ok(())
+        self.count().await.map(drop)
     }
 }
 

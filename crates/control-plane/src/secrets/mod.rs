@@ -7,6 +7,7 @@ mod operations;
 mod password;
 mod people;
 mod store;
+mod vault;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -20,6 +21,8 @@ pub use operations::SecretError;
 pub use password::generate_password;
 pub(crate) use people::SecretFilter;
 pub use store::{ExpectedVersion, SecretStore, SecretStoreError, SecretStoreSettings};
+pub(crate) use vault::VaultStore;
+pub use vault::{VaultError, VaultLogin, VaultSettings};
 
 /// People do not see the values: the secret of a technical user, which services made and use.
 pub const TAG_HIDDEN: &str = "banzai:hidden";

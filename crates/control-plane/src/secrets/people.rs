@@ -74,8 +74,8 @@ impl ControlPlane {
         version: Option<i64>,
     ) -> Result<SecretSummary, SecretError> {
         let id = SecretId::parse(organization, id).ok_or(SecretError::NotFound)?;
-        let old = self.secrets.get(organization, &id).await?.ok_or(SecretError::NotFound)?;
-        refuse_protected(&old.summary())?;
+        let old = self.secrets.describe(organization, &id).await?.ok_or(SecretError::NotFound)?;
+        refuse_protected(&old)?;
         refuse_tag(&new)?;
         if SecretId::of_name(&new.name) != id {
             return Err(SecretError::Invalid("Secret name cannot be changed".to_owned()));
@@ -92,8 +92,8 @@ impl ControlPlane {
     /// Deletes a secret that nothing needs.
     pub(crate) async fn remove_secret(&self, organization: i64, id: &str) -> Result<(), SecretError> {
         let id = SecretId::parse(organization, id).ok_or(SecretError::NotFound)?;
-        let old = self.secrets.get(organization, &id).await?.ok_or(SecretError::NotFound)?;
-        refuse_protected(&old.summary())?;
+        let old = self.secrets.describe(organization, &id).await?.ok_or(SecretError::NotFound)?;
+        refuse_protected(&old)?;
         let cluster: Option<(String,)> = storage::query(
             "SELECT name FROM plane_clusters WHERE organization_id = $1 AND secret_id = $2 ORDER BY id LIMIT 1",
         )

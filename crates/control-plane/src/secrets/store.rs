@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use storage::{KeyFileError, UnsealError};
 
-use super::{NewSecret, Secret, SecretId, SecretSummary};
+use super::{NewSecret, Secret, SecretId, SecretSummary, VaultSettings};
 use crate::StorageError;
 
 /// Which place keeps the secrets.
@@ -15,6 +15,8 @@ pub enum SecretStoreSettings {
     /// The control plane's own tables, sealed with the key file.
     #[default]
     Embedded,
+    /// A Vault.
+    Vault(Box<VaultSettings>),
 }
 
 /// A place that keeps secrets. It knows nothing of who may see them.
@@ -25,6 +27,13 @@ pub trait SecretStore: fmt::Debug + Send + Sync {
 
     /// One secret of an organization; `None`: it has no such secret.
     async fn get(&self, organization: i64, id: &SecretId) -> Result<Option<Secret>, SecretStoreError>;
+
+    /// The same without its values, which nobody has to open for that.
+    async fn describe(
+        &self,
+        organization: i64,
+        id: &SecretId,
+    ) -> Result<Option<SecretSummary>, SecretStoreError>;
 
     /// Keeps a secret under the id of its name, if what is there now is what was expected. Returns it as it was kept.
     async fn put(

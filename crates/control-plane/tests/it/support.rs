@@ -65,6 +65,11 @@ fn storage_of(folder: &Path) -> Location {
     Location::Postgres(PostgresSettings::new(database.url.clone()))
 }
 
+/// The database of the control plane in this folder.
+pub(crate) async fn database(folder: &Path) -> Database {
+    Database::open(&storage_of(folder)).await.unwrap()
+}
+
 pub(crate) async fn open(settings: ControlPlaneSettings) -> (Arc<ControlPlane>, FirstStart) {
     let database = Database::open(&storage_of(&settings.data_dir)).await.unwrap();
     let sealer = Sealer::open_or_create(&settings.data_dir.join("sealing.keys")).unwrap();
@@ -95,7 +100,7 @@ impl TestPlane {
 
     /// Adds a second organization, where the first user is an administrator too. Returns its number.
     pub(crate) async fn add_organization(&self, folder: &Path, name: &str) -> i64 {
-        let database = Database::open(&storage_of(folder)).await.unwrap();
+        let database = database(folder).await;
         let mut tx = database.begin().await.unwrap();
         let id: i64 = storage::query(
             "INSERT INTO plane_organizations (id, name, provider, created_us, updated_us) \

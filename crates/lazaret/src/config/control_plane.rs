@@ -1,6 +1,6 @@
 //! Settings of the control plane.
 
-use control_plane::{AddressRule, ControlPlaneSettings, SecretStoreSettings, ServiceSettings, SigningKey};
+use control_plane::{AddressRule, ControlPlaneSettings, ServiceSettings, SigningKey};
 
 use super::layers::Values;
 use super::setting::{Kind, Setting};
@@ -95,7 +95,7 @@ pub(super) fn settings(
         first_organization: values.text("control-plane.first-organization").unwrap_or_default(),
         program_version: VERSION.to_owned(),
         engine_url: engine.base_url.clone(),
-        secrets: SecretStoreSettings::Embedded,
+        secrets: super::secrets::settings(values, problems),
         addresses: if is_private_allowed { AddressRule::PrivateToo } else { AddressRule::PublicOnly },
         cluster_check_every: values.duration("control-plane.cluster-check"),
         services: ServiceSettings {

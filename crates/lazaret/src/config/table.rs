@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use super::setting::{Commands, Kind, Setting};
-use super::{control_plane, webhooks};
+use super::{control_plane, secrets, webhooks};
 
 const DAY: u64 = 86_400;
 
@@ -37,6 +37,8 @@ pub(crate) const SECTIONS: &[(&str, &str)] = &[
     ("storage", "Where accounts, images, policies and jobs are kept"),
     ("listeners", "Who is answered where"),
     ("control-plane", "People, organizations and clusters"),
+    ("secrets", "Where the secrets of organizations are kept"),
+    ("vault", "The Vault that keeps secrets, where one does"),
     ("analysis", "How images are read"),
     ("limits", "What one image may cost; an image that goes over a limit is refused with the limit's name"),
     ("registries", "Where images come from"),
@@ -56,8 +58,13 @@ pub(crate) const SECTIONS: &[(&str, &str)] = &[
 
 /// Every setting.
 pub(crate) static SETTINGS: LazyLock<Vec<Setting>> = LazyLock::new(|| {
-    let mut all: Vec<Setting> =
-        ROWS.iter().chain(control_plane::ROWS).chain(webhooks::ROWS.into_iter().flatten()).cloned().collect();
+    let mut all: Vec<Setting> = ROWS
+        .iter()
+        .chain(control_plane::ROWS)
+        .chain(secrets::ROWS)
+        .chain(webhooks::ROWS.into_iter().flatten())
+        .cloned()
+        .collect();
     let place = |setting: &Setting| SECTIONS.iter().position(|(name, _)| *name == setting.section());
     all.sort_by_key(place);
     all
