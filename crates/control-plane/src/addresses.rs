@@ -58,13 +58,25 @@ impl AddressRule {
 }
 
 fn is_never_v4(address: Ipv4Addr) -> bool {
-    address.is_link_local() || address.is_multicast() || address.is_broadcast()
+    // Where Azure and Alibaba answer questions about the machine.
+    const METADATA: [Ipv4Addr; 2] = [Ipv4Addr::new(168, 63, 129, 16), Ipv4Addr::new(100, 100, 100, 200)];
+    address.is_link_local() || address.is_multicast() || address.is_broadcast() || METADATA.contains(&address)
 }
 
 fn is_never_v6(address: Ipv6Addr) -> bool {
-    // The metadata service of Amazon has an address outside of the link as well.
-    const AMAZON_METADATA: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
-    address.is_unicast_link_local() || address.is_multicast() || address == AMAZON_METADATA
+    // The metadata services of Amazon and Google have addresses outside of the link as well.
+    const METADATA: [Ipv6Addr; 2] = [
+        Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254),
+        Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),
+    ];
+    let [first, second, .., high, low] = address.segments();
+    let is_translated = first == 0x64 && second == 0xff9b;
+    let [a, b] = high.to_be_bytes();
+    let [c, d] = low.to_be_bytes();
+    address.is_unicast_link_local()
+        || address.is_multicast()
+        || METADATA.contains(&address)
+        || (is_translated && is_never_v4(Ipv4Addr::new(a, b, c, d)))
 }
 
 fn is_public_v4(address: Ipv4Addr) -> bool {
@@ -73,6 +85,8 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
         || address.is_private()
         || address.is_documentation()
         || first == 0
+        // For protocols (RFC 6890); Oracle answers questions about the machine there.
+        || address.octets().starts_with(&[192, 0, 0])
         // Shared by carriers (RFC 6598), and for measuring (RFC 2544).
         || (first == 100 && (64..128).contains(&second))
         || (first == 198 && (18..20).contains(&second))
@@ -149,6 +163,11 @@ mod tests {
             ("172.31.0.1", true, false),
             ("192.168.1.1", true, false),
             ("100.64.0.1", true, false),
+            ("192.0.0.192", true, false),
+            ("168.63.129.16", false, false),
+            ("100.100.100.200", false, false),
+            ("fd20:ce::254", false, false),
+            ("64:ff9b::a9fe:a9fe", false, false),
             ("::1", true, false),
             ("::ffff:127.0.0.1", true, false),
             ("fd12::1", true, false),

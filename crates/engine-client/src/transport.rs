@@ -66,6 +66,10 @@ impl Transport {
     }
 
     async fn send(&self, request: &Request<'_>) -> Result<(StatusCode, Vec<u8>), ClientError> {
+        // Addresses have no such segments: they would be dropped, and another resource be asked for.
+        if let Some(name) = request.path.iter().find(|part| matches!(**part, "" | "." | "..")) {
+            return Err(ClientError::NotFound { message: format!("nothing is called `{name}`") });
+        }
         let mut url = self.base_url.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.extend(request.path);

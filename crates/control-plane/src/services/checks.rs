@@ -10,7 +10,7 @@ use super::validation::{
 };
 use crate::engines::{Credentials, EngineChoice, soon, technical_user};
 use crate::storage_error::chain;
-use crate::{Cluster, ControlPlane, Secret, SecretError, SecretKind};
+use crate::{Cluster, ControlPlane, Secret, SecretError, SecretKind, TAG_HIDDEN, TAG_KUBECONFIG};
 
 /// A name that is not resolved by then is left to the engine, which says what is wrong with it.
 const RESOLVE_TIME: Duration = Duration::from_secs(3);
@@ -196,6 +196,10 @@ impl ControlPlane {
 
     async fn find_secret(&self, organization: i64, id: &str) -> Result<Secret, SecretProblem> {
         match self.get_secret(organization, id).await {
+            // Passwords of technical users and ways into clusters go to nobody whom a spec names.
+            Ok(secret) if secret.tags.iter().any(|tag| tag == TAG_HIDDEN || tag == TAG_KUBECONFIG) => {
+                Err(SecretProblem::Told(format!("the secret `{id}` is not for use by people")))
+            }
             Ok(secret) => Ok(secret),
             Err(SecretError::NotFound) => {
                 Err(SecretProblem::Told(format!("there is no secret `{id}` in the organization")))

@@ -6,6 +6,7 @@ use admission::whitelist::WhiteListEntry;
 use admission::{WhiteListItem, WhiteListItemSpec};
 use serde_json::Value;
 
+use super::checks::is_predefined;
 use super::spec::{RawEngine, RawItem, RawPolicy, RawRegistry, RawSpec, RawWebhook};
 
 /// Longest id of a bundle, name of a registry, reason.
@@ -173,7 +174,12 @@ fn check_policy(raw: RawPolicy, problems: &mut Vec<String>) -> PolicyChoice {
         return PolicyChoice::Named(policy_id);
     };
     match policy::Bundle::parse(&document) {
-        Ok(bundle) => PolicyChoice::Custom(bundle.id().to_owned(), document),
+        Ok(bundle) => {
+            if is_predefined(bundle.id()) {
+                problems.push(format!("customPolicy has the id of the predefined bundle `{}`", bundle.id()));
+            }
+            PolicyChoice::Custom(bundle.id().to_owned(), document)
+        }
         Err(error) => {
             problems.push(format!("customPolicy is no good bundle: {}", with_causes(&error)));
             PolicyChoice::Named(policy_id)

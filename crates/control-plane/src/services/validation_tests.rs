@@ -128,10 +128,14 @@ fn keys_of_amazon_go_to_amazon_only() {
 
 #[test]
 fn a_named_policy_counts_more_than_a_custom_one() {
-    let bundle: Value = serde_json::from_str(policy::predefined_bundles()[4].json).unwrap();
+    let mut bundle: Value = serde_json::from_str(policy::predefined_bundles()[4].json).unwrap();
+    let predefined = json!({"enabled": true, "policy": bundle});
+    let problems = check(&json!({"policy": {"customPolicy": predefined}})).unwrap_err();
+    assert_eq!(problems, ["customPolicy has the id of the predefined bundle `deny_all`"]);
+    bundle["id"] = json!("own");
     let custom = json!({"enabled": true, "policy": bundle});
     let spec = check(&json!({"policy": {"policyId": "reject_high", "customPolicy": custom}})).unwrap();
     assert_eq!(spec.policy, PolicyChoice::Named("reject_high".to_owned()));
     let spec = check(&json!({"policy": {"customPolicy": custom}})).unwrap();
-    assert_eq!(spec.policy.id(), "deny_all");
+    assert_eq!(spec.policy.id(), "own");
 }

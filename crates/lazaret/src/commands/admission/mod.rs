@@ -43,6 +43,10 @@ async fn connect(cluster: &ClusterArguments) -> anyhow::Result<kube::Client> {
             .await
             .context("there is neither a kubeconfig nor a Pod's account; give --kubeconfig FILE")?,
     };
+    // An API server is spoken to directly; a proxy of the environment is for registries.
+    if config.proxy_url.take().is_some() {
+        tracing::warn!("the proxy that is set is not used for the connection to the cluster");
+    }
     config.connect_timeout = Some(std::time::Duration::from_secs(10));
     kube::Client::try_from(config).context("failed to make a client of the cluster")
 }
