@@ -2,6 +2,8 @@
 
 use jiff::Timestamp;
 
+pub(crate) use storage::chain;
+
 /// What was tried; the cause is the source. Always our fault or the disk's, never the caller's.
 #[derive(Debug, thiserror::Error)]
 #[error("{action} in the control plane's tables")]
@@ -25,18 +27,6 @@ impl StorageError {
     ) -> impl FnOnce(E) -> Self {
         move |source| Self::new(action, source)
     }
-}
-
-/// An error with all its causes in one line, for logs and stored reasons.
-pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    text
 }
 
 /// The next number of a kind of things, never given before. Call it in the transaction that uses it.

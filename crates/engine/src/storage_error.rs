@@ -1,5 +1,7 @@
 //! The engine's own tables could not be read or written.
 
+pub(crate) use storage::chain;
+
 /// What was tried; the cause is the source. Always the engine's fault or its disk's, never the caller's.
 #[derive(Debug, thiserror::Error)]
 #[error("{action} in the engine's database")]
@@ -23,16 +25,4 @@ impl StorageError {
     ) -> impl FnOnce(E) -> Self {
         move |source| Self::new(action, source)
     }
-}
-
-/// An error with all its causes in one line, for logs and stored reasons.
-pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    text
 }

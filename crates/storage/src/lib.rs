@@ -3,6 +3,7 @@
 //! Knows nothing of what the tables of its users mean: `engine` and others own their migrations and their SQL and run
 //! both through [`Database`]. There is no clock here; every time is an argument.
 
+mod chain;
 mod copy;
 mod database;
 mod location;
@@ -14,6 +15,7 @@ mod sealing;
 mod time;
 mod transaction;
 
+pub use chain::chain;
 pub use copy::{Copy, TableForm, Values};
 pub use database::{Database, MigrateError, Migrations, OpenError, queue_migrations};
 pub use location::{Location, PostgresSettings};

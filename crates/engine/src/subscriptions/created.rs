@@ -38,17 +38,7 @@ pub(crate) async fn subscribe_tag(
         .map_err(StorageError::at("subscribe to a tag"))?;
     }
     if watch_tag {
-        storage::query(
-            "UPDATE subscriptions SET is_active = 1, updated_us = $4 \
-             WHERE account = $1 AND subscription_key = $2 AND type = $3 AND is_active = 0",
-        )
-        .bind(account)
-        .bind(full_tag)
-        .bind(SubscriptionKind::TagUpdate.name())
-        .bind(to_micros(now))
-        .execute(tx)
-        .await
-        .map_err(StorageError::at("watch a tag"))?;
+        switch_on(tx, account, full_tag, SubscriptionKind::TagUpdate, now).await?;
     }
     Ok(())
 }
@@ -60,16 +50,26 @@ pub(crate) async fn tell_analyses_again(
     full_tag: &str,
     now: Timestamp,
 ) -> Result<(), StorageError> {
+    switch_on(tx, account, full_tag, SubscriptionKind::AnalysisUpdate, now).await
+}
+
+async fn switch_on(
+    tx: &mut WriteTransaction,
+    account: &str,
+    full_tag: &str,
+    kind: SubscriptionKind,
+    now: Timestamp,
+) -> Result<(), StorageError> {
     storage::query(
         "UPDATE subscriptions SET is_active = 1, updated_us = $4 \
          WHERE account = $1 AND subscription_key = $2 AND type = $3 AND is_active = 0",
     )
     .bind(account)
     .bind(full_tag)
-    .bind(SubscriptionKind::AnalysisUpdate.name())
+    .bind(kind.name())
     .bind(to_micros(now))
     .execute(tx)
     .await
-    .map_err(StorageError::at("subscribe to analyses again"))?;
+    .map_err(StorageError::at("switch a subscription on"))?;
     Ok(())
 }
