@@ -36,6 +36,7 @@ fn the_first_start_tells_everything_that_is_needed_and_the_second_no_password() 
         "admin",
         "password",
         "vulnerability data",
+        "lazaret login -e http://127.0.0.1:",
         "lazaret db import",
     ] {
         ensure!(output.contains(part), "`{part}` is missing in:\n{output}");

@@ -144,6 +144,14 @@ fn greeting(started: &Started<'_>) -> String {
     if !matches!(database, DatabaseState::Loaded { .. }) {
         text.push_str(&first_data(config));
     }
+    if let Some(path) = &first_user.token_file {
+        text.push_str(&format!(
+            "  lazaret login -e {}{} -t \"$(cat {})\"\n",
+            started.control_plane.url(),
+            config.control_plane.base_path,
+            path.display(),
+        ));
+    }
     text.push_str(&format!(
         "  curl -u {user} {url}/v1/policies\n  LAZARET_ENGINE_PASSWORD=… lazaret admission --engine-url {url} --name HOST --state-dir DIR\n",
         user = first_engine_user.user,
