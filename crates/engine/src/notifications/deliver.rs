@@ -74,10 +74,15 @@ async fn run_lane(
         });
         let ended = join_all(calls).await;
         let mut tx = engine.storage.begin().await.map_err(StorageError::at("begin"))?;
+        let mut outcomes = Vec::with_capacity(ended.len());
         for (delivery, ended) in &ended {
-            store_end(engine, &mut tx, target, delivery, ended).await?;
+            outcomes.push((&delivery.kind, store_end(engine, &mut tx, target, delivery, ended).await?));
         }
         tx.commit().await.map_err(StorageError::at("commit"))?;
+        // Counted when it is true for everybody: the level of what waits is read from the tables.
+        for (kind, outcome) in outcomes {
+            engine.settings.metrics.delivery(kind, outcome);
+        }
     }
     Ok(())
 }
@@ -139,14 +144,14 @@ async fn call(
     client.post(webhook, (&delivery.account, &delivery.kind), &body).await
 }
 
-/// Forgets what was delivered or is too old, and plans the next try of the rest.
+/// Forgets what was delivered or is too old, and plans the next try of the rest. Says how it ended, as metrics name it.
 async fn store_end(
     engine: &Engine,
     tx: &mut WriteTransaction,
     target: WebhookTarget,
     delivery: &Delivery,
     ended: &Result<(), WebhookError>,
-) -> Result<(), StorageError> {
+) -> Result<&'static str, StorageError> {
     let now = engine.now();
     let is_over = match ended {
         Ok(()) => true,
@@ -169,7 +174,6 @@ async fn store_end(
         (Err(_), true) => "dropped",
         (Err(_), false) => "failed",
     };
-    engine.settings.metrics.delivery(&delivery.kind, outcome);
     if is_over {
         storage::query("DELETE FROM notification_deliveries WHERE notification = $1 AND target = $2")
             .bind(&delivery.id)
@@ -177,7 +181,8 @@ async fn store_end(
             .execute(&mut *tx)
             .await
             .map_err(StorageError::at("end a delivery"))?;
-        return forget_told(tx, &delivery.id).await;
+        forget_told(tx, &delivery.id).await?;
+        return Ok(outcome);
     }
     // The last try is at the end of the window.
     let next = now.checked_add(BACKOFF.delay(delivery.tries + 1)).unwrap_or(Timestamp::MAX);
@@ -191,7 +196,7 @@ async fn store_end(
     .execute(tx)
     .await
     .map_err(StorageError::at("plan the next delivery"))?;
-    Ok(())
+    Ok(outcome)
 }
 
 async fn forget_told(tx: &mut WriteTransaction, id: &str) -> Result<(), StorageError> {
