@@ -20,7 +20,8 @@ pub(crate) enum Task {
     ///
     /// Installs what is missing of the Debian packages that tests use (as root; otherwise prints the command to run), installs
     /// the Python programs pinned in `tools/anchorecli` and `tools/schemathesis` from the Python package index, builds the
-    /// Kubernetes programs pinned in `tools/kubernetes`, and makes two real Debian images from the machine's own apt mirrors.
+    /// programs pinned in `tools/kubernetes`, `tools/helm` and `tools/vault`, and makes two real Debian images from the
+    /// machine's own apt mirrors.
     ///
     /// All are kept in a cache outside the repository and made again only when their recipe changes: the first time takes
     /// about 8 minutes, the next times nothing. The cache is `LAZARET_CACHE_DIR`, else `$XDG_CACHE_HOME/lazaret`, else
@@ -65,6 +66,11 @@ pub(crate) enum Task {
         /// Only this; without it `scan`, `admission` and `cluster`
         subject: Option<Subject>,
     },
+    /// Run all of it on this machine: a cluster, a registry, Lazaret with the security scan activated, until Ctrl-C
+    ///
+    /// Prints a kubeconfig and four commands to try: an image that is refused, one that is admitted, one that is let in all
+    /// the same, and what was decided. Needs what `cargo xtask setup` makes; nothing is left when it ends.
+    Demo,
     /// Run a real API server and a real registry with two real images, until Ctrl-C
     ///
     /// For trying things by hand and for following the pages in `docs/`. Prints what to type in other terminals.

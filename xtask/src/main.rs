@@ -3,6 +3,7 @@
 mod arguments;
 mod bench;
 mod check_versions;
+mod demo;
 mod playground;
 mod progress;
 mod run;
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
         Task::Test => test::test(),
         Task::Tidy => tidy::tidy(),
         Task::Bench { subject } => bench::bench(subject).map(|()| true),
+        Task::Demo => demo::demo().map(|()| true),
         Task::Playground => playground::playground().map(|()| true),
         Task::CheckVersions { scheme, file } => check_versions::check_versions(&scheme, &file),
     };

@@ -9,6 +9,7 @@ mod debian;
 mod environment;
 pub mod exchanges;
 mod file_server;
+mod go_tool;
 mod image;
 mod kubernetes_tools;
 mod ports;
@@ -21,7 +22,6 @@ mod scratch;
 #[cfg(test)]
 mod tests;
 mod vault;
-mod vault_build;
 mod wait;
 
 pub use cluster::Cluster;
@@ -31,6 +31,7 @@ pub use environment::{
     cache_folder, environment_variable, find_program, is_executable, require_program, workspace_folder,
 };
 pub use file_server::{Behaviour, FileServer, SeenRequest};
+pub use go_tool::{GoBuild, GoTool};
 pub use image::{Image, ImageBuilder, Layer, LayerBlob, LayerCompression, digest_of};
 pub use kubernetes_tools::{KUBERNETES_PROGRAMS, KubernetesBuild, KubernetesPrograms, find_missing_programs};
 pub use postgres::{PostgresDatabase, PostgresServer, postgres_database};
@@ -42,5 +43,4 @@ pub use scratch::Scratch;
 /// What a tar archive calls the kinds of its entries; for [`Layer::entry`].
 pub use tar::EntryType;
 pub use vault::VaultServer;
-pub use vault_build::VaultBuild;
 pub use wait::{wait_until, wait_until_async};

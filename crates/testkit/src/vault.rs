@@ -8,10 +8,10 @@ use anyhow::{Context, Result, anyhow};
 use rcgen::{CertificateParams, KeyPair};
 use serde::Deserialize;
 
+use crate::go_tool::GoTool;
 use crate::ports::free_port;
 use crate::process::{GuardedChild, tail};
 use crate::scratch::Scratch;
-use crate::vault_build::VaultBuild;
 use crate::wait::wait_until;
 
 const READY_DEADLINE: Duration = Duration::from_secs(60);
@@ -62,7 +62,7 @@ impl VaultServer {
     }
 
     fn start_once(is_tls: bool) -> Result<Self> {
-        let program = VaultBuild::find_program()?;
+        let program = GoTool::VAULT.find()?;
         let scratch = Scratch::new("vault")?;
         let port = free_port()?;
         let (ready_file, log) = (scratch.path().join("ready.json"), scratch.path().join("vault.log"));

@@ -2,10 +2,10 @@
 
 mod debian_images;
 mod go;
+mod go_tool;
 mod kubernetes;
 mod packages;
 mod python;
-mod vault;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ pub(crate) fn setup() -> Result<()> {
     fs_err::create_dir_all(&cache)?;
     python::install_missing(&cache)?;
     kubernetes::build_if_missing(&cache)?;
-    vault::build_if_missing(&cache)?;
+    go_tool::build_missing(&cache)?;
     debian_images::make_if_missing(&cache)
 }
 
