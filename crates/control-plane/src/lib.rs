@@ -29,7 +29,7 @@ pub use organizations::{Organization, Role};
 pub use secrets::{
     ExpectedVersion, NewSecret, Secret, SecretError, SecretField, SecretId, SecretKind, SecretStore,
     SecretStoreError, SecretStoreSettings, SecretSummary, SecretValue, TAG_HIDDEN, TAG_KUBECONFIG,
-    TAG_READ_ONLY, VaultError, VaultLogin, VaultSettings, generate_password,
+    TAG_READ_ONLY, VaultError, VaultLogin, VaultSettings, count_sealed_secrets, generate_password,
 };
 pub use security::{
     NewWhitelistItem, Release, ReleaseFilter, RunningImage, ScanRecord, WhitelistError, WhitelistRecord,

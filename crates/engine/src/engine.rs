@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use model::PolicyException;
 use policy::Bundle;
-use storage::{Database, JobCounts, Location, Migrations, Sealer};
+use storage::{Database, JobCounts, Migrations, Sealer};
 use tokio::sync::{Notify, watch};
 
 use crate::accounts::{self, ADMIN, Authenticator, User};
@@ -144,8 +144,7 @@ impl Engine {
         }
         fs_err::create_dir_all(&settings.data_dir)
             .map_err(|source| EngineError::Folder { path: settings.data_dir.clone(), source })?;
-        let location =
-            settings.storage.clone().unwrap_or_else(|| Location::File(settings.data_dir.join(STORAGE_FILE)));
+        let location = settings.location();
         let storage = Database::open(&location).await.map_err(EngineError::Open)?;
         storage.migrate(migrations()).await.map_err(EngineError::Migrate)?;
         storage.keep_quiet(&QUIET_TABLES);
@@ -268,7 +267,7 @@ impl Engine {
 }
 
 fn open_keys(settings: &EngineSettings) -> Result<Sealer, EngineError> {
-    let path = settings.key_file.clone().unwrap_or_else(|| settings.data_dir.join(KEY_FILE));
+    let path = settings.key_file();
     let sealer = Sealer::open_or_create(&path).map_err(EngineError::Keys)?;
     if sealer.is_readable_by_others() {
         tracing::warn!(path = %path.display(), "others than the owner may read the key file");

@@ -66,7 +66,9 @@ pub use notifications::{
     EventLevel, NotificationKind, Webhook, WebhookError, WebhookSettings, WebhookTarget, WebhookTrialError,
 };
 pub use policies::{PolicyError, PolicyRecord};
-pub use registries::{AmazonSettings, LoginError, NewRegistry, RegistryError, RegistryRecord};
+pub use registries::{
+    AmazonSettings, LoginError, NewRegistry, RegistryError, RegistryRecord, count_sealed_passwords,
+};
 pub use settings::{EngineSettings, FirstStart, Intervals};
 pub use storage_error::StorageError;
 pub use subscriptions::{

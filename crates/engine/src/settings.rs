@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use scanner::{ContentSettings, ScanOptions};
+use storage::Location;
 
+use crate::engine::{KEY_FILE, STORAGE_FILE};
 use crate::metrics::Metrics;
 use crate::notifications::WebhookSettings;
 use crate::registries::AmazonSettings;
@@ -17,7 +19,7 @@ pub struct EngineSettings {
     /// Folder with the engine's own database; created if it is not there.
     pub data_dir: PathBuf,
     /// Where the engine's own tables are; `None`: a file in the data folder.
-    pub storage: Option<storage::Location>,
+    pub storage: Option<Location>,
     /// Tables of other parts in the same database: backups have them too.
     pub other_tables: fn() -> Vec<storage::Migrations>,
     /// The vulnerability database file. It may be missing, and may be replaced while the engine runs.
@@ -128,6 +130,16 @@ impl EngineSettings {
             metrics: Metrics::new(),
             clock,
         }
+    }
+
+    /// Where the tables are.
+    pub fn location(&self) -> Location {
+        self.storage.clone().unwrap_or_else(|| Location::File(self.data_dir.join(STORAGE_FILE)))
+    }
+
+    /// The file with the keys that seal passwords.
+    pub fn key_file(&self) -> PathBuf {
+        self.key_file.clone().unwrap_or_else(|| self.data_dir.join(KEY_FILE))
     }
 }
 

@@ -48,6 +48,9 @@ pub(crate) enum Command {
     Backup(Box<BackupArguments>),
     /// Put everything from a backup back, into SQLite or PostgreSQL
     Restore(Box<RestoreArguments>),
+    /// Renew the key that seals passwords and secrets
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// Check a configuration, or print one
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -350,6 +353,27 @@ pub(crate) struct BackupArguments {
     /// File to write; it must not exist
     pub(crate) file: PathBuf,
 
+    #[command(flatten)]
+    pub(crate) settings: SettingFlags<OfStorage>,
+}
+
+#[derive(Debug, Subcommand)]
+#[command(after_help = "A key is renewed in three steps:\n  \
+    lazaret key rotate        a new key seals from now on, the old ones still open\n  \
+    restart `lazaret serve`   everything is sealed again with the new key\n  \
+    lazaret key forget-old    the old keys are taken out of the file\n\n\
+    Processes that share a PostgreSQL database need the same file: copy it to them after each of the two commands.")]
+pub(crate) enum KeyCommand {
+    /// List the keys of the file by name, and how many values each seals
+    List(KeyArguments),
+    /// Put a new key in front of the file; nothing that is sealed is lost
+    Rotate(KeyArguments),
+    /// Take all keys but the first out of the file, when nothing is sealed with them any more
+    ForgetOld(KeyArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KeyArguments {
     #[command(flatten)]
     pub(crate) settings: SettingFlags<OfStorage>,
 }

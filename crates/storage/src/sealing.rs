@@ -4,6 +4,7 @@
 //! while old values are still read; and it is bound to its place (table and row), so it cannot be moved to another one.
 
 use fs_err::os::unix::fs::OpenOptionsExt as _;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -94,6 +95,26 @@ impl Sealer {
         let mut keys = read(path)?;
         keys.insert(0, Key::new()?);
         replace(path, &keys)
+    }
+
+    /// The names of the keys in a file, the one that seals first.
+    pub fn key_names(path: &Path) -> Result<Vec<String>, KeyFileError> {
+        Ok(read(path)?.iter().map(|key| hex(&key.id)).collect())
+    }
+
+    /// Leaves only the key that seals in the file. What the others sealed cannot be opened again: see [`Self::count_by_key`].
+    pub fn forget_old(path: &Path) -> Result<(), KeyFileError> {
+        let keys = read(path)?;
+        replace(path, keys.get(..1).unwrap_or_default())
+    }
+
+    /// How many values are sealed with which key, by the key's name.
+    pub fn count_by_key<'a>(sealed: impl Iterator<Item = &'a [u8]>) -> BTreeMap<String, usize> {
+        let mut counts = BTreeMap::new();
+        for value in sealed {
+            *counts.entry(value.get(1..=KEY_ID_BYTES).map(hex).unwrap_or_default()).or_default() += 1;
+        }
+        counts
     }
 
     /// Whether others than the owner may read the key file.
@@ -345,6 +366,14 @@ mod tests {
             b"new",
             "an unknown key makes it read the file again"
         );
+        let names = Sealer::key_names(&path).unwrap();
+        let counts = Sealer::count_by_key([&old[..], &new, &old].into_iter());
+        assert_eq!(names.iter().map(|name| counts[name]).collect::<Vec<_>>(), [1, 2]);
+        Sealer::forget_old(&path).unwrap();
+        assert_eq!(Sealer::key_names(&path).unwrap(), names[..1]);
+        let kept = Sealer::open_or_create(&path).unwrap();
+        assert_eq!(kept.open("t", "r", &new).unwrap(), b"new");
+        assert!(matches!(kept.open("t", "r", &old), Err(UnsealError::UnknownKey { .. })));
         // A file that was lost is made again, with another key, and says which one is missing.
         fs_err::remove_file(&path).unwrap();
         let lost = Sealer::open_or_create(&path).unwrap();

@@ -24,6 +24,16 @@ pub(crate) struct EmbeddedStore {
     sealer: Arc<Sealer>,
 }
 
+/// How many secrets are sealed with which key, the key of tokens among them.
+pub async fn count_sealed(storage: &Database) -> Result<BTreeMap<String, usize>, StorageError> {
+    let rows: Vec<(Vec<u8>,)> =
+        storage::query("SELECT sealed FROM plane_secrets UNION ALL SELECT sealed FROM plane_keys")
+            .fetch_all_as(storage)
+            .await
+            .map_err(StorageError::at("read sealed secrets"))?;
+    Ok(Sealer::count_by_key(rows.iter().map(|(sealed,)| sealed.as_slice())))
+}
+
 impl EmbeddedStore {
     pub(crate) fn new(storage: Database, sealer: Arc<Sealer>) -> Self {
         Self { storage, sealer }

@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 pub(crate) use embedded::EmbeddedStore;
+pub use embedded::count_sealed as count_sealed_secrets;
 pub use kind::{SecretField, SecretKind};
 pub use operations::SecretError;
 pub use password::generate_password;

@@ -104,7 +104,7 @@ pub async fn backup(
     if path.exists() {
         return Err(BackupError::Exists(path.to_owned()));
     }
-    let location = location(settings);
+    let location = settings.location();
     if let Location::File(file) = &location
         && !file.is_file()
     {
@@ -204,10 +204,6 @@ fn write_file(name: &str, path: &Path, writer: &mut Writer) -> Result<bool, Back
         }
         writer.write(&Frame::Bytes(chunk))?;
     }
-}
-
-fn location(settings: &EngineSettings) -> Location {
-    settings.storage.clone().unwrap_or_else(|| Location::File(settings.data_dir.join(STORAGE_FILE)))
 }
 
 fn migrations(settings: &EngineSettings) -> Vec<Migrations> {

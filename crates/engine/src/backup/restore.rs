@@ -8,7 +8,7 @@ use storage::{Copy, Location, TableForm};
 use super::file::{Frame, Reader};
 use super::{
     BackupError, BackupSummary, DATABASE_ELSEWHERE, KEYS_ELSEWHERE, check_versions, is_kept, known_tables,
-    location, migrations, with_ending, with_suffix,
+    migrations, with_ending, with_suffix,
 };
 use crate::EngineSettings;
 use crate::engine::KEY_FILE;
@@ -25,7 +25,7 @@ pub async fn restore(
     let mut summary = verify(settings, path)?;
     fs_err::create_dir_all(&settings.data_dir)?;
     let mut files = UnpackedFiles::default();
-    let result = match location(settings) {
+    let result = match settings.location() {
         Location::File(file) => into_file(settings, path, &file, is_replacing, &mut files).await,
         server @ Location::Postgres(_) => {
             into_server(settings, path, &server, is_replacing, &mut files).await

@@ -13,6 +13,7 @@ use scanner::{ScanError, Secret};
 pub(crate) use amazon::AmazonLogins;
 pub use amazon::AmazonSettings;
 pub(crate) use login::PullChoice;
+pub use records::count_sealed as count_sealed_passwords;
 pub(crate) use records::reseal;
 
 use crate::StorageError;

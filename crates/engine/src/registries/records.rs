@@ -1,5 +1,7 @@
 //! Registry records: stored, read, checked against the registry.
 
+use std::collections::BTreeMap;
+
 use scanner::{Credentials, Ping, RegistryLogin, RegistryOptions};
 use storage::{Row, Sealer, WriteTransaction, from_micros, to_micros};
 
@@ -203,6 +205,15 @@ async fn write(
         .bind(now)
         .execute(tx)
         .await
+}
+
+/// How many passwords are sealed with which key.
+pub async fn count_sealed(database: &storage::Database) -> Result<BTreeMap<String, usize>, StorageError> {
+    let rows: Vec<(Vec<u8>,)> = storage::query("SELECT password FROM registries")
+        .fetch_all_as(database)
+        .await
+        .map_err(StorageError::at("read sealed passwords"))?;
+    Ok(Sealer::count_by_key(rows.iter().map(|(sealed,)| sealed.as_slice())))
 }
 
 /// Seals again what was sealed with a key that is no longer the first.

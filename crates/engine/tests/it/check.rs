@@ -1,7 +1,10 @@
 //! Verdicts through the API.
 
+use std::time::Duration;
+
 use reqwest::StatusCode;
 use serde_json::{Value, json};
+use testkit::wait_until_async;
 
 use crate::support::{
     FIXED, TestEngine, VULNERABLE, activate, bundle, database_path, debian_image, refuse_high, registry,
@@ -138,8 +141,11 @@ async fn without_data_nothing_is_clean_and_a_database_that_appears_is_used() {
     assert!(feeds[0]["state"].as_str().unwrap().starts_with("missing"));
 
     write_database(&database_path(folder.path()));
-    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
-    assert_eq!(status().await, "pass", "the new file is in use after a second");
+    wait_until_async(Duration::from_secs(20), "the new file to be in use", async || {
+        (status().await == "pass").then_some(())
+    })
+    .await
+    .unwrap();
     let (_, feeds) = engine.get("/system/feeds").await;
     assert!(feeds[0]["last_full_sync"].is_string());
     assert_eq!(
@@ -148,10 +154,14 @@ async fn without_data_nothing_is_clean_and_a_database_that_appears_is_used() {
     );
 
     std::fs::write(database_path(folder.path()), "broken").unwrap();
-    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
-    assert_eq!(status().await, "pass", "a broken file leaves the old one in force");
-    let (_, feeds) = engine.get("/system/feeds").await;
-    assert!(feeds[0]["state"].as_str().unwrap().contains("not in use"), "{feeds:#}");
+    wait_until_async(Duration::from_secs(20), "the broken file to be noticed", async || {
+        // Asking is what makes it look.
+        assert_eq!(status().await, "pass", "a broken file leaves the old one in force");
+        let (_, feeds) = engine.get("/system/feeds").await;
+        feeds[0]["state"].as_str().unwrap().contains("not in use").then_some(())
+    })
+    .await
+    .unwrap();
     engine.close().await;
 }
 
@@ -209,9 +219,12 @@ async fn a_verdict_is_dated_by_the_question_and_its_rows_by_their_computation() 
         (asked, verdict["detail"]["result"]["created_at"].as_i64().unwrap())
     };
     let (first, first_computed) = times().await;
-    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
-    let (second, second_computed) = times().await;
-    assert!(second > first, "{first} {second}");
+    let second_computed = wait_until_async(Duration::from_secs(20), "a later question", async || {
+        let (asked, computed) = times().await;
+        (asked.duration_since(first).as_secs() >= 2).then_some(computed)
+    })
+    .await
+    .unwrap();
     assert_eq!(second_computed, first_computed, "the same rows");
     engine.close().await;
 }

@@ -10,6 +10,7 @@ mod data_folder;
 mod database;
 pub(crate) mod image;
 mod judgement;
+mod key;
 mod listener;
 mod policy;
 mod running;
@@ -38,6 +39,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Client(command) => client::run(arguments.leading, command),
         Command::Backup(arguments) => backup::backup(*arguments),
         Command::Restore(arguments) => backup::restore(*arguments),
+        Command::Key(command) => key::run(command),
         Command::Config(command) => config::run(command),
         Command::Serve(arguments) => serve::run(*arguments),
         Command::Admission(arguments) => admission::run(*arguments),

@@ -62,7 +62,7 @@ pub(crate) fn effective(values: &Values) -> String {
                         Value::Number(bytes) if setting.kind == Kind::Bytes => bytes_text(*bytes),
                         value => value.to_text(),
                     };
-                    let shown = setting.kind.to_toml(&human);
+                    let shown = setting.kind.to_toml(&without_logins(&human));
                     let from = if *source == Source::Default {
                         "default".to_owned()
                     } else {
@@ -74,6 +74,26 @@ pub(crate) fn effective(values: &Values) -> String {
         }
     }
     text
+}
+
+/// The text with `***` for what stands before the `@` of addresses in it: settings that are no secrets may hold some.
+fn without_logins(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(begin) = rest.find("://").map(|at| at + "://".len()) {
+        let (before, after) = rest.split_at(begin);
+        let end = after.find(['/', '?', '#', ',', '\'', '"', ' ']).unwrap_or(after.len());
+        let (authority, tail) = after.split_at(end);
+        shown.push_str(before);
+        match authority.rsplit_once('@') {
+            Some((_, host)) => {
+                let _ = write!(shown, "***@{host}");
+            }
+            None => shown.push_str(authority),
+        }
+        rest = tail;
+    }
+    shown + rest
 }
 
 /// The rows of the documentation.

@@ -248,6 +248,9 @@ fn sources_of_vulnerability_data_are_checked() {
     ];
     assert_eq!(used, expected);
     assert!(feeds.sources.iter().all(|source| source.interval.as_secs() == 7200));
+    let mirror = inputs("[feeds]\nmirror = 'https://u:hunter2@mirror.example:8443/feeds'", &[], &[]);
+    let shown = print::effective(&Values::collect(&mirror));
+    assert!(shown.contains("https://***@mirror.example:8443/feeds") && !shown.contains("hunter2"), "{shown}");
     let file = "[feeds]\nmirror = 'ftp://h'\nenable = ['nosuch']\nsources = ['a', 'b=c=d']\n";
     let text = load(&inputs(file, &[], &[])).unwrap_err().to_string();
     for part in [
