@@ -156,7 +156,7 @@ fn audit_spec(subject: &AuditSubject, images: &[JudgedImage], ruling: Ruling, no
     if ruling == Ruling::Whitelisted {
         result.push(format!("Whitelisted release: {}", subject.release.name));
     }
-    result.extend(images.iter().map(result_line));
+    result.extend(images.iter().map(|image| result_line(image, ruling)));
     let verdict = images.iter().find_map(|image| image.outcome.verdict());
     let unseen_policy = images.iter().find_map(|image| match &image.outcome {
         ImageOutcome::RefusedUnseen { policy_id, .. } => policy_id.clone(),
@@ -176,14 +176,20 @@ fn audit_spec(subject: &AuditSubject, images: &[JudgedImage], ruling: Ruling, no
     }
 }
 
-fn result_line(image: &JudgedImage) -> String {
+/// What became of an image, in the words of the answer that the caller got.
+fn result_line(image: &JudgedImage, ruling: Ruling) -> String {
     let written = &image.written;
     match &image.outcome {
         ImageOutcome::Passed(_) => format!("Image passed policy check: {written}"),
         ImageOutcome::Refused(_) | ImageOutcome::RefusedUnseen { .. } => {
             format!("Image failed policy check: {written}")
         }
-        ImageOutcome::Undecided { why } => format!("Image not decided: {written}: {why}"),
+        ImageOutcome::Undecided { why } if ruling.is_allowed() => {
+            format!("Image not decided: {written}: {why}")
+        }
+        ImageOutcome::Undecided { why } => {
+            format!("Image failed policy check: {written}: not decided: {why}")
+        }
     }
 }
 

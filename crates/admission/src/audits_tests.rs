@@ -86,6 +86,26 @@ fn an_audit_goes_with_its_owner_or_after_a_time() {
 }
 
 #[test]
+fn an_image_of_a_refused_pod_failed_even_when_nobody_knows_it() {
+    let undecided = JudgedImage {
+        written: "busybox".to_owned(),
+        reference: "busybox".parse().ok(),
+        outcome: ImageOutcome::Undecided { why: "the registry does not answer".to_owned() },
+    };
+    for (ruling, expected) in [
+        (
+            Ruling::DeniedUndecided,
+            "Image failed policy check: busybox: not decided: the registry does not answer",
+        ),
+        (Ruling::Denied, "Image failed policy check: busybox: not decided: the registry does not answer"),
+        (Ruling::AllowedUndecided, "Image not decided: busybox: the registry does not answer"),
+    ] {
+        let spec = audit_spec(&subject(None, false), std::slice::from_ref(&undecided), ruling, now());
+        assert_eq!(spec.result, [expected], "{ruling:?}");
+    }
+}
+
+#[test]
 fn the_content_is_what_clients_of_the_original_read() {
     let keep_for = jiff::SignedDuration::from_hours(24);
     let record =

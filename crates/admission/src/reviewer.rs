@@ -224,11 +224,7 @@ impl Reviewer {
     }
 
     async fn ask(self: &Arc<Self>, reference: &ImageReference, deadline: Instant) -> ImageOutcome {
-        let unseen = self.book.state().and_then(|state| {
-            let bundle = state.bundle.as_ref()?;
-            policy::judge_without_image(bundle, reference, (self.clock)())
-                .filter(|decision| !decision.is_pass())
-        });
+        let unseen = self.refuse_unseen(reference);
         let deadline = match unseen {
             // The answer is known; a short wait is only for the digest and the details.
             Some(_) => deadline.min(Instant::now() + self.settings.refusal_wait),
@@ -237,8 +233,19 @@ impl Reviewer {
         match (self.book.ask(reference, deadline).await, unseen) {
             (Ok(verdict), _) => ImageOutcome::from_verdict(verdict),
             (Err(_), Some(decision)) => ImageOutcome::from_unseen(&decision),
-            (Err(error), None) => ImageOutcome::Undecided { why: error.to_string() },
+            // The policy may have come meanwhile: a webhook answers before it knows one.
+            (Err(error), None) => match self.refuse_unseen(reference) {
+                Some(decision) => ImageOutcome::from_unseen(&decision),
+                None => ImageOutcome::Undecided { why: error.to_string() },
+            },
         }
+    }
+
+    /// The refusal of a policy that needs to see nothing for it.
+    fn refuse_unseen(&self, reference: &ImageReference) -> Option<model::Decision> {
+        let state = self.book.state()?;
+        policy::judge_without_image(state.bundle.as_ref()?, reference, (self.clock)())
+            .filter(|decision| !decision.is_pass())
     }
 
     fn audit(&self, subject: &AuditSubject, judged: &[JudgedImage], ruling: Ruling) {

@@ -1,6 +1,7 @@
 //! Organizations, users, tokens, secrets, clusters and what runs in them, for many clusters; the HTTP API of all that.
 
 mod addresses;
+mod anchore_proxy;
 mod clusters;
 mod control_plane;
 mod engines;
@@ -17,6 +18,7 @@ mod tokens;
 mod users;
 
 pub use addresses::{AddressRule, RefusedAddress};
+pub use anchore_proxy::EngineUseError;
 pub use clusters::{
     CleanKubeconfig, Cluster, ClusterError, ClusterStatus, DeleteError, ImportError, Imported,
     KubeconfigError, NewCluster,

@@ -9,6 +9,7 @@ mod addresses;
 mod administration;
 mod client;
 mod error;
+mod forward;
 mod settings;
 mod transport;
 mod wire;
@@ -17,6 +18,7 @@ pub use addresses::AddressCheck;
 pub use administration::{AccountRecord, NewRegistry, RegistryRecord};
 pub use client::{CheckQuestion, Client};
 pub use error::ClientError;
+pub use forward::ForwardRequest;
 pub use settings::{BuildClientError, ClientSettings, Password};
 pub use wire::{
     AnalysisStatus, CheckReport, CheckRow, Feed, FeedGroup, ImageRecord, ImageTag, PolicyRecord,

@@ -66,20 +66,36 @@ impl Transport {
     }
 
     async fn send(&self, request: &Request<'_>) -> Result<(StatusCode, Vec<u8>), ClientError> {
-        // Addresses have no such segments: they would be dropped, and another resource be asked for.
-        if let Some(name) = request.path.iter().find(|part| matches!(**part, "" | "." | "..")) {
-            return Err(ClientError::NotFound { message: format!("nothing is called `{name}`") });
-        }
-        let mut url = self.base_url.clone();
-        if let Ok(mut segments) = url.path_segments_mut() {
-            segments.extend(request.path);
-        }
+        let mut url = self.url(request.path, None)?;
         if !request.query.is_empty() {
             url.query_pairs_mut().extend_pairs(request.query);
         }
         match &self.way {
             Way::Network(connections) => self.send_over(connections, request, url).await,
             Way::InProcess(router) => self.send_inside(router, request, &url).await,
+        }
+    }
+
+    /// The address of a path below the engine's.
+    pub(crate) fn url(&self, path: &[&str], query: Option<&str>) -> Result<Url, ClientError> {
+        // Addresses have no such segments: they would be dropped, and another resource be asked for.
+        if let Some(name) = path.iter().find(|part| matches!(**part, "" | "." | "..")) {
+            return Err(ClientError::NotFound { message: format!("nothing is called `{name}`") });
+        }
+        let mut url = self.base_url.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.extend(path);
+        }
+        url.set_query(query);
+        Ok(url)
+    }
+
+    pub(crate) fn failed(&self, source: reqwest::Error) -> ClientError {
+        match source.is_timeout() {
+            true => ClientError::Timeout { url: self.base_url.to_string() },
+            false => {
+                ClientError::Unreachable { url: self.base_url.to_string(), source: source.without_url() }
+            }
         }
     }
 
@@ -101,16 +117,10 @@ impl Transport {
         if let Some(body) = request.body {
             builder = builder.json(body);
         }
-        let failed = |source: reqwest::Error| match source.is_timeout() {
-            true => ClientError::Timeout { url: self.base_url.to_string() },
-            false => {
-                ClientError::Unreachable { url: self.base_url.to_string(), source: source.without_url() }
-            }
-        };
-        let mut response = builder.send().await.map_err(failed)?;
+        let mut response = builder.send().await.map_err(|source| self.failed(source))?;
         let status = response.status();
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(failed)? {
+        while let Some(chunk) = response.chunk().await.map_err(|source| self.failed(source))? {
             if body.len() + chunk.len() > self.answer_bytes_max {
                 return Err(self.too_long(status));
             }
@@ -125,18 +135,7 @@ impl Transport {
         request: &Request<'_>,
         url: &Url,
     ) -> Result<(StatusCode, Vec<u8>), ClientError> {
-        let path = match url.query() {
-            Some(query) => format!("{}?{query}", url.path()),
-            None => url.path().to_owned(),
-        };
-        let mut builder = axum::http::Request::builder().method(request.method.clone()).uri(path);
-        if let Some((user, password)) = &self.credentials {
-            let pair = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{}", password.0));
-            builder = builder.header(reqwest::header::AUTHORIZATION, format!("Basic {pair}"));
-        }
-        if let Some(account) = &self.account {
-            builder = builder.header(ACCOUNT, account);
-        }
+        let mut builder = self.request_inside(&request.method, url);
         let body = match request.body {
             Some(body) => {
                 builder = builder.header(reqwest::header::CONTENT_TYPE, "application/json");
@@ -144,17 +143,44 @@ impl Transport {
             }
             None => axum::body::Body::empty(),
         };
+        let response = self.answer_inside(router, builder, body).await?;
+        let status = response.status();
+        let body = axum::body::to_bytes(response.into_body(), self.answer_bytes_max).await;
+        Ok((status, body.map_err(|_| self.too_long(status))?.to_vec()))
+    }
+
+    /// A request without a body to an engine in this process.
+    pub(crate) fn request_inside(&self, method: &Method, url: &Url) -> axum::http::request::Builder {
+        let path = match url.query() {
+            Some(query) => format!("{}?{query}", url.path()),
+            None => url.path().to_owned(),
+        };
+        let mut builder = axum::http::Request::builder().method(method.clone()).uri(path);
+        if let Some((user, password)) = &self.credentials {
+            let pair = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{}", password.0));
+            builder = builder.header(reqwest::header::AUTHORIZATION, format!("Basic {pair}"));
+        }
+        if let Some(account) = &self.account {
+            builder = builder.header(ACCOUNT, account);
+        }
+        builder
+    }
+
+    /// What an engine in this process says.
+    pub(crate) async fn answer_inside(
+        &self,
+        router: &axum::Router,
+        builder: axum::http::request::Builder,
+        body: axum::body::Body,
+    ) -> Result<axum::http::Response<axum::body::Body>, ClientError> {
         let request = builder.body(body).map_err(|error| ClientError::Unexpected {
             status: 0,
             problem: format!("the request cannot be made: {error}"),
         })?;
-        let response = match router.clone().oneshot(request).await {
-            Ok(response) => response,
+        match router.clone().oneshot(request).await {
+            Ok(response) => Ok(response),
             Err(never) => match never {},
-        };
-        let status = response.status();
-        let body = axum::body::to_bytes(response.into_body(), self.answer_bytes_max).await;
-        Ok((status, body.map_err(|_| self.too_long(status))?.to_vec()))
+        }
     }
 
     fn too_long(&self, status: StatusCode) -> ClientError {

@@ -1,20 +1,24 @@
 //! The HTTP API: one module per first word of the path. A handler extracts, authorizes, calls one method of
 //! [`ControlPlane`] and maps the result to the wire.
 
+mod anchore;
 mod answer;
 mod call;
 mod capabilities;
 mod clusters;
 mod deployments;
 mod images;
+mod imagescan;
 mod me;
 pub mod monitoring;
 mod namespaces;
 mod orgs;
+mod policies;
 mod root;
 mod scanlog;
 mod secret_types;
 mod secrets;
+mod securityscan;
 mod services;
 mod tokens;
 mod transport;
@@ -25,7 +29,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::error_handling::HandleErrorLayer;
-use axum::routing::{MethodRouter, delete, get};
+use axum::routing::{MethodRouter, delete, get, post};
 use tower::ServiceBuilder;
 
 use crate::ControlPlane;
@@ -80,6 +84,7 @@ fn api() -> Router<Shared> {
         .route("/capabilities", get(capabilities::get))
         .route("/tokens", get(tokens::list).post(tokens::create))
         .route("/tokens/{id}", get(tokens::get).delete(tokens::delete))
+        .route("/securityscan", get(securityscan::get))
         .route("/orgs", get(orgs::list))
         .route("/orgs/{organization}", get(orgs::get))
         .route("/secret-types", get(secret_types::list))
@@ -97,7 +102,7 @@ fn api() -> Router<Shared> {
 
 /// What there is about one cluster. Not nested: [`call`] decides by the path who may, and has to see the whole of it.
 fn cluster() -> Router<Shared> {
-    let routes: [(&str, MethodRouter<Shared>); 11] = [
+    let routes: [(&str, MethodRouter<Shared>); 18] = [
         ("", get(clusters::get).delete(clusters::delete)),
         ("/config", get(clusters::config)),
         ("/namespaces", get(namespaces::list)),
@@ -109,10 +114,26 @@ fn cluster() -> Router<Shared> {
         ("/images/{digest}/deployments", get(deployments::of_image)),
         ("/deployments", get(deployments::list)),
         ("/deployments/{release}/images", get(images::of_release)),
+        ("/anchore/", engine()),
+        ("/anchore/{*path}", engine()),
+        ("/policies", get(policies::list).post(policies::create)),
+        ("/policies/{id}", get(policies::get).put(policies::update).delete(policies::delete)),
+        ("/imagescan", post(imagescan::create)),
+        ("/imagescan/{digest}", get(imagescan::get)),
+        ("/imagescan/{digest}/vuln", get(imagescan::vulnerabilities)),
     ];
     routes.into_iter().fold(Router::new(), |router, (path, handlers)| {
         router.route(&format!("/orgs/{{organization}}/clusters/{{cluster}}{path}"), handlers)
     })
+}
+
+/// The engine of a cluster takes what engines take.
+fn engine() -> MethodRouter<Shared> {
+    get(anchore::forward)
+        .post(anchore::forward)
+        .put(anchore::forward)
+        .patch(anchore::forward)
+        .delete(anchore::forward)
 }
 
 /// Services of a cluster, under either of their names.

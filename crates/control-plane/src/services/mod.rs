@@ -14,6 +14,7 @@ mod validation;
 mod webhooks;
 mod worker;
 
+pub(crate) use checks::SecretProblem;
 pub(crate) use store::find as find_service;
 pub(crate) use webhooks::JoinedWebhooks;
 

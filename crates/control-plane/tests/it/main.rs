@@ -1,11 +1,14 @@
 //! The control plane behind a real listener, on SQLite and on PostgreSQL.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod anchore;
 mod cluster_reads;
 mod cluster_support;
 mod clusters;
+mod engine_support;
 mod identity;
 mod kubeconfigs;
+mod older_security;
 mod secret_stores;
 mod secrets;
 mod support;

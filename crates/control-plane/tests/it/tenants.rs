@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::cluster_support::{add_cluster, add_secret, import, token_kubeconfig};
 use crate::support::{TestPlane, answer, settings};
 
-const BELOW: [(&str, &str); 14] = [
+const BELOW: [(&str, &str); 20] = [
     ("GET", ""),
     ("DELETE", ""),
     ("GET", "/config"),
@@ -21,6 +21,12 @@ const BELOW: [(&str, &str); 14] = [
     ("GET", "/deployments/web/images"),
     ("GET", "/images/sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/deployments"),
     ("GET", "/config?field=id&x=field=name"),
+    ("GET", "/anchore/policies"),
+    ("POST", "/anchore/images"),
+    ("GET", "/policies"),
+    ("POST", "/policies"),
+    ("POST", "/imagescan"),
+    ("GET", "/imagescan/sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/vuln"),
 ];
 
 fn path_of(organization: i64, cluster: &str, below: &str, field: &str) -> String {
