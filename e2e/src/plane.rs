@@ -85,7 +85,11 @@ impl Plane {
 
     /// Imports a test cluster, waits until it runs, and returns its id.
     pub fn import(&self, name: &str, cluster: &Cluster) -> Result<i64> {
-        let kubeconfig = fs_err::read_to_string(cluster.kubeconfig("admin")?)?;
+        self.import_with(name, &fs_err::read_to_string(cluster.kubeconfig("admin")?)?)
+    }
+
+    /// The same for whoever is in the kubeconfig.
+    pub fn import_with(&self, name: &str, kubeconfig: &str) -> Result<i64> {
         let secret_id =
             self.add_secret(&format!("{name}-kubeconfig"), "kubernetes", &json!({"K8Sconfig": kubeconfig}))?;
         let body = json!({"name": name, "secretId": secret_id, "cloud": "kubernetes", "properties": {"kubernetes": {}}});

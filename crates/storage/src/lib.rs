@@ -23,7 +23,8 @@ pub use mark::Mark;
 pub use query::{Executor, Query, Value, query, query_built};
 pub use queue::{
     Backoff, EnqueueOutcome, Job, JobCounts, Lease, LeaseScope, NewJob, QueueError, ReleasedJob, claim,
-    complete, count_jobs, enqueue, fail, forget, has_due, heartbeat, hurry, put_back, release_leases,
+    claim_key, complete, count_jobs, enqueue, fail, forget, has_due, heartbeat, hurry, put_back,
+    release_leases,
 };
 pub use row::{FromColumn, FromRow, Row};
 pub use sealing::{KeyFileError, Sealer, UnsealError};

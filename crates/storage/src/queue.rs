@@ -203,6 +203,31 @@ pub async fn claim(
     row.map(|row| read_job(&row)).transpose().map_err(failed("read claimed work"))
 }
 
+/// Takes this one job, if its time has come and nobody has it: for workers who choose by more than urgency.
+pub async fn claim_key(
+    tx: &mut WriteTransaction,
+    (kind, dedupe_key): (&str, &str),
+    worker: &str,
+    lease_until: Timestamp,
+    now: Timestamp,
+) -> Result<Option<Job>, QueueError> {
+    let row = query(
+        "UPDATE jobs SET state = 'running', claims = claims + 1, attempts = attempts + 1, \
+                         lease_owner = $2, lease_expires_us = $3 \
+         WHERE kind = $1 AND dedupe_key = $5 AND state = 'queued' AND run_at_us <= $4 \
+         RETURNING id, claims, attempts, kind, dedupe_key, payload, attempts_max",
+    )
+    .bind(kind)
+    .bind(worker)
+    .bind(to_micros(lease_until))
+    .bind(to_micros(now))
+    .bind(dedupe_key)
+    .fetch_optional(tx)
+    .await
+    .map_err(failed("claim chosen work"))?;
+    row.map(|row| read_job(&row)).transpose().map_err(failed("read claimed work"))
+}
+
 fn read_job(row: &Row) -> Result<Job, sqlx::Error> {
     Ok(Job {
         lease: Lease { job: row.get("id")?, claim: row.get("claims")? },

@@ -118,6 +118,15 @@ impl ControlPlane {
         self.client_of(cluster, &kubeconfig).await
     }
 
+    /// The same with what tells the ways into it apart: another kubeconfig has another one.
+    pub(crate) async fn kubernetes_and_key(
+        &self,
+        cluster: &Cluster,
+    ) -> Result<(Client, [u8; 32]), ClusterError> {
+        let kubeconfig = self.cluster_kubeconfig(cluster).await?;
+        Ok((self.client_of(cluster, &kubeconfig).await?, key_of(&kubeconfig)?))
+    }
+
     /// The kubeconfig of this cluster, as far as it is used.
     pub async fn cluster_kubeconfig(&self, cluster: &Cluster) -> Result<CleanKubeconfig, ClusterError> {
         Ok(self.read_kubeconfig(cluster.organization_id, &cluster.secret_id).await?.1)
@@ -146,7 +155,7 @@ impl ControlPlane {
         cluster: &Cluster,
         kubeconfig: &CleanKubeconfig,
     ) -> Result<Client, ClusterError> {
-        let key: [u8; 32] = Sha256::digest(kubeconfig.to_yaml()?).into();
+        let key = key_of(kubeconfig)?;
         if let Some(client) = self.clients.get(cluster.id, &key) {
             return Ok(client);
         }
@@ -159,4 +168,8 @@ impl ControlPlane {
         let config = kubeconfig.to_config().await.map_err(|error| ClusterError::Client(error.to_string()))?;
         connect(&config, self.settings.addresses).map_err(|error| ClusterError::Client(error.to_string()))
     }
+}
+
+fn key_of(kubeconfig: &CleanKubeconfig) -> Result<[u8; 32], ClusterError> {
+    Ok(Sha256::digest(kubeconfig.to_yaml()?).into())
 }

@@ -11,7 +11,7 @@ use storage::Lease;
 use super::checks::SecretProblem;
 use super::inventory::Inventory;
 use super::store::{ServiceRow, note_step, save_inventory};
-use super::{SECURITY_SCAN, StepState};
+use super::{SECURITY_SCAN, StepState, Wanted};
 use crate::storage_error::chain;
 use crate::{Cluster, ClusterError, ControlPlane, SecretError, StorageError};
 
@@ -128,6 +128,43 @@ impl Attempt {
         let cluster = plane.find_cluster(row.organization, row.cluster).await?;
         let inventory = row.inventory.clone();
         Ok(Self { plane, row, cluster, inventory, lease, step: None, steps_count: 0, notes: Vec::new() })
+    }
+
+    /// Does what is wanted, in bounded time: whatever hangs must not keep its place from others.
+    pub(super) async fn carry_out(&mut self) -> Result<(), StepError> {
+        let time = self.plane.settings.services.attempt_time;
+        let wanted = self.row.wanted;
+        let work = async {
+            match wanted {
+                Wanted::Active => self.activate().await,
+                Wanted::Removed => self.deactivate(false).await,
+                Wanted::RemovedWithResources => self.deactivate(true).await,
+            }
+        };
+        let ended = tokio::time::timeout(time, work).await;
+        match ended {
+            Ok(result) => result,
+            Err(_) => self.end(Err(self.too_slow())).await,
+        }
+    }
+
+    /// Takes back what an activation did, in bounded time.
+    pub(super) async fn take_back(&mut self) -> Result<(), StepError> {
+        let time = self.plane.settings.services.attempt_time;
+        let ended = tokio::time::timeout(time, self.roll_back()).await;
+        match ended {
+            Ok(result) => result,
+            Err(_) => self.end(Err(self.too_slow())).await,
+        }
+    }
+
+    fn too_slow(&self) -> StepError {
+        let step = self.step.map_or("", |(_, step)| step);
+        let time = self.plane.settings.services.attempt_time;
+        StepError::Transient(format!(
+            "the attempt took longer than {} s (control-plane.service-attempt-time) and was ended in the step `{step}`",
+            time.as_secs_f64()
+        ))
     }
 
     /// The row that is worked for.

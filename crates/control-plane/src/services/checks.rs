@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use engine_client::ClientError;
+use futures_util::future::join_all;
 
 use super::ServiceError;
 use super::validation::{
@@ -14,6 +15,8 @@ use crate::{Cluster, ControlPlane, Secret, SecretError, SecretKind, TAG_HIDDEN, 
 
 /// A name that is not resolved by then is left to the engine, which says what is wrong with it.
 const RESOLVE_TIME: Duration = Duration::from_secs(3);
+/// Registries that are looked up at the same time.
+const CHECKS_AT_ONCE: usize = 10;
 
 impl From<CustomEngine> for EngineChoice {
     fn from(custom: CustomEngine) -> Self {
@@ -31,8 +34,14 @@ impl ControlPlane {
     ) -> Result<Vec<String>, ServiceError> {
         let mut problems = Vec::new();
         let organization = cluster.organization_id;
-        for registry in &spec.registries {
-            self.check_registry(organization, registry, &mut problems).await?;
+        for some in spec.registries.chunks(CHECKS_AT_ONCE) {
+            let mut checks = Vec::new();
+            for registry in some {
+                checks.push(self.check_registry(organization, registry));
+            }
+            for found in join_all(checks).await {
+                problems.extend(found?);
+            }
         }
         if spec.enforcement != Enforcement::Off {
             self.check_webhook_place(spec, &mut problems);
@@ -71,8 +80,8 @@ impl ControlPlane {
         &self,
         organization: i64,
         registry: &RegistryChoice,
-        problems: &mut Vec<String>,
-    ) -> Result<(), ServiceError> {
+    ) -> Result<Vec<String>, ServiceError> {
+        let mut problems = Vec::new();
         let what = format!("registry `{}`", registry.registry);
         match self.registry_credentials(organization, registry).await {
             Ok(_) => {}
@@ -80,7 +89,7 @@ impl ControlPlane {
             Err(SecretProblem::Secrets(error)) => return Err(ServiceError::Secrets(error)),
         }
         problems.extend(self.refused_host(&what, registry.host()).await);
-        Ok(())
+        Ok(problems)
     }
 
     async fn check_custom_engine(

@@ -27,6 +27,8 @@ pub(crate) struct Inventory {
     pub(crate) objects: Vec<ObjectName>,
     /// Where the webhook runs, if there is one.
     pub(crate) webhook: Option<WebhookPlace>,
+    /// The engine that the live webhook asks: the one in use may be another one that is still being prepared.
+    pub(crate) webhook_engine: Option<EngineChoice>,
 }
 
 /// What was put into one engine.
@@ -93,8 +95,16 @@ impl ObjectName {
 impl Inventory {
     /// Whether nothing of ours is left anywhere; the definitions may stay.
     pub(crate) fn is_empty(&self) -> bool {
-        let Self { engine, former_engines, has_items, has_definitions: _, namespaces, objects, webhook } =
-            self;
+        let Self {
+            engine,
+            former_engines,
+            has_items,
+            has_definitions: _,
+            namespaces,
+            objects,
+            webhook,
+            webhook_engine: _,
+        } = self;
         engine.is_none()
             && former_engines.is_empty()
             && !has_items

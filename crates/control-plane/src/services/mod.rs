@@ -4,6 +4,7 @@
 mod activation;
 mod attempt;
 mod checks;
+mod claims;
 mod deactivation;
 mod inventory;
 mod operations;
@@ -19,6 +20,7 @@ pub(crate) use store::find as find_service;
 pub(crate) use webhooks::JoinedWebhooks;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use admission::SharedWebhook;
 use jiff::Timestamp;
@@ -42,6 +44,8 @@ pub struct ServiceSettings {
     pub image: String,
     /// After so many failures in a row a service is in error.
     pub attempts: i64,
+    /// One attempt that takes longer is a failed one.
+    pub attempt_time: Duration,
 }
 
 /// Webhooks in this process.
@@ -61,6 +65,7 @@ impl Default for ServiceSettings {
             namespace: "pipeline-system".to_owned(),
             image: String::new(),
             attempts: 8,
+            attempt_time: Duration::from_secs(600),
         }
     }
 }

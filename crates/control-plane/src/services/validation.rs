@@ -12,6 +12,10 @@ use super::spec::{RawEngine, RawItem, RawPolicy, RawRegistry, RawSpec, RawWebhoo
 /// Longest id of a bundle, name of a registry, reason.
 const TEXT_BYTES_MAX: usize = 1024;
 const ITEMS_MAX: usize = 1000;
+/// Each is looked up before anything is deployed, and told to the engine one by one.
+const REGISTRIES_MAX: usize = 50;
+/// Each is labelled one by one.
+const NAMESPACES_MAX: usize = 1000;
 const NAMESPACE: &str = "kube-system";
 
 /// A spec that can be carried out, as far as it alone can tell.
@@ -257,6 +261,13 @@ fn check_webhook(raw: Option<RawWebhook>, namespace: &str, problems: &mut Vec<St
         problems.push("selector and namespaces must be filled".to_owned());
         return Enforcement::Off;
     }
+    if namespaces.len() > NAMESPACES_MAX {
+        problems.push(format!(
+            "webhookConfig has {} namespaces (limit {NAMESPACES_MAX}): use the other selector, or `*`",
+            namespaces.len()
+        ));
+        return Enforcement::Off;
+    }
     if namespaces.iter().any(|name| name == namespace || name == NAMESPACE) {
         problems.push(format!("the following namespaces may not be modified: [{namespace} {NAMESPACE}]"));
     }
@@ -280,6 +291,10 @@ fn check_webhook(raw: Option<RawWebhook>, namespace: &str, problems: &mut Vec<St
 }
 
 fn check_registries(raw: Vec<RawRegistry>, problems: &mut Vec<String>) -> Vec<RegistryChoice> {
+    if raw.len() > REGISTRIES_MAX {
+        problems.push(format!("registries has {} registries (limit {REGISTRIES_MAX})", raw.len()));
+        return Vec::new();
+    }
     if raw.iter().any(|registry| registry.registry.is_empty() || registry.secret_id.is_empty()) {
         problems.push("both registry and secretId are required".to_owned());
     }

@@ -47,6 +47,25 @@ fn what_was_refused_always_is_refused_in_the_same_words() {
 }
 
 #[test]
+fn a_spec_has_a_bounded_size() {
+    let names: Vec<String> = (0..1001).map(|number| format!("n{number}")).collect();
+    let registries: Vec<Value> =
+        names.iter().take(51).map(|name| json!({"registry": name, "secretId": "s"})).collect();
+    let items: Vec<Value> = names.iter().map(|name| json!({"name": name, "reason": "r"})).collect();
+    let webhook = json!({"enabled": true, "selector": "exclude", "namespaces": names});
+    for (spec, text) in [
+        (with("registries", &json!(registries)), "registries has 51 registries (limit 50)"),
+        (with("releaseWhiteList", &json!(items)), "releaseWhiteList has 1001 items (limit 1000)"),
+        (
+            with("webhookConfig", &webhook),
+            "webhookConfig has 1001 namespaces (limit 1000): use the other selector, or `*`",
+        ),
+    ] {
+        assert_eq!(check(&spec).unwrap_err().join("; "), text);
+    }
+}
+
+#[test]
 fn what_was_let_through_is_refused_too() {
     let webhook = |selector: &str, namespaces: &[&str]| {
         with("webhookConfig", &json!({"enabled": true, "selector": selector, "namespaces": namespaces}))

@@ -1,37 +1,54 @@
 //! The webhooks in this process: which clusters they answer, kept like the tables say.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use admission::manifests::DEFAULT_NAME;
-use kube::Client;
 
-use super::store::ServiceRow;
+use super::store::{ServiceRow, find};
 use super::validation::WebhookPlace;
 use super::{SECURITY_SCAN, ServiceStatus};
 use crate::engines::{ClusterEngine, Credentials, EngineChoice};
 use crate::storage_error::chain;
 use crate::{Cluster, ControlPlane};
 
-/// Which engine each cluster is answered from, by the cluster's uid.
+/// How each cluster is answered, by the cluster's uid.
 #[derive(Default)]
-pub(crate) struct JoinedWebhooks(Mutex<BTreeMap<String, (EngineChoice, String)>>);
+pub(crate) struct JoinedWebhooks {
+    joined: Mutex<BTreeMap<String, Joined>>,
+    /// Whoever changes how a cluster is answered does so alone, and looks at the tables in his turn.
+    turns: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+/// What one cluster is answered with. Where any of it is another, the cluster is joined again.
+#[derive(Clone, PartialEq, Eq)]
+struct Joined {
+    engine: EngineChoice,
+    /// Tells credentials apart.
+    user: String,
+    /// Tells kubeconfigs apart.
+    way: [u8; 32],
+}
 
 impl JoinedWebhooks {
-    fn is_joined(&self, cluster: &str, engine: &ClusterEngine) -> bool {
-        let joined = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        joined
-            .get(cluster)
-            .is_some_and(|(choice, user)| *choice == engine.choice && *user == fingerprint(engine))
+    fn find(&self, cluster: &str) -> Option<Joined> {
+        self.joined.lock().unwrap_or_else(PoisonError::into_inner).get(cluster).cloned()
     }
 
-    fn note(&self, cluster: &str, engine: &ClusterEngine) {
-        let mut joined = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        joined.insert(cluster.to_owned(), (engine.choice.clone(), fingerprint(engine)));
+    fn note(&self, cluster: &str, joined: Joined) {
+        self.joined.lock().unwrap_or_else(PoisonError::into_inner).insert(cluster.to_owned(), joined);
     }
 
     fn forget(&self, cluster: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(cluster);
+        self.joined.lock().unwrap_or_else(PoisonError::into_inner).remove(cluster);
+    }
+
+    async fn turn(&self, cluster: &str) -> tokio::sync::OwnedMutexGuard<()> {
+        let turn = {
+            let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(turns.entry(cluster.to_owned()).or_default())
+        };
+        turn.lock_owned().await
     }
 }
 
@@ -49,23 +66,38 @@ fn fingerprint(engine: &ClusterEngine) -> String {
 
 impl ControlPlane {
     /// Answers the reviews of a cluster, out of this engine. Errors: why not, for people.
-    pub(crate) async fn join_webhook(
-        &self,
-        cluster: &Cluster,
-        engine: &ClusterEngine,
-        client: Client,
-    ) -> Result<(), String> {
+    pub(crate) async fn join_webhook(&self, cluster: &Cluster, engine: &ClusterEngine) -> Result<(), String> {
+        let _turn = self.webhooks.turn(&cluster.uid).await;
+        self.join_webhook_in_turn(cluster, engine).await
+    }
+
+    async fn join_webhook_in_turn(&self, cluster: &Cluster, engine: &ClusterEngine) -> Result<(), String> {
         let Some(here) = &self.settings.services.webhook else {
             return Err("there is no listener for webhooks in this process".to_owned());
         };
-        if self.webhooks.is_joined(&cluster.uid, engine) && here.shared.clusters().contains(&cluster.uid) {
+        let (client, way) = self.kubernetes_and_key(cluster).await.map_err(|error| error.text())?;
+        let joined = Joined { engine: engine.choice.clone(), user: fingerprint(engine), way };
+        let former =
+            self.webhooks.find(&cluster.uid).filter(|_| here.shared.clusters().contains(&cluster.uid));
+        if former.as_ref() == Some(&joined) {
             return Ok(());
+        }
+        let is_rotated = former.is_some_and(|former| former.way != way);
+        if is_rotated {
+            // What answers now knows the cluster; it is not given up for a kubeconfig that leads nowhere.
+            let asked = client.apiserver_version().await;
+            asked.map_err(|error| {
+                format!("its new kubeconfig does not work, the former one is used on: {}", chain(&error))
+            })?;
         }
         let Some(source) = self.verdict_source(engine) else {
             return Err("there is no engine in this process".to_owned());
         };
         here.shared.add(&cluster.uid, DEFAULT_NAME, source, client).await.map_err(|error| chain(&error))?;
-        self.webhooks.note(&cluster.uid, engine);
+        if is_rotated {
+            tracing::info!(cluster.id = cluster.id, "webhook of a cluster has a new way in");
+        }
+        self.webhooks.note(&cluster.uid, joined);
         Ok(())
     }
 
@@ -119,11 +151,16 @@ impl ControlPlane {
     }
 
     async fn keep_webhook(&self, cluster: &Cluster, row: &ServiceRow) -> Result<(), String> {
-        let choice = row.inventory.engine.as_ref().map(|engine| engine.choice.clone());
-        let choice = choice.ok_or("no engine is in its inventory")?;
+        let _turn = self.webhooks.turn(&cluster.uid).await;
+        // The list may be older than what a step has just done.
+        let row = find(&self.storage, row.cluster, SECURITY_SCAN).await.map_err(|error| chain(&error))?;
+        let Some(row) = row.filter(|row| row.inventory.webhook == Some(WebhookPlace::ControlPlane)) else {
+            return Ok(());
+        };
+        // Never the engine in use by itself: it may not be prepared yet.
+        let choice = row.inventory.webhook_engine.ok_or("no engine is noted for its webhook")?;
         let engine = self.engine_of(row.organization, choice).await?;
-        let client = self.kubernetes(cluster).await.map_err(|error| chain(&error))?;
-        self.join_webhook(cluster, &engine, client).await
+        self.join_webhook_in_turn(cluster, &engine).await
     }
 
     /// The engine that a cluster uses, as its inventory has it. Errors: why it cannot be asked.

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use storage::{Backoff, Job, LeaseScope};
+use storage::{Backoff, Job};
 use tokio::task::JoinSet;
 
 use super::attempt::{Attempt, HEARTBEAT, LEASE, StepError};
+use super::claims::{JOBS_AT_ONCE, worker_name};
 use super::store::{Outcome, conclude, find, remove};
 use super::{SECURITY_SCAN, ServiceStatus, Wanted};
 use crate::storage_error::chain;
@@ -14,12 +15,10 @@ use crate::{ControlPlane, StorageError};
 
 /// The kind of jobs.
 pub(super) const JOB_KIND: &str = "plane_service";
-const WORKER: &str = "control plane";
 /// How often the table is asked when nobody says that there is work.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often webhooks in this process, and work that nobody does, are looked after.
 const TEND_EVERY: Duration = Duration::from_secs(10);
-const JOBS_AT_ONCE: usize = 8;
 const BACKOFF: Backoff = Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(60) };
 const REASON_CHARS_MAX: usize = 2000;
 
@@ -68,24 +67,6 @@ impl ControlPlane {
         }
     }
 
-    async fn claim_service_job(&self) -> Result<Option<Job>, StorageError> {
-        let now = self.now();
-        let look = StorageError::at("look for work on services");
-        if !storage::has_due(&self.storage, JOB_KIND, now).await.map_err(look)? {
-            return Ok(None);
-        }
-        let mut tx = self.storage.begin().await.map_err(StorageError::at("begin"))?;
-        storage::release_leases(&mut tx, LeaseScope::Expired, now)
-            .await
-            .map_err(StorageError::at("take over work on services"))?;
-        let worker = format!("{WORKER} {}", self.instance);
-        let job = storage::claim(&mut tx, JOB_KIND, &worker, now + LEASE, now)
-            .await
-            .map_err(StorageError::at("claim work on services"))?;
-        tx.commit().await.map_err(StorageError::at("commit"))?;
-        Ok(job)
-    }
-
     async fn give_service_jobs_back(&self) -> Result<(), StorageError> {
         let mut tx = self.storage.begin().await.map_err(StorageError::at("begin"))?;
         storage::query(
@@ -93,7 +74,7 @@ impl ControlPlane {
              WHERE kind = $1 AND state = 'running' AND lease_owner = $2",
         )
         .bind(JOB_KIND)
-        .bind(format!("{WORKER} {}", self.instance))
+        .bind(worker_name(self))
         .execute(&mut tx)
         .await
         .map_err(StorageError::at("give work back"))?;
@@ -181,11 +162,7 @@ async fn work_on(plane: &Arc<ControlPlane>, job: &Job) -> Result<(), StorageErro
             return finish(plane, job).await;
         }
         let mut attempt = Attempt::new(Arc::clone(plane), row, job.lease).await?;
-        let result = match attempt.row.wanted {
-            Wanted::Active => attempt.activate().await,
-            Wanted::Removed => attempt.deactivate(false).await,
-            Wanted::RemovedWithResources => attempt.deactivate(true).await,
-        };
+        let result = attempt.carry_out().await;
         let is_stored = match result {
             Ok(()) => succeed(&attempt, job).await?,
             Err(StepError::Superseded) => false,
@@ -262,7 +239,7 @@ async fn wait(attempt: &Attempt, job: &Job, reason: &str) -> Result<bool, Storag
 /// Says why it is in error. What never was active is taken away again, so that nothing stays half done.
 async fn give_up(attempt: &mut Attempt, job: &Job, mut reason: String) -> Result<bool, StorageError> {
     if attempt.row.wanted == Wanted::Active && !attempt.row.was_active {
-        match attempt.roll_back().await {
+        match attempt.take_back().await {
             Ok(()) => {}
             Err(StepError::Superseded) => return Ok(false),
             Err(StepError::LeaseLost) => return Ok(true),

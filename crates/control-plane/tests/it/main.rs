@@ -11,6 +11,7 @@ mod kubeconfigs;
 mod older_security;
 mod secret_stores;
 mod secrets;
+mod services;
 mod support;
 mod tenants;
 mod vault;

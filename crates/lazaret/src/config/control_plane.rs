@@ -60,6 +60,12 @@ pub(super) const ROWS: &[Setting] = &[
         "8",
         "After so many failures in a row a service of a cluster is in error; the pauses between them double up to a minute",
     ),
+    row(
+        "control-plane.service-attempt-time",
+        Kind::Duration(1, 86_400),
+        "10m",
+        "An attempt to bring a service of a cluster to what is wanted that takes longer is ended and counts as a failure",
+    ),
 ];
 
 pub(super) fn settings(
@@ -102,6 +108,7 @@ pub(super) fn settings(
             namespace: namespace(values, problems),
             image: values.text("control-plane.webhook-image").unwrap_or_default(),
             attempts: i64::try_from(values.number("control-plane.service-attempts")).unwrap_or(1),
+            attempt_time: values.duration("control-plane.service-attempt-time"),
             ..ServiceSettings::default()
         },
         clock: now,

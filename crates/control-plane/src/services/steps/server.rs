@@ -38,10 +38,11 @@ impl Attempt {
             return Ok(());
         }
         match self.plane.webhook_place(spec) {
-            WebhookPlace::ControlPlane => self.join_shared_webhook(client, engine).await,
+            WebhookPlace::ControlPlane => self.join_shared_webhook(engine).await,
             WebhookPlace::Cluster => {
                 let options = self.deployment_options(engine, spec);
                 let objects = deployed_objects(&options, engine);
+                self.note_webhook_engine(engine).await?;
                 self.keep_names(client, &objects).await?;
                 for object in &objects {
                     admission::install::apply(client, object).await?;
@@ -51,14 +52,12 @@ impl Attempt {
         }
     }
 
-    async fn join_shared_webhook(
-        &mut self,
-        client: &Client,
-        engine: &ClusterEngine,
-    ) -> Result<(), StepError> {
+    /// From here on the live webhook asks this engine, which is prepared.
+    async fn join_shared_webhook(&mut self, engine: &ClusterEngine) -> Result<(), StepError> {
         let cluster = self.require_cluster()?.clone();
+        self.note_webhook_engine(engine).await?;
         let deadline = Instant::now() + ROLL_OUT_TIME;
-        self.plane.join_webhook(&cluster, engine, client.clone()).await.map_err(StepError::Transient)?;
+        self.plane.join_webhook(&cluster, engine).await.map_err(StepError::Transient)?;
         while !self.plane.is_webhook_ready(&cluster) {
             if Instant::now() >= deadline {
                 return Err(StepError::Transient(
@@ -68,6 +67,14 @@ impl Attempt {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         Ok(())
+    }
+
+    async fn note_webhook_engine(&mut self, engine: &ClusterEngine) -> Result<(), StepError> {
+        if self.inventory.webhook_engine.as_ref() == Some(&engine.choice) {
+            return Ok(());
+        }
+        self.inventory.webhook_engine = Some(engine.choice.clone());
+        self.save().await
     }
 
     pub(super) fn deployment_options(&self, engine: &ClusterEngine, spec: &Spec) -> InstallOptions {

@@ -80,8 +80,9 @@ impl Attempt {
         if let Some(cluster) = self.cluster.clone() {
             self.plane.leave_webhook(&cluster.uid).await;
         }
-        if self.inventory.webhook.is_some() {
+        if self.inventory.webhook.is_some() || self.inventory.webhook_engine.is_some() {
             self.inventory.webhook = None;
+            self.inventory.webhook_engine = None;
             self.save().await?;
         }
         Ok(())
