@@ -26,10 +26,16 @@ pub struct Plane {
 impl Plane {
     /// Starts it. The webhooks keep their port over restarts, because clusters know it.
     pub fn start(options: EngineOptions) -> Result<Self> {
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let mut options = options;
         options.settings.push(format!("listeners.webhooks=127.0.0.1:{port}"));
+        Self::start_without_webhooks(options)
+    }
+
+    /// Starts it without a listener for webhooks: they run in the clusters.
+    pub fn start_without_webhooks(options: EngineOptions) -> Result<Self> {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let mut options = options;
         options.settings.push("duties.account-deletion=1s".to_owned());
         let engine = Engine::start(options)?;
         Ok(Self {

@@ -40,6 +40,7 @@ pub struct Engine {
     program: Option<RunningProgram>,
     options: EngineOptions,
     address: String,
+    is_tls: bool,
     scratch: Scratch,
 }
 
@@ -47,8 +48,13 @@ impl Engine {
     /// Starts it on free ports.
     pub fn start(options: EngineOptions) -> Result<Self> {
         let scratch = Scratch::new("engine")?;
-        let mut engine =
-            Self { program: None, options: options.clone(), address: "127.0.0.1:0".to_owned(), scratch };
+        let mut engine = Self {
+            program: None,
+            options: options.clone(),
+            address: "127.0.0.1:0".to_owned(),
+            is_tls: options.settings.iter().any(|setting| setting.starts_with("listeners.tls-")),
+            scratch,
+        };
         if options.with_database {
             build_database(&engine.data_folder().join("vulnerability.db"))?;
         }
@@ -67,9 +73,9 @@ impl Engine {
         self.scratch.path()
     }
 
-    /// `http://127.0.0.1:PORT`.
+    /// `http://127.0.0.1:PORT`, or `https://` where the settings have a certificate.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}{}", self.scheme(), self.address)
     }
 
     /// What it has printed.
@@ -114,9 +120,13 @@ impl Engine {
         };
         let program = program.start()?;
         let line = program.wait_for_line("engine API", START_DEADLINE)?;
-        self.address = address_in(&line, "http://")?;
+        self.address = address_in(&line, self.scheme())?;
         self.program = Some(program);
         Ok(())
+    }
+
+    fn scheme(&self) -> &'static str {
+        if self.is_tls { "https://" } else { "http://" }
     }
 
     /// Makes a bundle the active one.

@@ -1,16 +1,10 @@
 //! The security scan service in real clusters: what it adds, what it takes away, and what it survives.
 
-use std::collections::BTreeMap;
-
-use anyhow::{Context as _, Result, ensure};
-use e2e::{EngineOptions, Method, Plane};
-use serde_json::{Value, json};
-use storage::{Database, Location};
+use anyhow::{Result, ensure};
+use e2e::{EngineOptions, Method, Plane, cluster_state, plane_state, run_pod, stop_at};
+use serde_json::json;
 use testkit::{Cluster, Registry, RegistryMode, debian_images, wait_until};
 
-/// What is compared before and after: everything that a service could leave behind.
-const KINDS: &str = "namespaces,validatingwebhookconfigurations,clusterroles,clusterrolebindings,secrets,services,deployments,\
-    poddisruptionbudgets,serviceaccounts,roles,rolebindings";
 const CRASH_POINTS: [&str; 12] = [
     "cluster",
     "engine",
@@ -25,45 +19,6 @@ const CRASH_POINTS: [&str; 12] = [
     "ready",
     "former engines",
 ];
-
-/// Objects of a cluster by name, with the label that the service changes.
-fn cluster_state(cluster: &Cluster) -> Result<BTreeMap<String, Value>> {
-    let text = cluster.kubectl(&["get", KINDS, "--all-namespaces", "-o", "json"])?.success()?;
-    let list: Value = serde_json::from_str(&text)?;
-    let items = list["items"].as_array().context("a list has items")?;
-    let name = |item: &Value| {
-        let part = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        format!(
-            "{}/{}/{}",
-            part(&item["kind"]),
-            part(&item["metadata"]["namespace"]),
-            part(&item["metadata"]["name"])
-        )
-    };
-    Ok(items.iter().map(|item| (name(item), item["metadata"]["labels"]["scan"].clone())).collect())
-}
-
-/// Accounts of the engine and secrets of the organization.
-fn plane_state(plane: &Plane) -> Result<(Vec<String>, Vec<String>)> {
-    let names = |list: &Value| {
-        let mut names: Vec<String> = list
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(|item| Some(item["name"].as_str()?.to_owned()))
-            .collect();
-        names.sort();
-        names
-    };
-    let (_, accounts) = plane.call_engine("admin", "/accounts")?;
-    let secrets = plane.ask(Method::GET, "/orgs/1/secrets", None)?;
-    Ok((names(&accounts), names(&secrets)))
-}
-
-fn run(cluster: &Cluster, name: &str, namespace: &str, image: &str) -> Result<testkit::Output> {
-    let image = format!("--image={image}");
-    cluster.kubectl(&["run", name, "--namespace", namespace, &image, "--", "sleep", "3600"])
-}
 
 #[test]
 fn activation_adds_and_deactivation_removes_exactly_that() -> Result<()> {
@@ -102,11 +57,11 @@ fn activation_adds_and_deactivation_removes_exactly_that() -> Result<()> {
     let (status, again) = plane.call(Method::POST, &Plane::service(id), Some(&json!({ "spec": spec })))?;
     ensure!(status == 409 && again["detail"] == "Service \"securityscan\" is already active.", "{again:#}");
 
-    let text = run(&cluster, "busybox1", "default", "busybox")?.failure()?;
+    let text = run_pod(&cluster, "busybox1", "default", "busybox")?.failure()?;
     ensure!(text.contains("denied the request: Image failed policy check: busybox"), "{text}");
-    run(&cluster, "busybox1", "shop", "busybox")?.failure()?;
-    run(&cluster, "trusted", "default", "busybox")?.success()?;
-    run(&cluster, "busybox1", "kube-system", "busybox")?.success()?;
+    run_pod(&cluster, "busybox1", "shop", "busybox")?.failure()?;
+    run_pod(&cluster, "trusted", "default", "busybox")?.success()?;
+    run_pod(&cluster, "busybox1", "kube-system", "busybox")?.success()?;
     let audits = wait_until(std::time::Duration::from_secs(60), "the audit", || {
         let audits = cluster.kubectl(&["get", "audits", "-o", "name"]).ok()?.stdout;
         audits.contains("busybox1").then_some(audits)
@@ -124,7 +79,7 @@ fn activation_adds_and_deactivation_removes_exactly_that() -> Result<()> {
     let kept = cluster.kubectl(&["get", "audits", "-o", "name"])?.success()?;
     ensure!(kept.contains("busybox1"), "audits are kept: {kept}");
     ensure!(cluster.kubectl(&["get", "whitelistitems", "-o", "name"])?.success()?.is_empty());
-    run(&cluster, "busybox2", "default", "busybox")?.success()?;
+    run_pod(&cluster, "busybox2", "default", "busybox")?.success()?;
     let (status, gone) = plane.call(Method::DELETE, &Plane::service(id), None)?;
     let text = format!(
         "failed to retrieve integrated service details: IntegratedService \"securityscan\" not found for cluster {id}"
@@ -149,40 +104,19 @@ fn two_clusters_with_different_policies_judge_the_same_image_differently() -> Re
     plane.activate(strict_id, &json!({"policy": {"policyId": "reject_high"}}))?;
     plane.activate(lenient_id, &json!({"policy": {"policyId": "allow_all_and_warn"}}))?;
     let text = wait_until(std::time::Duration::from_secs(90), "the vulnerable image to be refused", || {
-        let output = run(&strict, "web", "default", &image).ok()?;
+        let output = run_pod(&strict, "web", "default", &image).ok()?;
         output.stderr.contains("CVE-2026-103111").then_some(output.stderr)
     })?;
     ensure!(text.contains(&format!("Image failed policy check: {image}")), "{text}");
     wait_until(std::time::Duration::from_secs(90), "the same image to be admitted", || {
-        run(&lenient, "web", "default", &image).ok()?.is_success().then_some(())
+        run_pod(&lenient, "web", "default", &image).ok()?.is_success().then_some(())
     })?;
     // Another policy for the strict cluster, and the same image comes in.
     let spec = json!({"spec": {"policy": {"policyId": "allow_all_and_warn"}}});
     plane.ask(Method::PUT, &Plane::service(strict_id), Some(&spec))?;
     plane.wait_for(strict_id, "ACTIVE")?;
     wait_until(std::time::Duration::from_secs(60), "the new policy to be in force", || {
-        run(&strict, "web", "default", &image).ok()?.is_success().then_some(())
-    })
-}
-
-/// Makes the work fail when this step begins, as often as it is tried.
-fn stop_at(plane: &Plane, step: Option<&str>) -> Result<()> {
-    let location = Location::File(plane.engine.data_folder().join("engine.db"));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let database = Database::open(&location).await?;
-        let mut tx = database.begin().await?;
-        storage::query("DROP TRIGGER IF EXISTS stop_here").execute(&mut tx).await?;
-        if let Some(step) = step {
-            let trigger = format!(
-                "CREATE TRIGGER stop_here BEFORE INSERT ON plane_service_steps WHEN NEW.step = '{step}' \
-                 BEGIN SELECT RAISE(ABORT, 'the power is cut here'); END"
-            );
-            storage::query_built(trigger).execute(&mut tx).await?;
-        }
-        tx.commit().await?;
-        database.close().await;
-        Ok(())
+        run_pod(&strict, "web", "default", &image).ok()?.is_success().then_some(())
     })
 }
 
@@ -213,7 +147,7 @@ fn a_crash_at_each_step_is_survived() -> Result<()> {
         plane.wait_for(id, "ACTIVE")?;
         let state = cluster_state(&cluster)?;
         ensure!(*done.get_or_insert_with(|| state.clone()) == state, "after a crash at `{step}`");
-        let text = run(&cluster, "busybox1", "default", "busybox")?.failure()?;
+        let text = run_pod(&cluster, "busybox1", "default", "busybox")?.failure()?;
         ensure!(text.contains("Image failed policy check: busybox"), "after a crash at `{step}`: {text}");
     }
     for step in ["webhook", "namespaces", "whitelist", "engine"] {

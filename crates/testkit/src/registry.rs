@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use model::Digest;
 use rcgen::{CertificateParams, KeyPair};
 
@@ -19,6 +19,7 @@ use crate::wait::wait_until;
 const READY_DEADLINE: Duration = Duration::from_secs(30);
 /// Another process may take the chosen port before the registry binds it.
 const ATTEMPTS_MAX: usize = 3;
+const PASSWORDS: &str = "htpasswd";
 
 /// Who may talk to a registry, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,8 +77,8 @@ impl Registry {
         match &mode {
             RegistryMode::Open => {}
             RegistryMode::Htpasswd { user, password } => {
-                let file = folder.join("htpasswd");
-                fs_err::write(&file, format!("{user}:{}\n", bcrypt(password)?))?;
+                let file = folder.join(PASSWORDS);
+                fs_err::write(&file, password_line(user, password)?)?;
                 config["auth"] =
                     serde_json::json!({ "htpasswd": { "realm": "test registry", "path": file } });
             }
@@ -160,6 +161,17 @@ impl Registry {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
+    /// Gives the one user of [`RegistryMode::Htpasswd`] another password, which alone counts from then on.
+    pub fn change_password(&mut self, new: &str) -> Result<()> {
+        let RegistryMode::Htpasswd { user, password } = &mut self.mode else {
+            bail!("the registry asks for no password");
+        };
+        new.clone_into(password);
+        fs_err::write(self.scratch.path().join(PASSWORDS), password_line(user, new)?)?;
+        self.stop();
+        self.resume()
+    }
+
     /// Stops the server; its port refuses connections and its content stays.
     pub fn stop(&mut self) {
         self.process = None;
@@ -198,6 +210,10 @@ impl Registry {
             }
         })
     }
+}
+
+fn password_line(user: &str, password: &str) -> Result<String> {
+    Ok(format!("{user}:{}\n", bcrypt(password)?))
 }
 
 /// The bcrypt hash of a password, the only form `docker-registry` takes. The C library's own function makes it, called through

@@ -42,6 +42,13 @@ impl Layout {
         format!("https://127.0.0.1:{}", self.api_port)
     }
 
+    /// Addresses of Services are this machine's own, others for each cluster: who listens at one is reached by the API server as
+    /// a Pod behind a Service is, without nodes that would lead there.
+    fn service_range(&self) -> String {
+        let [high, low] = self.api_port.to_be_bytes();
+        format!("127.{}.{low}.0/24", 128 + high / 2)
+    }
+
     pub(super) fn start_etcd(&self, programs: &KubernetesPrograms) -> Result<GuardedChild> {
         let client = format!("http://127.0.0.1:{}", self.etcd_port);
         let peer = format!("http://127.0.0.1:{}", self.etcd_peer_port);
@@ -76,7 +83,7 @@ impl Layout {
             format!("--service-account-key-file={}", self.path("service-account.pub")),
             format!("--service-account-signing-key-file={}", self.path("service-account.key")),
             "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
-            "--service-cluster-ip-range=10.0.0.0/24".to_owned(),
+            format!("--service-cluster-ip-range={}", self.service_range()),
             "--authorization-mode=RBAC".to_owned(),
             "--allow-privileged=true".to_owned(),
             "--profiling=false".to_owned(),
