@@ -90,11 +90,11 @@ fn a_secret_that_is_none_for_registries_is_told_before_anything_is_deployed() ->
     let cluster = Cluster::start()?;
     let id = plane.import("one", &cluster)?;
     let generic = plane.add_secret("words", "generic", &json!({"word": "x"}))?;
-    let kubeconfig = plane.ask(Method::GET, &format!("/orgs/1/clusters/{id}"), None)?["secretId"].clone();
+    let unknown = "0".repeat(64);
     for (secret, told) in [
-        (json!("0".repeat(64)), "there is no secret"),
-        (json!(generic), "one of type password is needed"),
-        (kubeconfig, ""),
+        (unknown.as_str(), "there is no secret"),
+        (&generic, "one of type password is needed"),
+        ("", "both registry and secretId are required"),
     ] {
         let registry = json!({"registry": "127.0.0.1:5000", "secretId": secret});
         let spec = json!({"spec": {"policy": {"policyId": "deny_all"}, "registries": [registry]}});

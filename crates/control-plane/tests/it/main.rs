@@ -13,6 +13,7 @@ mod secret_stores;
 mod secrets;
 mod services;
 mod support;
+mod tenant_routes;
 mod tenants;
 mod vault;
 mod vault_support;
