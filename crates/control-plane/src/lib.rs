@@ -8,6 +8,7 @@ mod engines;
 mod first_start;
 pub mod http;
 mod organizations;
+mod processes;
 mod secrets;
 mod security;
 mod services;
@@ -28,6 +29,7 @@ pub use engines::{EngineAccess, VerdictsOf};
 pub use first_start::{FirstStart, FirstStartError, TOKEN_FILE};
 pub use http::monitoring::{MetricsText, Readiness};
 pub use organizations::{Organization, Role};
+pub use processes::{Process, ProcessError, ProcessEvent, ProcessFilter, ProcessKind, ProcessStatus};
 pub use secrets::{
     ExpectedVersion, NewSecret, Secret, SecretError, SecretField, SecretId, SecretKind, SecretStore,
     SecretStoreError, SecretStoreSettings, SecretSummary, SecretValue, TAG_HIDDEN, TAG_KUBECONFIG,

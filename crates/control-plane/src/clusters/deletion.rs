@@ -3,8 +3,9 @@
 use storage::to_micros;
 
 use super::{Cluster, ClusterStatus};
+use crate::processes::{self, NewProcess};
 use crate::services::find_service;
-use crate::{ControlPlane, ServiceError, ServiceStatus, StorageError, User};
+use crate::{ControlPlane, ProcessKind, ProcessStatus, ServiceError, ServiceStatus, StorageError, User};
 
 /// Why a cluster was not deleted.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +40,7 @@ impl ControlPlane {
         }
         // First of all: from now on nobody activates anything in it.
         self.store_deleting(cluster, "Cluster is being deleted: its services are deactivated first").await?;
+        self.begin_deletion(cluster, user).await?;
         let services = self.service_rows(cluster.organization_id, cluster.id).await?;
         for (name, _) in &services {
             match self.deactivate_service(cluster, name, false, user).await {
@@ -52,6 +54,23 @@ impl ControlPlane {
         }
         self.wake_clusters.notify_one();
         Ok(())
+    }
+
+    /// Who asks again goes on with the same process.
+    async fn begin_deletion(&self, cluster: &Cluster, user: &User) -> Result<(), StorageError> {
+        let about = (cluster.id, super::PROCESS);
+        let mut tx = self.storage.begin().await.map_err(StorageError::at("begin"))?;
+        if processes::is_running(&mut tx, about, ProcessKind::ClusterDelete).await? {
+            return Ok(());
+        }
+        let process = NewProcess {
+            organization: cluster.organization_id,
+            about,
+            kind: ProcessKind::ClusterDelete,
+            by: &user.login,
+        };
+        processes::begin(&mut tx, &process, self.now()).await?;
+        tx.commit().await.map_err(StorageError::at("commit"))
     }
 
     /// Goes on with a deletion: removes the cluster when its services are gone, else says what it waits for.
@@ -88,6 +107,8 @@ impl ControlPlane {
         .execute(&mut tx)
         .await
         .map_err(StorageError::at("mark a cluster as being deleted"))?;
+        let event = ("services", ProcessStatus::Running.name(), message);
+        processes::note(&mut tx, (cluster.id, super::PROCESS), event, self.now()).await?;
         tx.commit().await.map_err(StorageError::at("commit"))
     }
 
@@ -99,6 +120,8 @@ impl ControlPlane {
             .execute(&mut tx)
             .await
             .map_err(StorageError::at("delete a cluster"))?;
+        let about = (cluster.id, super::PROCESS);
+        processes::end(&mut tx, about, (ProcessStatus::Finished, ""), self.now()).await?;
         tx.commit().await.map_err(StorageError::at("commit"))?;
         self.clients.forget(cluster.id);
         Ok(())

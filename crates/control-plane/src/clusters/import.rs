@@ -4,8 +4,9 @@ use storage::{WriteTransaction, to_micros};
 
 use super::access::ClusterError;
 use super::{Cluster, ClusterStatus};
+use crate::processes::{self, NewProcess};
 use crate::storage_error::next_number;
-use crate::{ControlPlane, StorageError, User};
+use crate::{ControlPlane, ProcessKind, ProcessStatus, StorageError, User};
 
 const NAME_CHARS_MAX: usize = 128;
 /// The one kind of cluster there is: made by somebody else, reached by its kubeconfig.
@@ -72,6 +73,13 @@ impl ControlPlane {
         }
         let cluster = self.new_cluster(&mut tx, organization, creator, new).await?;
         super::store::insert(&mut tx, &cluster).await?;
+        let process = NewProcess {
+            organization,
+            about: (cluster.id, super::PROCESS),
+            kind: ProcessKind::ClusterImport,
+            by: &creator.login,
+        };
+        processes::begin(&mut tx, &process, self.now()).await?;
         tx.commit().await.map_err(StorageError::at("commit"))?;
         self.wake_clusters.notify_one();
         Ok(Imported::New(cluster))
@@ -108,7 +116,7 @@ impl ControlPlane {
     /// Stores what was found out about a cluster, unless somebody changes or deletes it meanwhile.
     pub(super) async fn store_cluster_state(&self, cluster: &Cluster) -> Result<(), StorageError> {
         let mut tx = self.storage.begin().await.map_err(StorageError::at("begin"))?;
-        storage::query(
+        let changed = storage::query(
             "UPDATE plane_clusters SET status = $3, status_message = $4, version = $5, distribution = $6, \
              started_us = $7, updated_us = $8 WHERE organization_id = $1 AND id = $2 \
              AND status NOT IN ('UPDATING', 'DELETING')",
@@ -124,6 +132,17 @@ impl ControlPlane {
         .execute(&mut tx)
         .await
         .map_err(StorageError::at("store the state of a cluster"))?;
+        let ended = match cluster.status {
+            ClusterStatus::Running | ClusterStatus::Warning => Some(ProcessStatus::Finished),
+            ClusterStatus::Error => Some(ProcessStatus::Failed),
+            ClusterStatus::Creating | ClusterStatus::Updating | ClusterStatus::Deleting => None,
+        };
+        if changed == 1
+            && let Some(status) = ended
+        {
+            let about = (cluster.id, super::PROCESS);
+            processes::end(&mut tx, about, (status, &cluster.status_message), self.now()).await?;
+        }
         tx.commit().await.map_err(StorageError::at("commit"))
     }
 }

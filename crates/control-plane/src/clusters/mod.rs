@@ -19,6 +19,9 @@ pub(crate) use store::is_going;
 
 use jiff::Timestamp;
 
+/// What processes about a cluster itself are about: it comes, it goes.
+const PROCESS: &str = "cluster";
+
 /// A cluster of an organization.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cluster {

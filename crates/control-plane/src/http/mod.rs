@@ -14,6 +14,7 @@ pub mod monitoring;
 mod namespaces;
 mod orgs;
 mod policies;
+mod processes;
 mod root;
 mod scanlog;
 mod secret_types;
@@ -94,6 +95,9 @@ fn api() -> Router<Shared> {
             "/orgs/{organization}/secrets/{id}",
             get(secrets::get).put(secrets::update).delete(secrets::delete),
         )
+        .route("/orgs/{organization}/processes", get(processes::list))
+        .route("/orgs/{organization}/processes/{id}", get(processes::get))
+        .route("/orgs/{organization}/processes/{id}/cancel", post(processes::cancel))
         .route("/orgs/{organization}/clusters", get(clusters::list).post(clusters::create))
         .merge(cluster())
         .merge(services("services"))

@@ -12,8 +12,9 @@ use super::checks::SecretProblem;
 use super::inventory::Inventory;
 use super::store::{ServiceRow, note_step, save_inventory};
 use super::{SECURITY_SCAN, StepState, Wanted};
+use crate::processes;
 use crate::storage_error::chain;
-use crate::{Cluster, ClusterError, ControlPlane, SecretError, StorageError};
+use crate::{Cluster, ClusterError, ControlPlane, ProcessStatus, SecretError, StorageError};
 
 /// How long a lease holds; it is prolonged long before, and again with each note.
 pub(super) const LEASE: SignedDuration = SignedDuration::from_secs(60);
@@ -105,6 +106,15 @@ fn of_kube(error: &kube::Error, text: String) -> StepError {
     }
 }
 
+/// The same word as processes have it.
+fn process_status(state: StepState) -> ProcessStatus {
+    match state {
+        StepState::Running => ProcessStatus::Running,
+        StepState::Done => ProcessStatus::Finished,
+        StepState::Failed => ProcessStatus::Failed,
+    }
+}
+
 /// One attempt.
 pub(crate) struct Attempt {
     pub(crate) plane: Arc<ControlPlane>,
@@ -115,6 +125,8 @@ pub(crate) struct Attempt {
     lease: Lease,
     step: Option<(i64, &'static str)>,
     steps_count: i64,
+    /// Somebody who cancels is heard once: taking back what was done is not canceled.
+    heeds_cancel: bool,
     /// What people should know about the step at work.
     pub(crate) notes: Vec<String>,
 }
@@ -127,7 +139,17 @@ impl Attempt {
     ) -> Result<Self, StorageError> {
         let cluster = plane.find_cluster(row.organization, row.cluster).await?;
         let inventory = row.inventory.clone();
-        Ok(Self { plane, row, cluster, inventory, lease, step: None, steps_count: 0, notes: Vec::new() })
+        Ok(Self {
+            plane,
+            row,
+            cluster,
+            inventory,
+            lease,
+            step: None,
+            steps_count: 0,
+            heeds_cancel: true,
+            notes: Vec::new(),
+        })
     }
 
     /// Does what is wanted, in bounded time: whatever hangs must not keep its place from others.
@@ -176,8 +198,15 @@ impl Attempt {
         self.cluster.as_ref().ok_or_else(|| StepError::Final("the cluster was deleted".to_owned()))
     }
 
-    /// Notes that a step begins.
+    /// Notes that a step begins. Errors: somebody canceled it.
     pub(crate) async fn begin(&mut self, name: &'static str) -> Result<(), StepError> {
+        let about = (self.row.cluster, SECURITY_SCAN);
+        if self.heeds_cancel
+            && let Some(by) = processes::canceled_by(&self.plane.storage, about).await?
+        {
+            self.heeds_cancel = false;
+            return Err(StepError::Final(format!("canceled by {by}")));
+        }
         self.steps_count += 1;
         self.step = Some((self.steps_count, name));
         self.notes.clear();
@@ -209,6 +238,8 @@ impl Attempt {
         self.hold(&mut tx).await?;
         let (cluster, name, _) = self.key();
         note_step(&mut tx, (cluster, name), step, (state, &message), now).await?;
+        processes::note(&mut tx, (cluster, name), (step.1, process_status(state).name(), &message), now)
+            .await?;
         tx.commit().await.map_err(StorageError::at("commit"))?;
         Ok(())
     }

@@ -16,6 +16,7 @@ mod webhooks;
 mod worker;
 
 pub(crate) use checks::SecretProblem;
+pub(crate) use operations::hurry_service;
 pub(crate) use store::find as find_service;
 pub(crate) use webhooks::JoinedWebhooks;
 

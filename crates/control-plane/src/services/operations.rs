@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use storage::NewJob;
+use jiff::Timestamp;
+use storage::{NewJob, WriteTransaction};
 
 use super::spec::{Input, RawSpec, read_input, read_spec};
 use super::store::{NewWish, find, want};
@@ -11,7 +12,8 @@ use super::worker::{JOB_KIND, job_key};
 use super::{SECURITY_SCAN, ServiceDetails, ServiceError, ServiceStatus, Wanted};
 use crate::clusters::is_going;
 use crate::engines::soon;
-use crate::{Cluster, ControlPlane, StorageError, User};
+use crate::processes::{self, NewProcess};
+use crate::{Cluster, ControlPlane, ProcessKind, StorageError, User};
 
 const PREFIX: &str = "invalid integrated service spec: ";
 const WRAP_HINT: &str = "the request holds no spec: send the whole document as {\"spec\": {\"policy\": {\"policyId\": \"…\"}, …}} \
@@ -122,7 +124,8 @@ impl ControlPlane {
         if wanted == Wanted::Active && is_going(&mut tx, cluster).await? {
             return Err(ServiceError::ClusterGoes(cluster.name.clone()));
         }
-        may_begin(find(&mut tx, cluster.id, service).await?.map(|row| row.status))?;
+        let former = find(&mut tx, cluster.id, service).await?.map(|row| row.status);
+        may_begin(former)?;
         let wish = NewWish {
             cluster: cluster.id,
             organization: cluster.organization_id,
@@ -132,6 +135,17 @@ impl ControlPlane {
             by: &user.login,
         };
         want(&mut tx, &wish, now).await?;
+        let process = NewProcess {
+            organization: cluster.organization_id,
+            about: (cluster.id, service),
+            kind: match (wanted, former) {
+                (Wanted::Active, None | Some(ServiceStatus::Error)) => ProcessKind::ServiceActivate,
+                (Wanted::Active, Some(_)) => ProcessKind::ServiceUpdate,
+                (Wanted::Removed | Wanted::RemovedWithResources, _) => ProcessKind::ServiceDeactivate,
+            },
+            by: &user.login,
+        };
+        processes::begin(&mut tx, &process, now).await?;
         let key = job_key(cluster.id, service);
         let job = NewJob {
             kind: JOB_KIND,
@@ -144,9 +158,7 @@ impl ControlPlane {
             .await
             .map_err(StorageError::at("want work on a service"))?;
         // One that waits for its next attempt at the former spec begins now.
-        storage::hurry(&mut tx, JOB_KIND, &key, now)
-            .await
-            .map_err(StorageError::at("hurry work on a service"))?;
+        hurry_service(&mut tx, cluster.id, service, now).await?;
         tx.commit().await.map_err(StorageError::at("commit"))?;
         self.services_changed.notify_one();
         Ok(())
@@ -179,6 +191,17 @@ impl ControlPlane {
         }
         Ok(serde_json::Value::Object(object).to_string())
     }
+}
+
+/// Work on a service that waits for its next attempt begins now.
+pub(crate) async fn hurry_service(
+    tx: &mut WriteTransaction,
+    cluster: i64,
+    service: &str,
+    now: Timestamp,
+) -> Result<(), StorageError> {
+    let hurried = storage::hurry(tx, JOB_KIND, &job_key(cluster, service), now).await;
+    hurried.map(drop).map_err(StorageError::at("hurry work on a service"))
 }
 
 fn require_known(service: &str) -> Result<(), ServiceError> {

@@ -10,8 +10,9 @@ use super::attempt::{Attempt, HEARTBEAT, LEASE, StepError};
 use super::claims::{JOBS_AT_ONCE, worker_name};
 use super::store::{Outcome, conclude, find, remove};
 use super::{SECURITY_SCAN, ServiceStatus, Wanted};
+use crate::processes;
 use crate::storage_error::chain;
-use crate::{ControlPlane, StorageError};
+use crate::{ControlPlane, ProcessStatus, StorageError};
 
 /// The kind of jobs.
 pub(super) const JOB_KIND: &str = "plane_service";
@@ -104,6 +105,13 @@ impl ControlPlane {
                 let reason = "the work was given up, because its worker disappeared each time: see the log, then try again";
                 let outcome = Outcome { status: ServiceStatus::Error, was_active, failures: 0, reason };
                 conclude(&mut tx, (cluster, SECURITY_SCAN, version), &outcome, self.now()).await?;
+                processes::end(
+                    &mut tx,
+                    (cluster, SECURITY_SCAN),
+                    (ProcessStatus::Failed, reason),
+                    self.now(),
+                )
+                .await?;
             }
         }
         tx.commit().await.map_err(StorageError::at("commit"))
@@ -201,6 +209,8 @@ async fn succeed(attempt: &Attempt, job: &Job) -> Result<bool, StorageError> {
         Wanted::Removed | Wanted::RemovedWithResources => remove(&mut tx, attempt.key()).await?,
     };
     if is_newest {
+        let about = (attempt.row.cluster, SECURITY_SCAN);
+        processes::end(&mut tx, about, (ProcessStatus::Finished, ""), plane.now()).await?;
         storage::complete(&mut tx, job.lease).await.map_err(StorageError::at("complete work"))?;
         tx.commit().await.map_err(StorageError::at("commit"))?;
         tracing::info!(
@@ -261,6 +271,8 @@ async fn give_up(attempt: &mut Attempt, job: &Job, mut reason: String) -> Result
     };
     let is_newest = conclude(&mut tx, attempt.key(), &outcome, plane.now()).await?;
     if is_newest {
+        let about = (attempt.row.cluster, SECURITY_SCAN);
+        processes::end(&mut tx, about, (ProcessStatus::Failed, &reason), plane.now()).await?;
         storage::complete(&mut tx, job.lease).await.map_err(StorageError::at("complete work"))?;
         tx.commit().await.map_err(StorageError::at("commit"))?;
     }

@@ -18,12 +18,24 @@ use crate::support::{TestPlane, database, settings};
 #[derive(Clone, Default)]
 pub(crate) struct RecordingEngine {
     asked: Arc<Mutex<Vec<Value>>>,
+    /// Whether questions about accounts wait.
+    is_held: Arc<tokio::sync::watch::Sender<bool>>,
 }
 
 impl RecordingEngine {
     /// What was asked since the last time.
     pub(crate) fn take(&self) -> Vec<Value> {
         std::mem::take(&mut *self.asked.lock().unwrap())
+    }
+
+    /// Lets questions about accounts wait, or go on.
+    pub(crate) fn hold(&self, is_held: bool) {
+        self.is_held.send_replace(is_held);
+    }
+
+    /// Whether something with this in its path was asked and not taken.
+    pub(crate) fn was_asked(&self, part: &str) -> bool {
+        self.asked.lock().unwrap().iter().any(|asked| asked["path"].as_str().unwrap().contains(part))
     }
 
     pub(crate) fn router(&self) -> Router {
@@ -54,7 +66,11 @@ impl RecordingEngine {
             let builder = Response::builder().status(status).header("content-type", "application/json");
             builder.header("set-cookie", "engine=1").body(Body::from(body.to_string())).unwrap()
         };
+        if path.contains("/accounts/") {
+            self.is_held.subscribe().wait_for(|is_held| !is_held).await.unwrap();
+        }
         match path.rsplit('/').next().unwrap_or_default() {
+            _ if path.contains("/account") => json(200, json!({"name": "x", "state": "enabled"})),
             "teapot" => json(418, json!({"message": "short and stout"})),
             "denied" => json(401, json!({"message": "wrong password"})),
             "moved" => Response::builder()

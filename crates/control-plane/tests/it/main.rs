@@ -9,6 +9,7 @@ mod engine_support;
 mod identity;
 mod kubeconfigs;
 mod older_security;
+mod processes;
 mod secret_stores;
 mod secrets;
 mod services;
