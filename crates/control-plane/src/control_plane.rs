@@ -7,6 +7,7 @@ use storage::{Database, Migrations, Sealer};
 
 use crate::clusters::Clients;
 use crate::first_start::{FirstStart, FirstStartError, first_start};
+use crate::login::{Login, ProviderError};
 use crate::secrets::{EmbeddedStore, SecretStore, SecretStoreError, SecretStoreSettings, VaultStore};
 use crate::services::JoinedWebhooks;
 use crate::storage_error::chain;
@@ -19,6 +20,8 @@ pub struct ControlPlane {
     pub(crate) storage: Database,
     pub(crate) token_keys: TokenKeys,
     pub(crate) secrets: Arc<dyn SecretStore>,
+    /// Where people log in, if anywhere.
+    pub(crate) login: Option<Login>,
     /// Somebody wants something of a service.
     pub(crate) services_changed: tokio::sync::Notify,
     /// Which clusters the webhooks of this process answer.
@@ -43,6 +46,9 @@ pub enum OpenError {
     /// The place that keeps secrets cannot be used.
     #[error("prepare the secrets")]
     Secrets(#[source] SecretStoreError),
+    /// The provider of identities cannot be used as the settings say.
+    #[error("prepare the login")]
+    Login(#[source] ProviderError),
     /// The first user cannot be set up.
     #[error("set up the first user")]
     FirstStart(#[source] FirstStartError),
@@ -69,9 +75,12 @@ impl ControlPlane {
             Some(key) => key.clone(),
             None => SigningKey::kept(&storage, &sealer).await.map_err(OpenError::SigningKey)?,
         };
+        let login = settings.login.as_ref().map(|settings| Login::new(settings, Arc::clone(&sealer)));
+        let login = login.transpose().map_err(OpenError::Login)?;
         let secrets = open_secrets(&settings, &storage, sealer).await.map_err(OpenError::Secrets)?;
         let plane = Self {
             secrets,
+            login,
             token_keys: TokenKeys::new(&signing_key),
             services_changed: tokio::sync::Notify::new(),
             webhooks: JoinedWebhooks::default(),

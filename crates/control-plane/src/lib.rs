@@ -7,6 +7,7 @@ mod control_plane;
 mod engines;
 mod first_start;
 pub mod http;
+mod login;
 mod organizations;
 mod processes;
 mod secrets;
@@ -28,6 +29,10 @@ pub use control_plane::{ControlPlane, OpenError, migrations};
 pub use engines::{EngineAccess, VerdictsOf};
 pub use first_start::{FirstStart, FirstStartError, TOKEN_FILE};
 pub use http::monitoring::{MetricsText, Readiness};
+pub use login::{
+    BegunLogin, BrowserSession, FinishedLogin, Grant, IdTokenError, LoginAnswer, LoginError, LoginSettings,
+    ProviderError,
+};
 pub use organizations::{Organization, Role};
 pub use processes::{Process, ProcessError, ProcessEvent, ProcessFilter, ProcessKind, ProcessStatus};
 pub use secrets::{

@@ -106,6 +106,23 @@ pub(crate) async fn add(
     read_organization(&row)
 }
 
+/// The number of the organization with this name, which is made if there is none.
+pub(crate) async fn find_or_add(
+    tx: &mut WriteTransaction,
+    name: &str,
+    now: Timestamp,
+) -> Result<i64, StorageError> {
+    let known: Option<i64> = storage::query("SELECT id FROM plane_organizations WHERE name = $1")
+        .bind(name)
+        .fetch_optional_value(&mut *tx)
+        .await
+        .map_err(StorageError::at("look for an organization"))?;
+    match known {
+        Some(id) => Ok(id),
+        None => Ok(add(tx, name, now).await?.id),
+    }
+}
+
 pub(crate) async fn set_role(
     tx: &mut WriteTransaction,
     organization: i64,

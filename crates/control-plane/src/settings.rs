@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::{AddressRule, SecretStoreSettings, ServiceSettings, SigningKey};
+use crate::{AddressRule, LoginSettings, SecretStoreSettings, ServiceSettings, SigningKey};
 
 /// The settings of one control plane.
 #[derive(Clone)]
@@ -25,6 +25,8 @@ pub struct ControlPlaneSettings {
     pub program_version: String,
     /// Where the engine API listens: `http://127.0.0.1:8228/v1`.
     pub engine_url: String,
+    /// Where people log in; `None`: nowhere, they have tokens.
+    pub login: Option<LoginSettings>,
     /// What keeps the secrets of organizations.
     pub secrets: SecretStoreSettings,
     /// To which addresses it connects when a kubeconfig or a service names them.
@@ -46,6 +48,7 @@ impl fmt::Debug for ControlPlaneSettings {
             .field("first_user", &self.first_user)
             .field("first_organization", &self.first_organization)
             .field("engine_url", &self.engine_url)
+            .field("login", &self.login)
             .field("secrets", &self.secrets)
             .field("addresses", &self.addresses)
             .field("cluster_check_every", &self.cluster_check_every)

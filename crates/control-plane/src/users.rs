@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use storage::{Executor, Row, WriteTransaction, from_micros, to_micros};
 
-use crate::StorageError;
 use crate::storage_error::next_number;
+use crate::{Organization, Role, StorageError};
 
 /// Somebody who may call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub struct User {
     pub created_at: Timestamp,
     /// When he was changed.
     pub updated_at: Timestamp,
+    /// The only organization of a virtual user, and what he may do there; `None`: a person, who has memberships.
+    pub confined_to: Option<(Organization, Role)>,
 }
 
 /// Somebody new.
@@ -84,6 +86,46 @@ pub(crate) async fn find(on: impl Executor<'_>, id: i64) -> Result<Option<User>,
     row.as_ref().map(read_user).transpose()
 }
 
+/// The user whom an identity provider calls this.
+pub(crate) async fn find_by_identity(
+    on: impl Executor<'_>,
+    issuer: &str,
+    subject: &str,
+) -> Result<Option<User>, StorageError> {
+    let row =
+        storage::query_built(format!("SELECT {COLUMNS} FROM plane_users WHERE issuer = $1 AND subject = $2"))
+            .bind(issuer)
+            .bind(subject)
+            .fetch_optional(on)
+            .await
+            .map_err(StorageError::at("look for a user"))?;
+    row.as_ref().map(read_user).transpose()
+}
+
+pub(crate) async fn is_login_taken(on: impl Executor<'_>, login: &str) -> Result<bool, StorageError> {
+    storage::query("SELECT EXISTS (SELECT 1 FROM plane_users WHERE login = $1)")
+        .bind(login)
+        .fetch_value(on)
+        .await
+        .map_err(StorageError::at("look for a login"))
+}
+
+/// Writes down what a user is called, and how to reach him.
+pub(crate) async fn update(tx: &mut WriteTransaction, user: &User) -> Result<User, StorageError> {
+    let row = storage::query_built(format!(
+        "UPDATE plane_users SET name = $1, email = $2, image = $3, updated_us = $4 WHERE id = $5 RETURNING {COLUMNS}"
+    ))
+    .bind(&user.name)
+    .bind(&user.email)
+    .bind(&user.image)
+    .bind(to_micros(user.updated_at))
+    .bind(user.id)
+    .fetch_one(tx)
+    .await
+    .map_err(StorageError::at("change a user"))?;
+    read_user(&row)
+}
+
 fn read_user(row: &Row) -> Result<User, StorageError> {
     let read = || -> Result<User, Box<dyn std::error::Error + Send + Sync>> {
         Ok(User {
@@ -94,6 +136,7 @@ fn read_user(row: &Row) -> Result<User, StorageError> {
             image: row.get("image")?,
             created_at: from_micros(row.get("created_us")?),
             updated_at: from_micros(row.get("updated_us")?),
+            confined_to: None,
         })
     };
     read().map_err(StorageError::at("read a user"))

@@ -5,6 +5,7 @@ mod control_plane;
 mod feeds;
 pub(crate) mod flags;
 pub(crate) mod layers;
+mod login;
 pub(crate) mod print;
 mod secrets;
 pub(crate) mod server;

@@ -28,7 +28,18 @@ pub struct GoTool {
 
 impl GoTool {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::HELM, Self::VAULT];
+    pub const ALL: [Self; 3] = [Self::DEX, Self::HELM, Self::VAULT];
+
+    /// The server of the real Dex.
+    pub const DEX: Self = Self {
+        title: "Dex",
+        name: "dex",
+        module: "github.com/dexidp/dex",
+        package: ".",
+        files: &["go.mod", "go.sum", "main.go"],
+        version_variable: None,
+        program: "dex-for-tests",
+    };
 
     /// The real helm.
     pub const HELM: Self = Self {

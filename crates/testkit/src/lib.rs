@@ -6,6 +6,7 @@
 mod cluster;
 mod command;
 mod debian;
+mod dex;
 mod environment;
 pub mod exchanges;
 mod file_server;
@@ -27,6 +28,7 @@ mod wait;
 pub use cluster::Cluster;
 pub use command::{Output, run};
 pub use debian::{DebianImages, DebianRecipe, debian_images};
+pub use dex::{DexClient, DexPerson, DexServer};
 pub use environment::{
     cache_folder, environment_variable, find_program, is_executable, require_program, workspace_folder,
 };

@@ -12,13 +12,14 @@ use std::time::Duration;
 
 use super::Shared;
 use super::answer::ApiError;
+use super::{cookies, same_origin};
 use crate::storage_error::chain;
 use crate::{AuthenticateError, Cluster, Organization, Role, User};
 
 const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 const BODY_TIME_MAX: Duration = Duration::from_secs(30);
 
-/// Somebody whose token counts.
+/// Somebody whose token or session counts.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
     pub(crate) user: User,
@@ -42,22 +43,61 @@ impl FromRequestParts<Shared> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, ApiError> {
-        let token = bearer(&parts.headers).ok_or_else(|| ApiError::Unauthorized {
-            message: "Failed to extract token from request".to_owned(),
-            error: "no token present in request: send `Authorization: Bearer TOKEN`".to_owned(),
-        })?;
-        match shared.plane.authenticate(token).await {
-            Ok(user) => Ok(Self { user }),
-            Err(AuthenticateError::Storage(error)) => Err(error.into()),
-            Err(error) => Err(ApiError::Unauthorized {
-                message: error.to_string(),
-                error: match &error {
-                    AuthenticateError::Unreadable(source) => chain(source),
-                    _ => "the token was revoked or has ended: make another with `lazaret token create`"
-                        .to_owned(),
-                },
+        if let Some(token) = bearer(&parts.headers) {
+            return by_token(token, shared).await;
+        }
+        // Of whoever sends another kind of credential, the cookie is not looked at: it might not be what he means.
+        let cookie = cookies::find(&parts.headers, cookies::SESSION)
+            .filter(|_| !parts.headers.contains_key(header::AUTHORIZATION));
+        match cookie {
+            Some(secret) => by_session(secret, parts, shared).await,
+            None => Err(ApiError::Unauthorized {
+                message: "Failed to extract token from request".to_owned(),
+                error: "no token present in request: send `Authorization: Bearer TOKEN`".to_owned(),
             }),
         }
+    }
+}
+
+async fn by_token(token: &str, shared: &Shared) -> Result<Caller, ApiError> {
+    match shared.plane.authenticate(token).await {
+        Ok(user) => Ok(Caller { user }),
+        Err(AuthenticateError::Storage(error)) => Err(error.into()),
+        Err(error) => Err(ApiError::Unauthorized {
+            message: error.to_string(),
+            error: match &error {
+                AuthenticateError::Unreadable(source) => chain(source),
+                _ => {
+                    "the token was revoked or has ended: make another with `lazaret token create`".to_owned()
+                }
+            },
+        }),
+    }
+}
+
+async fn by_session(secret: &str, parts: &Parts, shared: &Shared) -> Result<Caller, ApiError> {
+    let user = shared.plane.find_session(secret).await?.ok_or_else(|| ApiError::Unauthorized {
+        message: "Invalid session".to_owned(),
+        error: "the session has ended: log in again at `/auth/oidc/login`".to_owned(),
+    })?;
+    if !parts.method.is_safe() {
+        same_origin::check(&parts.headers, shared)?;
+    }
+    Ok(Caller { user })
+}
+
+/// A caller who is a person: what belongs to people is nothing for virtual users.
+#[derive(Debug, Clone)]
+pub(crate) struct Person {
+    pub(crate) user: User,
+}
+
+impl FromRequestParts<Shared> for Person {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, ApiError> {
+        let Caller { user } = Caller::from_request_parts(parts, shared).await?;
+        if user.confined_to.is_some() { Err(ApiError::Forbidden) } else { Ok(Self { user }) }
     }
 }
 
@@ -75,7 +115,11 @@ impl FromRequestParts<Shared> for OrganizationCall {
         let id = id.parse::<i64>().map_err(|_| {
             ApiError::legacy(StatusCode::BAD_REQUEST, "organization id is no number", id.clone())
         })?;
-        let membership = shared.plane.find_membership(id, user.id).await?;
+        let membership = match &user.confined_to {
+            Some((organization, role)) => Some((organization.clone(), *role)),
+            None => shared.plane.find_membership(id, user.id).await?,
+        };
+        let membership = membership.filter(|(organization, _)| organization.id == id);
         let (organization, role) = membership.ok_or(ApiError::Forbidden)?;
         if !is_allowed(role, &parts.method, parts.uri.path()) {
             return Err(ApiError::Forbidden);

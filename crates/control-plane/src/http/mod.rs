@@ -3,9 +3,11 @@
 
 mod anchore;
 mod answer;
+mod auth;
 mod call;
 mod capabilities;
 mod clusters;
+mod cookies;
 mod deployments;
 mod images;
 mod imagescan;
@@ -16,11 +18,13 @@ mod orgs;
 mod policies;
 mod processes;
 mod root;
+mod same_origin;
 mod scanlog;
 mod secret_types;
 mod secrets;
 mod securityscan;
 mod services;
+mod sessions;
 mod tokens;
 mod transport;
 mod whitelists;
@@ -76,7 +80,19 @@ fn routes() -> Router<Shared> {
         .route("/version", get(root::version))
         .route("/healthz", get(root::alive))
         .route("/readyz", get(root::ready))
+        .nest("/auth", auth())
         .nest("/api/v1", api())
+}
+
+/// How people log in. Nobody who comes here is known yet.
+fn auth() -> Router<Shared> {
+    Router::new()
+        .route("/oidc/login", get(auth::begin))
+        .route("/oidc/callback", get(auth::finish))
+        .route("/oidc/client", get(auth::client))
+        .route("/dex/login", get(auth::begin))
+        .route("/dex/callback", post(auth::admit_program))
+        .route("/logout", post(auth::log_out))
 }
 
 fn api() -> Router<Shared> {
@@ -86,6 +102,8 @@ fn api() -> Router<Shared> {
         .route("/tokens", get(tokens::list).post(tokens::create))
         .route("/tokens/{id}", get(tokens::get).delete(tokens::delete))
         .route("/securityscan", get(securityscan::get))
+        .route("/sessions", get(sessions::list))
+        .route("/sessions/{id}", delete(sessions::delete))
         .route("/orgs", get(orgs::list))
         .route("/orgs/{organization}", get(orgs::get))
         .route("/secret-types", get(secret_types::list))

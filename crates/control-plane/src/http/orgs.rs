@@ -35,7 +35,10 @@ impl From<Organization> for OrganizationWire {
 
 /// `GET /api/v1/orgs`.
 pub(super) async fn list(State(shared): State<Shared>, Caller { user }: Caller) -> Answer {
-    let organizations = shared.plane.list_organizations(user.id).await?;
+    let organizations = match user.confined_to {
+        Some((organization, _)) => vec![organization],
+        None => shared.plane.list_organizations(user.id).await?,
+    };
     ok(&organizations.into_iter().map(OrganizationWire::from).collect::<Vec<_>>())
 }
 

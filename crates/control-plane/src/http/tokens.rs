@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Shared;
 use super::answer::{Answer, ApiError, ok};
-use super::call::{Caller, read_json};
+use super::call::{Person, read_json};
 use crate::storage_error::{chain, wire_time};
 use crate::{NewToken, TokenError, TokenRecord};
 
@@ -46,7 +46,7 @@ impl TokenWire {
 }
 
 /// `GET /api/v1/tokens`.
-pub(super) async fn list(State(shared): State<Shared>, Caller { user }: Caller) -> Answer {
+pub(super) async fn list(State(shared): State<Shared>, Person { user }: Person) -> Answer {
     let tokens = shared.plane.list_tokens(user.id).await?;
     ok(&tokens.into_iter().map(|record| TokenWire::new(record, None)).collect::<Vec<_>>())
 }
@@ -54,7 +54,7 @@ pub(super) async fn list(State(shared): State<Shared>, Caller { user }: Caller) 
 /// `POST /api/v1/tokens`.
 pub(super) async fn create(
     State(shared): State<Shared>,
-    Caller { user }: Caller,
+    Person { user }: Person,
     request: Request,
 ) -> Answer {
     let NewTokenWire { name, expires_at } = read_json(request).await?;
@@ -65,7 +65,7 @@ pub(super) async fn create(
 /// `GET /api/v1/tokens/{id}`.
 pub(super) async fn get(
     State(shared): State<Shared>,
-    Caller { user }: Caller,
+    Person { user }: Person,
     Path(id): Path<String>,
 ) -> Answer {
     ok(&TokenWire::new(shared.plane.find_token(user.id, &id).await?, None))
@@ -74,7 +74,7 @@ pub(super) async fn get(
 /// `DELETE /api/v1/tokens/{id}`.
 pub(super) async fn delete(
     State(shared): State<Shared>,
-    Caller { user }: Caller,
+    Person { user }: Person,
     Path(id): Path<String>,
 ) -> Answer {
     shared.plane.revoke_token(user.id, &id).await?;

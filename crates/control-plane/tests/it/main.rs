@@ -8,6 +8,8 @@ mod clusters;
 mod engine_support;
 mod identity;
 mod kubeconfigs;
+mod login;
+mod login_support;
 mod older_security;
 mod processes;
 mod secret_stores;

@@ -44,6 +44,7 @@ pub(crate) fn settings(folder: &Path) -> ControlPlaneSettings {
         first_organization: "acme".to_owned(),
         program_version: "1.2.3".to_owned(),
         engine_url: "http://127.0.0.1:8228/v1".to_owned(),
+        login: None,
         secrets: SecretStoreSettings::Embedded,
         addresses: AddressRule::PrivateToo,
         cluster_check_every: Duration::from_millis(300),
@@ -78,11 +79,16 @@ pub(crate) async fn open(settings: ControlPlaneSettings) -> (Arc<ControlPlane>, 
 
 impl TestPlane {
     pub(crate) async fn start(settings: ControlPlaneSettings) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_on(listener, settings).await
+    }
+
+    /// The same on a listener whose address the settings know.
+    pub(crate) async fn start_on(listener: tokio::net::TcpListener, settings: ControlPlaneSettings) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let token_file = settings.data_dir.join(control_plane::TOKEN_FILE);
         let (plane, first_start) = open(settings).await;
         let token = fs_err::read_to_string(token_file).unwrap_or_default().trim().to_owned();
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let readiness: control_plane::Readiness = Arc::new(|| Box::pin(std::future::ready(Ok(()))));
         let watched = CancellationToken::new();

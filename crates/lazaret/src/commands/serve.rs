@@ -40,6 +40,9 @@ async fn serve(config: &ServerConfig) -> anyhow::Result<Exit> {
     let engine = &running.engine;
     let mut settings = config.control_plane.clone();
     settings.engine_url = format!("{}/v1", engine_api.url());
+    if let Some(login) = settings.login.as_mut().filter(|login| login.public_url.is_empty()) {
+        login.public_url = control_plane.url();
+    }
     settings.services.engine =
         Some(cluster_webhooks::engine_access(engine, engine_address(config, &engine_api)).await?);
     settings.services.webhook.clone_from(&webhooks);

@@ -101,6 +101,7 @@ pub(super) fn settings(
         first_organization: values.text("control-plane.first-organization").unwrap_or_default(),
         program_version: VERSION.to_owned(),
         engine_url: engine.base_url.clone(),
+        login: super::login::settings(values, listen, problems),
         secrets: super::secrets::settings(values, problems),
         addresses: if is_private_allowed { AddressRule::PrivateToo } else { AddressRule::PublicOnly },
         cluster_check_every: values.duration("control-plane.cluster-check"),

@@ -95,14 +95,7 @@ fn address(values: &Values, problems: &mut Vec<String>) -> String {
             values.place(ADDRESS)
         ));
     }
-    let is_here = host == "localhost"
-        || host.starts_with("localhost:")
-        || host.starts_with("[::1]")
-        || host
-            .rsplit_once(':')
-            .map_or(host, |(host, _)| host)
-            .parse::<std::net::Ipv4Addr>()
-            .is_ok_and(|ip| ip.is_loopback());
+    let is_here = is_this_machine(host);
     if scheme == "http" && !is_here && !values.is_on(PLAIN_HTTP) {
         problems.push(format!(
             "{}: over plain HTTP everybody on the way reads the token: use https, or set `{PLAIN_HTTP}` when something on \
@@ -111,6 +104,15 @@ fn address(values: &Values, problems: &mut Vec<String>) -> String {
         ));
     }
     address
+}
+
+/// Whether the host of an address, with or without a port, is the machine itself.
+pub(super) fn is_this_machine(host: &str) -> bool {
+    let is_loopback = |host: &str| host.parse::<std::net::Ipv4Addr>().is_ok_and(|ip| ip.is_loopback());
+    host == "localhost"
+        || host.starts_with("localhost:")
+        || host.starts_with("[::1]")
+        || is_loopback(host.rsplit_once(':').map_or(host, |(host, _)| host))
 }
 
 /// A path of Vault, to be put between others.

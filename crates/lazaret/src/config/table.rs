@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use super::setting::{Commands, Kind, Setting};
-use super::{control_plane, secrets, webhooks};
+use super::{control_plane, login, secrets, webhooks};
 
 const DAY: u64 = 86_400;
 
@@ -37,6 +37,7 @@ pub(crate) const SECTIONS: &[(&str, &str)] = &[
     ("storage", "Where accounts, images, policies and jobs are kept"),
     ("listeners", "Who is answered where"),
     ("control-plane", "People, organizations and clusters"),
+    ("login", "The OpenID Connect provider that people log in with; without an issuer they have tokens only"),
     ("secrets", "Where the secrets of organizations are kept"),
     ("vault", "The Vault that keeps secrets, where one does"),
     ("analysis", "How images are read"),
@@ -61,6 +62,7 @@ pub(crate) static SETTINGS: LazyLock<Vec<Setting>> = LazyLock::new(|| {
     let mut all: Vec<Setting> = ROWS
         .iter()
         .chain(control_plane::ROWS)
+        .chain(login::ROWS)
         .chain(secrets::ROWS)
         .chain(webhooks::ROWS.into_iter().flatten())
         .cloned()
