@@ -1,7 +1,11 @@
 //! What is written down about a decision, and under which name.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use model::ImageReference;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -22,12 +26,15 @@ pub const EXPIRES_LABEL: &str = "security.banzaicloud.com/expires";
 /// `true` where the Pod's own name stands in for a release.
 pub const FAKE_RELEASE_LABEL: &str = "fakerelease";
 
+/// `true` where a Pod that ran already was judged, and not one that was to be created.
+pub const RUNNING_LABEL: &str = "security.banzaicloud.com/running";
+
 const REASONS_MAX: usize = 50;
 const NAME_BYTES_MAX: usize = 253;
 const HASH_CHARS: usize = 16;
 
 /// Whose Pod was judged: everything that the audit needs of the review, owned.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AuditSubject {
     /// Namespace of the Pod.
     pub namespace: String,
@@ -66,6 +73,30 @@ impl AuditSubject {
             pod_exists: request.operation == Operation::Update,
         }
     }
+
+    /// The subject of a Pod that runs.
+    pub fn of_running(pod: &Pod) -> Self {
+        let text = |text: &str| Text(Cow::Owned(text.to_owned()));
+        let ObjectMeta { name, namespace, uid, labels, owner_references, .. } = &pod.metadata;
+        let labels = labels.as_ref().map(|labels| {
+            labels.iter().map(|(key, value)| (text(key), text(value))).collect::<BTreeMap<_, _>>()
+        });
+        let metadata = Metadata { name: name.as_deref().map(text), labels, ..Metadata::default() };
+        let owners = owner_references.as_deref().unwrap_or_default();
+        let owner = owners.iter().find(|owner| owner.controller == Some(true)).or_else(|| owners.first());
+        Self {
+            namespace: namespace.clone().unwrap_or_default(),
+            pod: name.clone().unwrap_or_default(),
+            pod_uid: uid.clone().filter(|uid| !uid.is_empty()),
+            owner: owner.map(|owner| OwnerReference {
+                controller: None,
+                block_owner_deletion: None,
+                ..owner.clone()
+            }),
+            release: ReleaseName::of(&metadata),
+            pod_exists: true,
+        }
+    }
 }
 
 /// One audit, ready to be written.
@@ -83,6 +114,9 @@ pub struct AuditRecord {
     pub owner_is_new: bool,
     /// When it may be removed, for audits without an owner.
     pub expires_at: Option<Timestamp>,
+    /// Whether it is about a Pod that ran already.
+    #[serde(default)]
+    pub is_running: bool,
     /// The content.
     pub spec: AuditSpec,
 }
@@ -118,8 +152,26 @@ pub fn audit_record(
         owner,
         owner_is_new,
         expires_at,
+        is_running: false,
         spec: audit_spec(subject, images, ruling, now),
     })
+}
+
+/// The audit about a Pod that runs: the same words, and marked, because nobody was kept out.
+pub fn running_audit_record(
+    subject: &AuditSubject,
+    images: &[JudgedImage],
+    ruling: Ruling,
+    now: Timestamp,
+) -> Option<AuditRecord> {
+    let mut record = audit_record(subject, images, ruling, now, jiff::SignedDuration::ZERO)?;
+    record.is_running = true;
+    let line = match ruling.is_allowed() {
+        false => "Running Pod: refused by the policy, not evicted",
+        true => "Running Pod: judged again",
+    };
+    record.spec.result.push(line.to_owned());
+    Some(record)
 }
 
 /// `<owner kind>-<owner name>` in lower case, or the Pod's name; cut and made unique by a hash where no object could
@@ -249,6 +301,9 @@ impl AuditRecord {
     pub fn to_object(&self) -> Value {
         let mut labels = json!({ FAKE_RELEASE_LABEL: self.is_fake_release.to_string() });
         let mut metadata = json!({ "name": self.name, "namespace": self.namespace });
+        if self.is_running {
+            labels[RUNNING_LABEL] = json!("true");
+        }
         if let Some(expires_at) = self.expires_at {
             labels[EXPIRES_LABEL] = json!("true");
             metadata["annotations"] = json!({ EXPIRES_ANNOTATION: expires_at.to_string() });

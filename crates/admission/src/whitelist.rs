@@ -6,6 +6,7 @@
 
 use jiff::Timestamp;
 use regex::{Regex, RegexBuilder};
+use serde::{Deserialize, Serialize};
 
 use crate::crd::WhiteListItem;
 use crate::images::Metadata;
@@ -19,7 +20,7 @@ const PATTERN_BYTES_MAX: usize = 1_024;
 const PATTERN_PROGRAM_BYTES_MAX: usize = 1 << 20;
 
 /// The release that a Pod belongs to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReleaseName {
     /// Its name: the label `release`, as the original service knew it, else `app.kubernetes.io/instance`.
     pub name: String,

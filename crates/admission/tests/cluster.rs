@@ -285,6 +285,7 @@ mod cluster {
             owner: None,
             owner_is_new: false,
             expires_at: Some("2100-01-01T00:00:00Z".parse().unwrap()),
+            is_running: false,
             spec: admission::crd::AuditSpec { release_name: format!("r{number}"), ..Default::default() },
         };
         let stop_api_server = async |is_away: bool| {

@@ -10,6 +10,7 @@ pub mod http;
 mod login;
 mod organizations;
 mod processes;
+mod running;
 mod secrets;
 mod security;
 mod services;
@@ -26,7 +27,7 @@ pub use clusters::{
     KubeconfigError, NewCluster,
 };
 pub use control_plane::{ControlPlane, OpenError, migrations};
-pub use engines::{EngineAccess, VerdictsOf};
+pub use engines::{EngineAccess, NotifyRunning, Urgency, VerdictsOf};
 pub use first_start::{FirstStart, FirstStartError, TOKEN_FILE};
 pub use http::monitoring::{MetricsText, Readiness};
 pub use login::{
@@ -35,6 +36,9 @@ pub use login::{
 };
 pub use organizations::{Organization, Role};
 pub use processes::{Process, ProcessError, ProcessEvent, ProcessFilter, ProcessKind, ProcessStatus};
+pub use running::{
+    ImageReport, JudgedPod, PodState, RunningFilter, RunningPage, RunningSettings, RunningSummary, Told,
+};
 pub use secrets::{
     ExpectedVersion, NewSecret, Secret, SecretError, SecretField, SecretId, SecretKind, SecretStore,
     SecretStoreError, SecretStoreSettings, SecretSummary, SecretValue, TAG_HIDDEN, TAG_KUBECONFIG,

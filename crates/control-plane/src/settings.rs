@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::{AddressRule, LoginSettings, SecretStoreSettings, ServiceSettings, SigningKey};
+use crate::{AddressRule, LoginSettings, RunningSettings, SecretStoreSettings, ServiceSettings, SigningKey};
 
 /// The settings of one control plane.
 #[derive(Clone)]
@@ -35,6 +35,8 @@ pub struct ControlPlaneSettings {
     pub cluster_check_every: Duration,
     /// What runs in clusters.
     pub services: ServiceSettings,
+    /// How Pods that run are judged.
+    pub running: RunningSettings,
     /// The clock of the world.
     pub clock: fn() -> Timestamp,
 }
@@ -53,6 +55,7 @@ impl fmt::Debug for ControlPlaneSettings {
             .field("addresses", &self.addresses)
             .field("cluster_check_every", &self.cluster_check_every)
             .field("services", &self.services)
+            .field("running", &self.running)
             .finish_non_exhaustive()
     }
 }

@@ -75,6 +75,6 @@ pub use subscriptions::{
     NewSubscription, Subscription, SubscriptionChange, SubscriptionError, SubscriptionFilter,
     SubscriptionKind,
 };
-pub use verdict::{VerdictError, VerdictState};
+pub use verdict::{Urgency, VerdictError, VerdictState};
 pub use vulnerability_database::DatabaseState;
 pub use watches::{RepositoryError, WatchedRepository};

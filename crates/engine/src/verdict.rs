@@ -21,8 +21,24 @@ use crate::{
     ImageFilter, ImageRecord, Pull, StorageError,
 };
 
-/// Somebody is waiting: before everything that was added for later.
-const PRIORITY: i64 = 10;
+/// Who waits for a verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Urgency {
+    /// Somebody is waiting: before everything that was added for later.
+    Waited,
+    /// The Pod runs anyway: behind everything else.
+    Unhurried,
+}
+
+impl Urgency {
+    fn priority(self) -> i64 {
+        match self {
+            Self::Waited => 10,
+            Self::Unhurried => -10,
+        }
+    }
+}
+
 /// Another process may end the analysis, which nobody here announces.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
@@ -103,7 +119,19 @@ impl Engine {
         reference: &ImageReference,
         deadline: Instant,
     ) -> Result<Verdict, VerdictError> {
-        let (image, resolved_at) = self.find_or_add(account, reference, deadline).await?;
+        self.verdict_with(account, reference, deadline, Urgency::Waited).await
+    }
+
+    /// The same for whoever is, or is not, in a hurry.
+    pub async fn verdict_with(
+        &self,
+        account: &str,
+        reference: &ImageReference,
+        deadline: Instant,
+        urgency: Urgency,
+    ) -> Result<Verdict, VerdictError> {
+        let priority = urgency.priority();
+        let (image, resolved_at) = self.find_or_add(account, reference, deadline, priority).await?;
         let image = self.wait_for_analysis(account, image, deadline).await?;
         let question = EvaluationQuestion {
             account: account.to_owned(),
@@ -124,6 +152,7 @@ impl Engine {
         account: &str,
         reference: &ImageReference,
         deadline: Instant,
+        priority: i64,
     ) -> Result<(ImageRecord, Timestamp), VerdictError> {
         if let Some(digest) = reference.digest() {
             let filter = ImageFilter::Digest(digest.clone());
@@ -132,7 +161,7 @@ impl Engine {
                 && image.image_status == crate::ImageStatus::Active
             {
                 if image.status == AnalysisStatus::NotAnalyzed {
-                    self.hurry(reference, &image.digest).await?;
+                    self.hurry(reference, &image.digest, priority).await?;
                 }
                 return Ok((image, self.now()));
             }
@@ -148,7 +177,7 @@ impl Engine {
             dockerfile: None,
             created_at: None,
             force: false,
-            priority: PRIORITY,
+            priority,
             autosubscribe: false,
         };
         let time_left = deadline.saturating_duration_since(Instant::now());
@@ -161,9 +190,14 @@ impl Engine {
     }
 
     /// Moves a wanted analysis before those that nobody waits for.
-    async fn hurry(&self, reference: &ImageReference, digest: &Digest) -> Result<(), StorageError> {
+    async fn hurry(
+        &self,
+        reference: &ImageReference,
+        digest: &Digest,
+        priority: i64,
+    ) -> Result<(), StorageError> {
         let mut tx = self.storage.begin().await.map_err(StorageError::at("begin"))?;
-        want_analysis(&mut tx, reference, digest, PRIORITY, self.now())
+        want_analysis(&mut tx, reference, digest, priority, self.now())
             .await
             .map_err(StorageError::at("want the analysis"))?;
         tx.commit().await.map_err(StorageError::at("commit"))?;

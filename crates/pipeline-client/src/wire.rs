@@ -197,6 +197,62 @@ pub struct ScanLogEntry {
     pub image: Vec<ScannedImage>,
 }
 
+/// How running Pods were judged, in numbers.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct RunningSummary {
+    /// When the last complete look ended.
+    pub finished_at: String,
+    /// Why there is no newer one.
+    pub problem: String,
+    /// Pods by state.
+    pub pods: BTreeMap<String, i64>,
+    /// Images by state.
+    pub images: BTreeMap<String, i64>,
+}
+
+/// An image that runs.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct RunningImage {
+    /// Its name and digest.
+    pub image: String,
+    /// `passed`, `refused`, `undecided` or `new`.
+    pub state: String,
+    /// Why nobody knows.
+    pub why: String,
+    /// Why it is refused.
+    pub reasons: Vec<RunningReason>,
+    /// How many Pods run it.
+    pub pod_count: i64,
+    /// Some of them.
+    pub pods: Vec<RunningPod>,
+}
+
+/// A reason against an image that runs.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct RunningReason {
+    /// What the rule says.
+    pub message: String,
+    /// The vulnerability.
+    pub vulnerability: Option<String>,
+    /// How bad it is.
+    pub severity: Option<String>,
+    /// The package it is in.
+    pub package: Option<String>,
+}
+
+/// A Pod that runs an image.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct RunningPod {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
 /// An image of the scan log.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]

@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use admission::{EngineClientSource, VerdictSource};
 use engine_client::{AddressCheck, BuildClientError, Client, ClientSettings};
+use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use storage::WriteTransaction;
 use tokio::time::Instant;
 
 use crate::ControlPlane;
@@ -16,7 +19,28 @@ const ANSWER_TIME: Duration = Duration::from_secs(60);
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Verdicts of an account of the engine in this process.
-pub type VerdictsOf = Arc<dyn Fn(&str) -> Arc<dyn VerdictSource> + Send + Sync>;
+pub type VerdictsOf = Arc<dyn Fn(&str, Urgency) -> Arc<dyn VerdictSource> + Send + Sync>;
+
+/// Stores news about Pods that run, in a transaction and for the webhooks of an account of the engine in this process.
+pub type NotifyRunning = Arc<
+    dyn for<'t> Fn(
+            &'t mut WriteTransaction,
+            &'t str,
+            Map<String, Value>,
+        ) -> BoxFuture<'t, Result<(), BoxError>>
+        + Send
+        + Sync,
+>;
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Who waits for verdicts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Urgency {
+    /// A Pod that is to be created.
+    Waited,
+    /// Nobody: the Pods run already.
+    Unhurried,
+}
 
 /// The engine of this installation, as the program hands it over.
 #[derive(Clone)]
@@ -27,6 +51,8 @@ pub struct EngineAccess {
     pub url: String,
     /// Verdicts without a hop.
     pub verdicts: VerdictsOf,
+    /// Its webhooks.
+    pub notify_running: NotifyRunning,
 }
 
 impl std::fmt::Debug for EngineAccess {
@@ -109,12 +135,16 @@ impl ControlPlane {
         Client::new(&settings).map(Some)
     }
 
-    /// What judges the Pods of a cluster when its webhook runs in this process.
-    pub(crate) fn verdict_source(&self, engine: &ClusterEngine) -> Option<Arc<dyn VerdictSource>> {
+    /// What judges the Pods of a cluster. `None`: there is no engine in this process.
+    pub(crate) fn verdict_source(
+        &self,
+        engine: &ClusterEngine,
+        urgency: Urgency,
+    ) -> Option<Arc<dyn VerdictSource>> {
         match &engine.choice {
             EngineChoice::Own { account } => {
                 let access = self.settings.services.engine.as_ref()?;
-                Some((access.verdicts)(account))
+                Some((access.verdicts)(account, urgency))
             }
             EngineChoice::Custom { .. } => {
                 Some(Arc::new(EngineClientSource::new(engine.client.clone(), self.settings.clock)))

@@ -15,6 +15,7 @@ mod me;
 pub mod monitoring;
 mod namespaces;
 mod orgs;
+mod podscan;
 mod policies;
 mod processes;
 mod root;
@@ -124,7 +125,7 @@ fn api() -> Router<Shared> {
 
 /// What there is about one cluster. Not nested: [`call`] decides by the path who may, and has to see the whole of it.
 fn cluster() -> Router<Shared> {
-    let routes: [(&str, MethodRouter<Shared>); 18] = [
+    let routes: [(&str, MethodRouter<Shared>); 19] = [
         ("", get(clusters::get).delete(clusters::delete)),
         ("/config", get(clusters::config)),
         ("/namespaces", get(namespaces::list)),
@@ -133,6 +134,7 @@ fn cluster() -> Router<Shared> {
         ("/whitelists", get(whitelists::list).post(whitelists::create)),
         ("/whitelists/{name}", delete(whitelists::delete)),
         ("/images", get(images::list)),
+        ("/podscan", get(podscan::list)),
         ("/images/{digest}/deployments", get(deployments::of_image)),
         ("/deployments", get(deployments::list)),
         ("/deployments/{release}/images", get(images::of_release)),

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::Shared;
 use super::answer::{Answer, ApiError, ok};
 use super::call::{Caller, ClusterCall, read_body};
+use super::podscan::SummaryWire;
 use crate::storage_error::{chain, wire_time};
 use crate::{ServiceDetails, ServiceError, ServiceStep};
 
@@ -34,6 +35,8 @@ struct OutputWire {
     #[serde(skip_serializing_if = "String::is_empty")]
     reason: String,
     steps: Vec<StepWire>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    running_pods: Option<SummaryWire>,
 }
 
 #[derive(Serialize)]
@@ -68,7 +71,8 @@ impl From<ServiceStep> for StepWire {
 
 impl From<ServiceDetails> for DetailsWire {
     fn from(details: ServiceDetails) -> Self {
-        let ServiceDetails { status, spec, reason, steps, engine_version, webhook_version } = details;
+        let ServiceDetails { status, spec, reason, steps, engine_version, webhook_version, running } =
+            details;
         Self {
             status: status.name(),
             spec: Some(spec),
@@ -77,6 +81,7 @@ impl From<ServiceDetails> for DetailsWire {
                 image_validator: VersionWire { version: webhook_version },
                 reason,
                 steps: steps.into_iter().map(StepWire::from).collect(),
+                running_pods: running.map(SummaryWire::from),
             }),
         }
     }

@@ -17,7 +17,7 @@ mod worker;
 
 pub(crate) use checks::SecretProblem;
 pub(crate) use operations::hurry_service;
-pub(crate) use store::find as find_service;
+pub(crate) use store::{ServiceRow, find as find_service};
 pub(crate) use webhooks::JoinedWebhooks;
 
 use std::sync::Arc;
@@ -27,7 +27,7 @@ use admission::SharedWebhook;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::{EngineAccess, SecretError, StorageError};
+use crate::{EngineAccess, RunningSummary, SecretError, StorageError};
 
 /// The name of the one service.
 pub const SECURITY_SCAN: &str = "securityscan";
@@ -179,6 +179,8 @@ pub struct ServiceDetails {
     pub engine_version: String,
     /// Version of the webhook: that of this program; empty where none is installed.
     pub webhook_version: String,
+    /// How the Pods that run were judged; `None`: they were not looked at yet.
+    pub running: Option<RunningSummary>,
 }
 
 /// Why nothing was done about a service.

@@ -56,6 +56,7 @@ impl ControlPlane {
             reason: row.reason,
             steps,
             engine_version,
+            running: self.running_summary(cluster).await?,
             webhook_version: if webhook { self.settings.program_version.clone() } else { String::new() },
         }))
     }

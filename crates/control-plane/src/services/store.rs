@@ -23,6 +23,13 @@ pub(crate) struct ServiceRow {
     pub(crate) created_by: String,
 }
 
+impl ServiceRow {
+    /// Whether the service shall be there.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.wanted == Wanted::Active
+    }
+}
+
 const COLUMNS: &str = "cluster_id, organization_id, status, spec, wanted, version, was_active, failures, reason, inventory, \
     created_by";
 

@@ -8,7 +8,7 @@ use admission::manifests::DEFAULT_NAME;
 use super::store::{ServiceRow, find};
 use super::validation::WebhookPlace;
 use super::{SECURITY_SCAN, ServiceStatus};
-use crate::engines::{ClusterEngine, Credentials, EngineChoice};
+use crate::engines::{ClusterEngine, Credentials, EngineChoice, Urgency};
 use crate::storage_error::chain;
 use crate::{Cluster, ControlPlane};
 
@@ -90,7 +90,7 @@ impl ControlPlane {
                 format!("its new kubeconfig does not work, the former one is used on: {}", chain(&error))
             })?;
         }
-        let Some(source) = self.verdict_source(engine) else {
+        let Some(source) = self.verdict_source(engine, Urgency::Waited) else {
             return Err("there is no engine in this process".to_owned());
         };
         here.shared.add(&cluster.uid, DEFAULT_NAME, source, client).await.map_err(|error| chain(&error))?;

@@ -129,7 +129,8 @@ pub(crate) fn settings_with(folder: &Path, engine: &RecordingEngine) -> ControlP
     let access = EngineAccess {
         router: engine.router(),
         url: "http://127.0.0.1:8228".to_owned(),
-        verdicts: Arc::new(|account| unreachable!("nobody judges for {account} here")),
+        verdicts: Arc::new(|account, _| unreachable!("nobody judges for {account} here")),
+        notify_running: Arc::new(|_, _, _| Box::pin(async { Ok(()) })),
     };
     ControlPlaneSettings {
         services: ServiceSettings { engine: Some(access), ..ServiceSettings::default() },

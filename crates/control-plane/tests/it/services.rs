@@ -36,7 +36,8 @@ fn settings(folder: &std::path::Path, services: ServiceSettings) -> ControlPlane
     let engine = EngineAccess {
         router: axum::Router::new(),
         url: "http://127.0.0.1:1".to_owned(),
-        verdicts: Arc::new(|_| Arc::new(NoVerdicts)),
+        verdicts: Arc::new(|_, _| Arc::new(NoVerdicts)),
+        notify_running: Arc::new(|_, _, _| Box::pin(async { Ok(()) })),
     };
     let services = ServiceSettings { engine: Some(engine), image: webhook_image, ..services };
     ControlPlaneSettings { services, ..support::settings(folder) }

@@ -6,7 +6,8 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
 use control_plane::{
-    AddressRule, ControlPlane, ControlPlaneSettings, FirstStart, SecretStoreSettings, ServiceSettings,
+    AddressRule, ControlPlane, ControlPlaneSettings, FirstStart, RunningSettings, SecretStoreSettings,
+    ServiceSettings,
 };
 use jiff::Timestamp;
 use reqwest::{Method, StatusCode};
@@ -49,6 +50,7 @@ pub(crate) fn settings(folder: &Path) -> ControlPlaneSettings {
         addresses: AddressRule::PrivateToo,
         cluster_check_every: Duration::from_millis(300),
         services: ServiceSettings::default(),
+        running: RunningSettings::default(),
         clock,
     }
 }

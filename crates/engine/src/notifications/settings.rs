@@ -20,16 +20,19 @@ pub enum NotificationKind {
     AnalysisUpdate,
     /// An event was recorded.
     EventLog,
+    /// Pods that run in a cluster are judged differently than before.
+    RunningPods,
 }
 
 impl NotificationKind {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::TagUpdate,
         Self::VulnerabilityUpdate,
         Self::PolicyEvaluation,
         Self::AnalysisUpdate,
         Self::EventLog,
+        Self::RunningPods,
     ];
 
     /// The word on the wire, in the table and in addresses.
@@ -40,6 +43,7 @@ impl NotificationKind {
             Self::PolicyEvaluation => "policy_eval",
             Self::AnalysisUpdate => "analysis_update",
             Self::EventLog => "event_log",
+            Self::RunningPods => "running_pods",
         }
     }
 

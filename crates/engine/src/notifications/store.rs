@@ -1,5 +1,7 @@
 //! Storing what is to be told.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use storage::{WriteTransaction, to_micros};
@@ -9,6 +11,8 @@ use crate::{Engine, StorageError};
 
 /// Longer payloads lose their parts: a receiver that reads them whole must not be hurt.
 const PAYLOAD_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// How long news about Pods that run are tried again at least.
+const RUNNING_PODS_WINDOW: Duration = Duration::from_secs(24 * 3600);
 
 /// Something that a webhook may want to know.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,6 +32,21 @@ pub(crate) fn is_wanted(engine: &Engine, kind: NotificationKind) -> bool {
     !engine.settings.webhooks.targets_of(kind).is_empty()
 }
 
+impl Engine {
+    /// Stores news about the Pods that run in a cluster, in the caller's transaction, for the webhooks that want it; the account is
+    /// the cluster's.
+    pub async fn notify_running_pods(
+        &self,
+        tx: &mut WriteTransaction,
+        account: &str,
+        payload: Map<String, Value>,
+    ) -> Result<(), StorageError> {
+        let kind = NotificationKind::RunningPods;
+        let notification = Notification { account, kind, subscription_key: "", payload };
+        notify(self, tx, &notification, self.now()).await
+    }
+}
+
 /// Stores a notification in the caller's transaction, if there is an active subscription and a webhook for it.
 pub(crate) async fn notify(
     engine: &Engine,
@@ -37,19 +56,24 @@ pub(crate) async fn notify(
 ) -> Result<(), StorageError> {
     let Notification { account, kind, subscription_key, payload } = notification;
     let targets = engine.settings.webhooks.targets_of(*kind);
-    let is_event = *kind == NotificationKind::EventLog;
-    if targets.is_empty() || !(is_event || has_subscription(tx, account, *kind, subscription_key).await?) {
+    let is_for_all = matches!(kind, NotificationKind::EventLog | NotificationKind::RunningPods);
+    if targets.is_empty() || !(is_for_all || has_subscription(tx, account, *kind, subscription_key).await?) {
         return Ok(());
     }
     let id = uuid::Uuid::new_v4().to_string();
     let mut content = bounded(payload);
     content.insert("notificationId".to_owned(), Value::from(id.as_str()));
     content.insert("userId".to_owned(), Value::from(*account));
-    if !is_event {
+    if !is_for_all {
         content.insert("subscription_key".to_owned(), Value::from(*subscription_key));
         content.insert("subscription_type".to_owned(), Value::from(kind.name()));
     }
-    let expires = now.checked_add(engine.settings.webhooks.retry_window).unwrap_or(Timestamp::MAX);
+    let window = match kind {
+        // It is told once, and nobody can ask the engine for it later.
+        NotificationKind::RunningPods => engine.settings.webhooks.retry_window.max(RUNNING_PODS_WINDOW),
+        _ => engine.settings.webhooks.retry_window,
+    };
+    let expires = now.checked_add(window).unwrap_or(Timestamp::MAX);
     storage::query(
         "INSERT INTO notifications (id, account, type, payload, created_us, expires_us) \
          VALUES ($1, $2, $3, $4, $5, $6)",

@@ -79,6 +79,7 @@ impl Engine {
                 payload["last_eval"] = status("analyzing");
                 payload["curr_eval"] = status("analyzed");
             }
+            NotificationKind::RunningPods => payload["changes"] = json!([]),
             NotificationKind::VulnerabilityUpdate => {
                 payload["diff_vulnerability_result"] = json!({"added": [], "updated": [], "removed": []});
                 payload["image_digest"] = json!(SUBJECT);

@@ -11,7 +11,7 @@ use super::cluster_arguments::{ClusterChoice, ClusterCommand, ImportArguments};
 use super::cluster_choice::{Chosen, choose};
 use super::session::Session;
 use super::waiting::{Outlook, wait_until};
-use super::{ask, document, kubeconfig, output, service, shell};
+use super::{ask, document, kubeconfig, output, running, service, shell};
 use crate::config;
 use crate::exit::Exit;
 use crate::terminal;
@@ -32,6 +32,9 @@ pub(super) async fn run(
         ClusterCommand::Shell(arguments) => shell::run(session, choice, arguments).await,
         ClusterCommand::Delete { name, force, yes } => {
             delete(session, &choice.clone().or_name(name), force, yes).await
+        }
+        ClusterCommand::Running { name, state } => {
+            running::run(session, &choice.clone().or_name(name), state.as_deref()).await
         }
         ClusterCommand::Service(arguments) => service::run(session, choice, arguments).await,
     }

@@ -91,6 +91,16 @@ pub(crate) enum ClusterCommand {
         #[arg(short, long)]
         yes: bool,
     },
+    /// Show how the images that run in a cluster were judged
+    #[command(after_help = "Examples:\n  lazaret cluster running --cluster-name demo\n  \
+        lazaret cluster running --state refused -o json")]
+    Running {
+        /// Name of the cluster
+        name: Option<String>,
+        /// Only images of this state
+        #[arg(long, value_name = "STATE", value_parser = ["refused", "undecided", "passed", "new"])]
+        state: Option<String>,
+    },
     /// Manage the services of a cluster
     #[command(visible_alias = "svc", aliases = ["services", "integratedservice", "is"])]
     Service(ServiceArguments),

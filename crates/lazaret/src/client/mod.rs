@@ -15,6 +15,7 @@ mod login;
 mod organization;
 mod output;
 mod policy;
+mod running;
 mod scan_log;
 mod secret;
 mod secret_wizard;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use admission::{CertificateSource, Settings, SharedWebhook, VerdictSource};
 use anyhow::Context as _;
-use control_plane::{EngineAccess, WebhookHere};
+use control_plane::{EngineAccess, NotifyRunning, Urgency, WebhookHere};
 use engine::Engine;
 
 use super::admission::own_engine::OwnEngine;
@@ -33,10 +33,19 @@ pub(super) async fn engine_access(engine: &Arc<Engine>, url: String) -> anyhow::
     let router = engine::http::trusted_router(Arc::clone(engine))
         .await
         .context("failed to read the administrator of the engine")?;
+    let telling = Arc::clone(engine);
+    let notify_running: NotifyRunning = Arc::new(move |tx, account, payload| {
+        let engine = Arc::clone(&telling);
+        Box::pin(async move { Ok(engine.notify_running_pods(tx, account, payload).await?) })
+    });
     let engine = Arc::clone(engine);
-    let verdicts = Arc::new(move |account: &str| {
-        let source = OwnEngine { engine: Arc::clone(&engine), account: account.to_owned() };
+    let verdicts = Arc::new(move |account: &str, urgency: Urgency| {
+        let urgency = match urgency {
+            Urgency::Waited => engine::Urgency::Waited,
+            Urgency::Unhurried => engine::Urgency::Unhurried,
+        };
+        let source = OwnEngine { engine: Arc::clone(&engine), account: account.to_owned(), urgency };
         Arc::new(source) as Arc<dyn VerdictSource>
     });
-    Ok(EngineAccess { router, url, verdicts })
+    Ok(EngineAccess { router, url, verdicts, notify_running })
 }

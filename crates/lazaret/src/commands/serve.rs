@@ -62,6 +62,7 @@ async fn serve(config: &ServerConfig) -> anyhow::Result<Exit> {
     let mut tasks = vec![
         tokio::spawn(Arc::clone(&plane).watch_clusters(stop.clone())),
         tokio::spawn(Arc::clone(&plane).run_services(stop.clone().cancelled_owned())),
+        tokio::spawn(Arc::clone(&plane).watch_running_pods(stop.clone())),
     ];
     tasks.extend(webhooks.map(|webhooks| tokio::spawn(webhooks.shared.run(stop.clone()))));
     let routes = control_plane::http::router(plane, running::readiness(engine.clone()));

@@ -1,6 +1,6 @@
 //! Settings of the control plane.
 
-use control_plane::{AddressRule, ControlPlaneSettings, ServiceSettings, SigningKey};
+use control_plane::{AddressRule, ControlPlaneSettings, RunningSettings, ServiceSettings, SigningKey};
 
 use super::layers::Values;
 use super::setting::{Kind, Setting};
@@ -53,6 +53,18 @@ pub(super) const ROWS: &[Setting] = &[
         Kind::Text,
         "",
         "Image of this program for webhooks that run in clusters, REGISTRY/NAME:TAG",
+    ),
+    row(
+        "control-plane.running-pods",
+        Kind::Duration(1, 7 * 86_400),
+        "1h",
+        "Pause between two looks at the Pods that run in a cluster, when nothing says that another one is due",
+    ),
+    row(
+        "control-plane.running-pods-check",
+        Kind::Duration(1, 86_400),
+        "10s",
+        "Pause between two questions whether a policy, the data or a whitelist changed, so that Pods that run are judged again",
     ),
     row(
         "control-plane.service-attempts",
@@ -111,6 +123,10 @@ pub(super) fn settings(
             attempts: i64::try_from(values.number("control-plane.service-attempts")).unwrap_or(1),
             attempt_time: values.duration("control-plane.service-attempt-time"),
             ..ServiceSettings::default()
+        },
+        running: RunningSettings {
+            every: values.duration("control-plane.running-pods"),
+            check_every: values.duration("control-plane.running-pods-check"),
         },
         clock: now,
     }

@@ -60,13 +60,15 @@ const VULN_UPDATE: [Setting; 4] = webhook!("vuln-update", "changed vulnerabiliti
 const POLICY_EVAL: [Setting; 4] = webhook!("policy-eval", "changed verdicts");
 const ANALYSIS_UPDATE: [Setting; 4] = webhook!("analysis-update", "analyses");
 const EVENT_LOG: [Setting; 4] = webhook!("event-log", "events");
+const RUNNING_PODS: [Setting; 4] =
+    webhook!("running-pods", "Pods that run and are judged differently than before");
 
 /// All of them.
-pub(super) static ROWS: [&[Setting]; 7] =
-    [COMMON, &GENERAL, &TAG_UPDATE, &VULN_UPDATE, &POLICY_EVAL, &ANALYSIS_UPDATE, &EVENT_LOG];
+pub(super) static ROWS: [&[Setting]; 8] =
+    [COMMON, &GENERAL, &TAG_UPDATE, &VULN_UPDATE, &POLICY_EVAL, &ANALYSIS_UPDATE, &EVENT_LOG, &RUNNING_PODS];
 
 /// Keys of one webhook: address, user, password, check.
-const TARGETS: [(WebhookTarget, [&str; 4]); 6] = [
+const TARGETS: [(WebhookTarget, [&str; 4]); 7] = [
     (
         WebhookTarget::General,
         [
@@ -119,6 +121,15 @@ const TARGETS: [(WebhookTarget, [&str; 4]); 6] = [
             "webhooks.event-log-user",
             "webhooks.event-log-password",
             "webhooks.event-log-verify",
+        ],
+    ),
+    (
+        WebhookTarget::Kind(NotificationKind::RunningPods),
+        [
+            "webhooks.running-pods-url",
+            "webhooks.running-pods-user",
+            "webhooks.running-pods-password",
+            "webhooks.running-pods-verify",
         ],
     ),
 ];

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use admission::{SourceState, Verdict, VerdictError, VerdictQuestion, VerdictSource};
 use async_trait::async_trait;
-use engine::Engine;
+use engine::{Engine, Urgency};
 use scanner::ScanErrorKind;
 
 /// Asks an engine that this process holds, for one of its accounts.
@@ -12,13 +12,17 @@ use scanner::ScanErrorKind;
 pub(in crate::commands) struct OwnEngine {
     pub(in crate::commands) engine: Arc<Engine>,
     pub(in crate::commands) account: String,
+    pub(in crate::commands) urgency: Urgency,
 }
 
 #[async_trait]
 impl VerdictSource for OwnEngine {
     async fn verdict(&self, question: &VerdictQuestion) -> Result<Verdict, VerdictError> {
-        let Self { engine, account } = self;
-        engine.verdict(account, &question.reference, question.deadline).await.map_err(to_verdict_error)
+        let Self { engine, account, urgency } = self;
+        engine
+            .verdict_with(account, &question.reference, question.deadline, *urgency)
+            .await
+            .map_err(to_verdict_error)
     }
 
     async fn state(&self) -> Result<SourceState, VerdictError> {

@@ -82,7 +82,11 @@ async fn source(
             .await
             .with_context(|| format!("failed to make the bundle `{policy}` active"))?;
     }
-    let source = Arc::new(OwnEngine { engine: Arc::clone(engine), account: engine::ADMIN.to_owned() });
+    let source = Arc::new(OwnEngine {
+        engine: Arc::clone(engine),
+        account: engine::ADMIN.to_owned(),
+        urgency: engine::Urgency::Waited,
+    });
     Ok((source, Some((running, lock))))
 }
 
