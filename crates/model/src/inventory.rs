@@ -13,7 +13,7 @@ pub enum DiagnosticCode {
     UnknownDistro,
     /// A file was left out because it is larger than the limit.
     FileTooLarge,
-    /// A package database names packages that are not in the inventory, because a limit was reached.
+    /// A package database names packages that are not in the inventory, because a limit was reached or a part of it is broken.
     PackagesLeftOut,
     /// A file was not searched, or not all of it, because a limit was reached.
     ContentNotSearched,

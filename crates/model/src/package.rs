@@ -68,7 +68,7 @@ impl PackageKind {
 /// What a binary package was built from. Distros write their advisories about it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SourcePackage {
-    /// Source name (deb), origin (apk).
+    /// Source name (deb, rpm), origin (apk).
     pub name: String,
     /// Its version; differs from the binary's after a binary-only rebuild.
     pub version: String,

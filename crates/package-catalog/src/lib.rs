@@ -10,6 +10,7 @@ mod debian;
 mod os_release;
 mod parse;
 mod purl;
+mod rpm;
 mod table;
 mod unread;
 mod walk;

@@ -21,6 +21,8 @@ pub struct CatalogLimits {
     pub database_path_bytes_max: usize,
     /// Bytes of one value of a record, such as a name or a version.
     pub value_bytes_max: usize,
+    /// Bytes of one record of a database that is not text.
+    pub record_bytes_max: usize,
     /// Broken records that are told one by one, by database; the others are counted.
     pub diagnostics_max: usize,
     /// Diagnostics of all databases together that are told one by one; the others are counted.
@@ -38,6 +40,7 @@ impl Default for CatalogLimits {
             companion_bytes_max: 256 * MIB,
             database_path_bytes_max: 256,
             value_bytes_max: 4096,
+            record_bytes_max: 64 * MIB,
             diagnostics_max: 100,
             diagnostics_sum_max: 1_000,
         }

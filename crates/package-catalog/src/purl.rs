@@ -11,12 +11,14 @@ pub(crate) struct PurlParts<'a> {
     pub(crate) architecture: Option<&'a str>,
     pub(crate) source: Option<&'a SourcePackage>,
     pub(crate) distro: Option<&'a Distro>,
+    /// Qualifiers that only this kind has, those that are stated.
+    pub(crate) more: &'a [(&'static str, Option<String>)],
 }
 
 /// `pkg:deb/debian/libssl3@3.0.11-1?arch=amd64&distro=debian-12&upstream=openssl`.
 ///
 /// `upstream` is there where the source differs from the package, with its version where that differs.
-/// Source: package-url/purl-spec, types `deb` and `apk`.
+/// Source: package-url/purl-spec, types `deb`, `apk` and `rpm`.
 pub(crate) fn to_purl(parts: &PurlParts<'_>) -> String {
     let Ok(mut purl) = PackageUrl::new(parts.kind.purl_type(), parts.name) else {
         // Only an empty name is refused, and a package without a name is not a package.
@@ -39,13 +41,29 @@ pub(crate) fn to_purl(parts: &PurlParts<'_>) -> String {
             (false, false) => {}
         }
     }
+    for (key, value) in parts.more {
+        if let Some(value) = value {
+            add(key, value.clone());
+        }
+    }
     if let Some(distro) = parts.distro {
-        purl.with_namespace(distro.id.as_str()).map(drop).expect("these types may have a namespace");
+        purl.with_namespace(namespace(parts.kind, distro))
+            .map(drop)
+            .expect("these types may have a namespace");
     }
     if let Some(version) = parts.version {
         purl.with_version(version).map(drop).expect("any text is a version");
     }
     purl.to_string()
+}
+
+/// Whose packages they are. Those of rpm are named by their vendor, which for these is not the distro's own id.
+fn namespace(kind: PackageKind, distro: &Distro) -> &str {
+    match (kind, distro.id.as_str()) {
+        (PackageKind::Rpm, "rhel") => "redhat",
+        (PackageKind::Rpm, id) if id.starts_with("opensuse") => "opensuse",
+        (_, id) => id,
+    }
 }
 
 #[cfg(test)]
@@ -72,6 +90,7 @@ mod tests {
             architecture: Some("amd64"),
             source: source.as_ref(),
             distro: distro.as_ref(),
+            more: &[],
         };
         assert_eq!(to_purl(&parts), expected);
     }

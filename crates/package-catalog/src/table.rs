@@ -1,7 +1,7 @@
 //! The one list of catalogers.
 
 use crate::cataloger::Cataloger;
-use crate::{alpine, debian};
+use crate::{alpine, debian, rpm};
 
 /// All catalogers, in the order of the documentation.
-pub static CATALOGERS: &[Cataloger] = &[debian::CATALOGER, alpine::CATALOGER];
+pub static CATALOGERS: &[Cataloger] = &[debian::CATALOGER, alpine::CATALOGER, rpm::CATALOGER];

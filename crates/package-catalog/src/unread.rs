@@ -11,13 +11,6 @@ pub(crate) struct UnreadDatabase {
 
 /// All of them.
 pub(crate) static UNREAD_DATABASES: &[UnreadDatabase] = &[
-    UnreadDatabase { pattern: PathPattern::Ends("rpmdb.sqlite"), name: "an rpm database (SQLite)" },
-    UnreadDatabase { pattern: PathPattern::Ends("Packages.db"), name: "an rpm database (ndb)" },
-    UnreadDatabase { pattern: PathPattern::Ends("rpm/Packages"), name: "an rpm database (Berkeley DB)" },
-    UnreadDatabase {
-        pattern: PathPattern::Ends("rpmmanifest/container-manifest-2"),
-        name: "a list of rpm packages",
-    },
     UnreadDatabase { pattern: PathPattern::Ends("lib/opkg/status"), name: "an opkg database" },
     UnreadDatabase { pattern: PathPattern::Ends("pacman/local/ALPM_DB_VERSION"), name: "a pacman database" },
 ];

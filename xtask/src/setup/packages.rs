@@ -32,6 +32,8 @@ const REQUIREMENTS: &[Requirement] = &[
     program!("perl" from "perl"),
     program!("curl" from "curl"),
     program!("git" from "git"),
+    program!("rpmbuild" from "rpm"),
+    program!("db5.3_load" from "db5.3-util"),
     Requirement {
         is_present: || Path::new("/usr/share/keyrings/debian-archive-keyring.gpg").exists(),
         package: "debian-archive-keyring",

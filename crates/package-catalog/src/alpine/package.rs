@@ -19,6 +19,7 @@ pub(crate) fn to_package(record: &RawRecord, input: &ParseInput<'_>) -> Package 
         architecture: record.architecture.as_deref(),
         source: Some(&source),
         distro: input.distro,
+        more: &[],
     });
     Package {
         kind: PackageKind::Apk,

@@ -32,6 +32,7 @@ pub(crate) fn to_package(
         architecture: paragraph.architecture.as_deref(),
         source: Some(&source),
         distro: input.distro,
+        more: &[],
     });
     let (owned, is_complete) = files.find(paragraph);
     if !is_complete {
