@@ -6,7 +6,8 @@ use anyhow::Result;
 use testkit::{Cluster, GoTool, Output, Program, Scratch};
 
 const CHART: &str = "apiVersion: v2\nname: shop\nversion: 0.1.0\n";
-/// One template for both: a Pod that the API server itself refuses, or a Deployment whose Pods are refused later.
+/// One template for all: a Pod that the API server itself refuses, one that runs before the release is there, or a Deployment
+/// whose Pods are refused later.
 const TEMPLATE: &str = r#"
 {{- define "pod" -}}
 metadata:
@@ -15,8 +16,11 @@ metadata:
     app.kubernetes.io/name: {{ .Chart.Name }}
     app.kubernetes.io/instance: {{ .Release.Name }}
     helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
+  {{- if eq .Values.kind "Hook" }}
+  annotations: {helm.sh/hook: pre-install}
+  {{- end }}
 {{- end }}
-{{- if eq .Values.kind "Pod" }}
+{{- if ne .Values.kind "Deployment" }}
 apiVersion: v1
 kind: Pod
 {{ template "pod" . }}
@@ -66,7 +70,7 @@ impl Helm {
     }
 }
 
-/// Writes a small chart with values `kind` (Pod or Deployment) and `image`, and returns its folder.
+/// Writes a small chart with values `kind` (Pod, Hook or Deployment) and `image`, and returns its folder.
 pub fn write_chart(folder: &Path) -> Result<PathBuf> {
     let chart = folder.join("shop");
     fs_err::create_dir_all(chart.join("templates"))?;

@@ -1,11 +1,14 @@
 //! An Anchore Engine that an organization brings along, behind TLS with an authority of its own.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result, ensure};
 use e2e::{
-    ADMIN_PASSWORD, Engine, EngineOptions, Method, Plane, cluster_state, plane_state, wait_for_verdict,
+    ADMIN_PASSWORD, Engine, EngineOptions, Method, Plane, Replica, cluster_state, plane_state,
+    wait_for_verdict,
 };
 use serde_json::{Value, json};
-use testkit::{Cluster, Registry, RegistryMode, debian_images};
+use testkit::{Cluster, Registry, RegistryMode, debian_images, wait_until};
 
 const USER: &str = "warden";
 const PASSWORD: &str = "warden-password";
@@ -140,4 +143,37 @@ fn a_foreign_engine_judges_and_keeps_what_is_its_owners() -> Result<()> {
         ensure!(plane_state(&plane)? == before.2);
     }
     Ok(())
+}
+
+/// The webhook in the cluster has to believe the authority too: it gets it from a Secret.
+#[test]
+fn the_webhook_in_the_cluster_trusts_the_authority_of_the_spec() -> Result<()> {
+    let images = debian_images()?;
+    let registry = Registry::start(RegistryMode::Open)?;
+    registry.push(&images.vulnerable, "debian:vulnerable")?;
+    let settings = vec!["control-plane.webhook-image=registry.example.org/lazaret:1".to_owned()];
+    let plane = Plane::start_without_webhooks(EngineOptions { settings, ..EngineOptions::default() })?;
+    let cluster = Cluster::start()?;
+    let foreign = Foreign::start(&cluster, &registry)?;
+    let id = plane.import("one", &cluster)?;
+    let secret = plane.add_secret("engine", "password", &json!({"username": USER, "password": PASSWORD}))?;
+    let before = (foreign.state()?, cluster_state(&cluster)?);
+    let spec = json!({
+        "policy": {"policyId": "reject_high"},
+        "customAnchore": {
+            "enabled": true, "url": foreign.engine.url(), "secretId": secret,
+            "caCertificate": cluster.authority_certificate(),
+        },
+    });
+    plane.ask(Method::POST, &Plane::service(id), Some(&json!({ "spec": spec })))?;
+    let replica = Replica::start(&cluster)?;
+    plane.wait_for(id, "ACTIVE").with_context(|| format!("the replica said:\n{}", replica.output()))?;
+    let text = wait_for_verdict(&cluster, &registry.reference("debian:vulnerable"), Some(VULNERABILITY))?;
+    ensure!(text.contains("Image failed policy check: "), "{text}");
+
+    plane.deactivate(id)?;
+    ensure!(foreign.state()? == before.0, "{:#?}\n{:#?}", before.0, foreign.state()?);
+    wait_until(Duration::from_secs(60), "the namespace to be gone", || {
+        (cluster_state(&cluster).ok()? == before.1).then_some(())
+    })
 }

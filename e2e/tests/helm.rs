@@ -90,6 +90,11 @@ fn a_release_is_refused_until_it_is_whitelisted() -> Result<()> {
     let items = plane.ask(Method::GET, &format!("/orgs/1/clusters/{id}/whitelists"), None)?;
     ensure!(items.as_array().is_some_and(|items| items.len() == 2), "{items:#}");
 
+    // What would run before the release is refused as well.
+    let arguments = ["install", "early", &chart, "--set", &value, "--set", "kind=Hook"];
+    let text = helm.run(&arguments)?.failure()?;
+    ensure!(text.contains("failed pre-install") && text.contains(VULNERABILITY), "{text}");
+
     // A Deployment is installed, and it is its Pods that are refused.
     let arguments = ["install", "desk", &chart, "--set", &value, "--set", "kind=Deployment"];
     helm.run(&arguments)?.success()?;

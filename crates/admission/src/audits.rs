@@ -139,7 +139,7 @@ pub fn audit_record(
         controller: None,
         block_owner_deletion: None,
     });
-    let owner_is_new = subject.owner.is_none() && !subject.pod_exists;
+    let owner_is_new = subject.owner.is_none() && own.is_some() && !subject.pod_exists;
     let owner = subject.owner.clone().or(own);
     let expires_at = match owner {
         Some(_) => None,
