@@ -5,7 +5,6 @@
 //!
 //! The program must install a rustls crypto provider before the first client is made.
 
-mod addresses;
 mod administration;
 mod client;
 mod error;
@@ -14,7 +13,6 @@ mod settings;
 mod transport;
 mod wire;
 
-pub use addresses::AddressCheck;
 pub use administration::{AccountRecord, NewRegistry, RegistryRecord};
 pub use client::{CheckQuestion, Client};
 pub use error::ClientError;

@@ -3,10 +3,9 @@
 use std::fmt;
 use std::io::Read as _;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
-use crate::addresses::{AddressCheck, CheckedNames};
+use outbound_guard::{Guard, RefusedAddress};
 
 const CERTIFICATES_BYTES_MAX: u64 = 4 * 1024 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -26,9 +25,8 @@ pub struct ClientSettings {
     pub ca_pem: Option<String>,
     /// Take any certificate. For tests of a set-up, never for decisions.
     pub is_insecure: bool,
-    /// To which addresses names may lead, for engines that somebody else has named. An address in the URL itself is the
-    /// caller's to look at.
-    pub address_check: Option<AddressCheck>,
+    /// Where the engine may be, if somebody else has named it.
+    pub guard: Option<Guard>,
     /// Longest answer that is read.
     pub answer_bytes_max: usize,
 }
@@ -43,7 +41,7 @@ impl ClientSettings {
             ca_certificates: None,
             ca_pem: None,
             is_insecure: false,
-            address_check: None,
+            guard: None,
             answer_bytes_max: 64 * 1024 * 1024,
         }
     }
@@ -67,6 +65,15 @@ pub enum BuildClientError {
     BadUrl {
         /// The address.
         url: String,
+    },
+    /// The address leads where nothing is asked.
+    #[error("engine address `{url}` is refused")]
+    Refused {
+        /// The address.
+        url: String,
+        /// Why.
+        #[source]
+        source: RefusedAddress,
     },
     /// The file with certificates cannot be read.
     #[error("read the certificates `{}`", path.display())]
@@ -95,6 +102,11 @@ impl ClientSettings {
         let mut url = reqwest::Url::parse(self.base_url.trim_end_matches('/')).map_err(|_| bad())?;
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() || url.query().is_some() {
             return Err(bad());
+        }
+        // Numbers come to no resolver.
+        if let Some(guard) = &self.guard {
+            let refused = |source| BuildClientError::Refused { url: self.base_url.clone(), source };
+            guard.check_url(&url).map_err(refused)?;
         }
         if url.path_segments().and_then(|mut segments| segments.next_back()) != Some("v1") {
             url.path_segments_mut().map_err(|()| bad())?.pop_if_empty().push("v1");
@@ -125,8 +137,8 @@ impl ClientSettings {
             let certificates = reqwest::Certificate::from_pem_bundle(pem.as_bytes());
             builder = builder.tls_certs_merge(certificates.map_err(BuildClientError::Connection)?);
         }
-        if let Some(check) = &self.address_check {
-            builder = builder.dns_resolver(Arc::new(CheckedNames(check.clone())));
+        if let Some(guard) = &self.guard {
+            builder = builder.dns_resolver(guard.resolver());
         }
         if self.is_insecure {
             builder = builder.tls_danger_accept_invalid_certs(true);

@@ -7,6 +7,7 @@ pub(crate) mod flags;
 pub(crate) mod layers;
 mod login;
 pub(crate) mod print;
+mod registries;
 mod secrets;
 pub(crate) mod server;
 pub(crate) mod setting;

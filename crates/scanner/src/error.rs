@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use model::Digest;
+use outbound_guard::RefusedAddress;
 
 /// What the caller can do: the coarse classes of [`ScanError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -176,6 +177,17 @@ pub enum ScanError {
         target: String,
         /// The rule.
         rule: &'static str,
+    },
+    /// The host is at an address that the rules forbid.
+    #[error("`{host}` is not connected to for `{what}`")]
+    ForbiddenAddress {
+        /// Registry, token service or the host it redirected to.
+        host: String,
+        /// What was asked for.
+        what: String,
+        /// The address, and who can allow it.
+        #[source]
+        source: RefusedAddress,
     },
     /// A document is not what its media type says.
     #[error("{what} is malformed")]
@@ -350,7 +362,8 @@ impl ScanError {
             | Self::TimedOut { .. }
             | Self::UnexpectedStatus { .. }
             | Self::BadAnswer { .. }
-            | Self::ForbiddenTarget { .. } => ScanErrorKind::Unreachable,
+            | Self::ForbiddenTarget { .. }
+            | Self::ForbiddenAddress { .. } => ScanErrorKind::Unreachable,
             Self::BlobMissing { .. }
             | Self::Malformed { .. }
             | Self::Inconsistent { .. }
@@ -396,6 +409,7 @@ impl ScanError {
             | Self::BadCredentialsEntry { .. }
             | Self::BadAnswer { .. }
             | Self::ForbiddenTarget { .. }
+            | Self::ForbiddenAddress { .. }
             | Self::Malformed { .. }
             | Self::Inconsistent { .. }
             | Self::DigestMismatch { .. }

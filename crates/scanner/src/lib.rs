@@ -9,6 +9,7 @@
 //!
 //! The program must install a rustls crypto provider before the first call for a registry.
 
+mod addresses;
 mod archive;
 mod config;
 mod contents;
@@ -23,6 +24,7 @@ mod progress;
 mod registry;
 mod source;
 
+pub use addresses::RegistryAddresses;
 pub use contents::{ContentLimits, ContentSettings, ContentSettingsError, NamedPattern, PatternError};
 pub use error::{ScanError, ScanErrorKind};
 pub use load::{ResolvedImage, ScannedImage, describe_image, load, resolve};
@@ -33,6 +35,7 @@ pub use options::{
 pub use progress::{LayerStart, Progress, Stage};
 pub use registry::{EcrLogin, EcrRequest, Ping, ecr_login, list_tags, parse_ecr_host, ping};
 pub use source::{ImageSource, ParseImageSourceError};
-// Callers build options without naming the crate that owns the limits.
+// Callers build options without naming the crates that own the limits and the rules.
 pub use image_layers::ImageLimits;
+pub use outbound_guard::{AddressRule, HostList};
 pub use tokio_util::sync::CancellationToken;

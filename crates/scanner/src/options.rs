@@ -10,6 +10,7 @@ use image_layers::ImageLimits;
 use model::Platform;
 use tokio_util::sync::CancellationToken;
 
+use crate::addresses::RegistryAddresses;
 use crate::contents::ContentSettings;
 use crate::progress::Progress;
 pub use crate::registry::Connections;
@@ -76,8 +77,10 @@ pub struct RegistryOptions {
     pub retry: RetryOptions,
     /// PEM files with certificate authorities that are trusted besides those of the system.
     pub ca_certificates: Vec<PathBuf>,
-    /// Proxies; the environment is not read.
+    /// Proxies; the environment is not read. Where names lead is then the proxy's to know and to restrict.
     pub proxy: ProxyOptions,
+    /// To which addresses references, token services and redirects may lead; by default to all.
+    pub addresses: RegistryAddresses,
     /// Open connections; keep (clone) the value between calls to reuse them.
     pub connections: Connections,
 }

@@ -86,18 +86,13 @@ impl ControlPlane {
                     credentials.ok_or_else(|| unusable(format!("the secret `{account}` is missing")))?;
                 Ok(own.map_err(unbuilt)?.with_credentials(&user, &password))
             }
-            EngineChoice::Custom { url, secret_id, .. } => {
-                let host = url::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
-                // The rule may have become stricter since the service was activated; names are looked at on connecting.
-                self.settings
-                    .addresses
-                    .check_host(host.as_deref().unwrap_or_default())
-                    .map_err(|refused| unusable(refused.to_string()))?;
+            EngineChoice::Custom { secret_id, .. } => {
                 let credentials = self.password_credentials(cluster.organization_id, secret_id).await;
                 let credentials = credentials.map_err(|problem| match problem {
                     SecretProblem::Told(text) => unusable(text),
                     SecretProblem::Secrets(error) => error.into(),
                 })?;
+                // The rule may have become stricter since the service was activated: making the client looks at it again.
                 let client = self.custom_engine(&engine.choice, &credentials).map_err(unbuilt)?;
                 client.ok_or_else(|| unusable("it is not known where it is".to_owned()))
             }

@@ -13,7 +13,7 @@ use kube::Client;
 use kube::client::{ClientBuilder, ConfigExt as _};
 use tower::{BoxError, ServiceBuilder};
 
-use crate::addresses::{AddressRule, GuardedResolver};
+use crate::addresses::{AddressRule, guard};
 
 /// Time to connect.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
@@ -26,7 +26,7 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Makes the client. Nothing is connected yet.
 pub(super) fn connect(config: &kube::Config, rule: AddressRule) -> Result<Client, kube::Error> {
-    let mut connector = HttpConnector::new_with_resolver(GuardedResolver(rule));
+    let mut connector = HttpConnector::new_with_resolver(guard(rule));
     connector.enforce_http(false);
     connector.set_connect_timeout(Some(CONNECT_TIME_MAX));
     let mut connector = TimeoutConnector::new(config.rustls_https_connector_with_connector(connector)?);

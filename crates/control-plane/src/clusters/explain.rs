@@ -21,6 +21,9 @@ pub(crate) fn explain(error: &kube::Error) -> String {
             code => format!("answered with status {code}: {message}"),
         };
     }
+    if let Some(refused) = outbound_guard::find_refusal(error) {
+        return format!("is not connected to: {refused}");
+    }
     let text = chain(error);
     if is_elapsed(error) {
         return format!("did not answer within {} s", ANSWER_TIME_MAX.as_secs());

@@ -10,7 +10,7 @@ use kube::config::{
     AuthInfo, Cluster, Context, KubeConfigOptions, Kubeconfig, NamedAuthInfo, NamedCluster, NamedContext,
 };
 
-use crate::addresses::{AddressRule, RefusedAddress};
+use crate::addresses::{AddressRule, RefusedAddress, guard};
 
 /// One with a hundred clusters in it is smaller.
 pub(crate) const KUBECONFIG_BYTES_MAX: usize = 1024 * 1024;
@@ -251,7 +251,7 @@ fn clean_cluster(cluster: Cluster, rule: AddressRule) -> Result<(Cluster, http::
     if server.scheme_str() != Some("https") || !is_plain {
         return Err(KubeconfigError::BadServer);
     }
-    rule.check_host(host).map_err(KubeconfigError::Address)?;
+    guard(rule).check_host(host).map_err(KubeconfigError::Address)?;
     let authority = cluster.certificate_authority_data.filter(|data| !data.is_empty());
     check_pem(authority.as_ref(), "certificate-authority-data", "PEM certificates")?;
     let clean = Cluster {

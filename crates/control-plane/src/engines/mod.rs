@@ -1,11 +1,10 @@
 //! The engines that judge: the one of this installation, and foreign ones that organizations bring.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use admission::{EngineClientSource, VerdictSource};
-use engine_client::{AddressCheck, BuildClientError, Client, ClientSettings};
+use engine_client::{BuildClientError, Client, ClientSettings};
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -13,6 +12,7 @@ use storage::WriteTransaction;
 use tokio::time::Instant;
 
 use crate::ControlPlane;
+use crate::addresses::guard;
 
 /// How long one answer of an engine may take. The longest is the one that asks a registry.
 const ANSWER_TIME: Duration = Duration::from_secs(60);
@@ -121,14 +121,10 @@ impl ControlPlane {
         credentials: &Credentials,
     ) -> Result<Option<Client>, BuildClientError> {
         let EngineChoice::Custom { url, is_insecure, ca_certificate, .. } = choice else { return Ok(None) };
-        let rule = self.settings.addresses;
-        let check = AddressCheck(Arc::new(move |address: IpAddr| {
-            rule.check(address).map_err(|error| error.to_string())
-        }));
         let settings = ClientSettings {
             is_insecure: *is_insecure,
             ca_pem: Some(ca_certificate.clone()).filter(|pem| !pem.is_empty()),
-            address_check: Some(check),
+            guard: Some(guard(self.settings.addresses)),
             answer_bytes_max: ANSWER_BYTES_MAX,
             ..ClientSettings::new(url.as_str(), credentials.user.as_str(), credentials.password.as_str())
         };

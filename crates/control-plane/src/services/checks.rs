@@ -4,16 +4,18 @@ use std::time::Duration;
 
 use engine_client::ClientError;
 use futures_util::future::join_all;
+use outbound_guard::LookupError;
 
 use super::ServiceError;
 use super::validation::{
     CustomEngine, Enforcement, PolicyChoice, RegistryChoice, RegistryKind, Spec, WebhookPlace,
 };
+use crate::addresses::{AddressRule, guard};
 use crate::engines::{Credentials, EngineChoice, soon, technical_user};
 use crate::storage_error::chain;
 use crate::{Cluster, ControlPlane, Secret, SecretError, SecretKind, TAG_HIDDEN, TAG_KUBECONFIG};
 
-/// A name that is not resolved by then is left to the engine, which says what is wrong with it.
+/// A name that is not resolved by then has no address for us.
 const RESOLVE_TIME: Duration = Duration::from_secs(3);
 /// Registries that are looked up at the same time.
 const CHECKS_AT_ONCE: usize = 10;
@@ -166,16 +168,28 @@ impl ControlPlane {
         Ok(())
     }
 
-    /// Why a host is not connected to.
+    /// Why a host is not connected to. Where private addresses are allowed, a name that is not found is left to whoever
+    /// connects, and his own guard; where they are not, nobody can say where it will lead.
     async fn refused_host(&self, what: &str, host: &str) -> Option<String> {
         let rule = self.settings.addresses;
-        if let Err(refused) = rule.check_host(host) {
+        let guard = guard(rule);
+        if let Err(refused) = guard.check_host(host) {
             return Some(format!("{what}: {refused}"));
         }
-        let found =
-            tokio::time::timeout(RESOLVE_TIME, tokio::net::lookup_host((host, 443))).await.ok()?.ok()?;
-        let refused = found.into_iter().find_map(|address| rule.check(address.ip()).err())?;
-        Some(format!("{what}: `{host}` leads to {refused}"))
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        let problem = match tokio::time::timeout(RESOLVE_TIME, guard.find(bare)).await {
+            Ok(Ok(_)) => return None,
+            Ok(Err(LookupError::Refused { source, .. })) => format!("`{host}` leads to {source}"),
+            Ok(Err(LookupError::Unknown { .. })) | Err(_) if rule >= AddressRule::PrivateToo => return None,
+            Ok(Err(error @ LookupError::Unknown { .. })) => {
+                format!("{}: write the name as the control plane can resolve it", chain(&error))
+            }
+            Err(_) => format!(
+                "the name `{host}` was not resolved within {} s: try again, or see to the name servers of the control plane",
+                RESOLVE_TIME.as_secs()
+            ),
+        };
+        Some(format!("{what}: {problem}"))
     }
 
     /// User and password in a secret of an organization.

@@ -137,9 +137,10 @@ async fn private_addresses_are_refused_where_the_setting_says_so() {
         assert!(text.contains("control-plane.private-addresses"), "{host}: {text}");
     }
     // A name says where it leads only when it is asked; a number that is written in another way is no name either.
-    for (name, host, part) in
-        [("by-name", "localhost", "is a loopback or private address"), ("short", "127.1", "invalid dns name")]
-    {
+    for (name, host, part) in [
+        ("by-name", "localhost", "may set `control-plane.private-addresses`"),
+        ("short", "127.1", "invalid dns name"),
+    ] {
         let kubeconfig = token_kubeconfig(&format!("https://{host}:1")).to_string();
         let path = add_cluster(&plane, 1, name, &kubeconfig).await;
         await_status(&plane, &path, "ERROR", part).await;

@@ -1,12 +1,10 @@
 //! One call of a webhook: where it goes, who it says it is, how long it may take.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use outbound_guard::{AddressRule, Guard, RefusedAddress, find_refusal};
 use reqwest::{Certificate, Client, Url, redirect};
 use serde_json::Value;
 
@@ -16,6 +14,8 @@ use crate::storage_error::chain;
 const CERTIFICATES_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// What of an answer is read, so that the connection can be used again; nobody looks at it.
 const ANSWER_BYTES_MAX: usize = 16 * 1024;
+/// What somebody can do whose webhook is refused.
+const ADVICE: &str = "whoever runs this engine may set `webhooks.private-addresses` to `true`";
 
 /// Why a webhook was not told. Names no address: it may hold a secret.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +26,9 @@ pub enum WebhookError {
     /// The address is none, or one that must not be called.
     #[error("the webhook's address {0}")]
     Address(&'static str),
+    /// It leads where nothing is told. The number of the address is no secret of the webhook's: it is in the path.
+    #[error("the webhook's host is refused: {0}")]
+    Refused(RefusedAddress),
     /// Nobody answered.
     #[error("the webhook cannot be reached: {0}")]
     Unreachable(String),
@@ -84,18 +87,20 @@ impl WebhookClient {
             return Err(WebhookError::Address("begins neither with `http:` nor with `https:`"));
         }
         // Names are looked up by a resolver that knows the rule.
-        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-        match host.parse::<IpAddr>() {
-            Ok(address) if !self.settings.private_addresses && !is_public(address) => {
-                Err(WebhookError::Address("is private, which the settings forbid"))
-            }
-            _ => Ok(()),
-        }
+        guard(&self.settings).check_url(url).map_err(WebhookError::Refused)
     }
 }
 
+fn guard(settings: &WebhookSettings) -> Guard {
+    let rule = if settings.private_addresses { AddressRule::PrivateToo } else { AddressRule::PublicOnly };
+    Guard::new(rule, ADVICE)
+}
+
 async fn send(request: reqwest::RequestBuilder) -> Result<(), WebhookError> {
-    let unreachable = |error: reqwest::Error| WebhookError::Unreachable(chain(&error.without_url()));
+    let unreachable = |error: reqwest::Error| match find_refusal(&error) {
+        Some(refused) => WebhookError::Refused(refused.clone()),
+        None => WebhookError::Unreachable(chain(&error.without_url())),
+    };
     let mut response = request.send().await.map_err(unreachable)?;
     let status = response.status();
     let mut read = 0;
@@ -116,10 +121,8 @@ fn build(settings: &WebhookSettings, accept_any_certificate: bool) -> Result<Cli
         .referer(false)
         .no_proxy()
         .connect_timeout(settings.call_time_max)
-        .pool_idle_timeout(Duration::from_secs(60));
-    if !settings.private_addresses {
-        builder = builder.dns_resolver(Arc::new(PublicResolver));
-    }
+        .pool_idle_timeout(Duration::from_secs(60))
+        .dns_resolver(guard(settings).resolver());
     if accept_any_certificate {
         builder = builder.tls_danger_accept_invalid_certs(true);
     } else {
@@ -164,61 +167,6 @@ fn escaped(text: &str) -> String {
     })
 }
 
-/// Finds public addresses only.
-struct PublicResolver;
-
-impl Resolve for PublicResolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        Box::pin(async move {
-            let all = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let public: Vec<SocketAddr> = all.filter(|address| is_public(address.ip())).collect();
-            if public.is_empty() {
-                return Err("it has no public address, and the settings forbid private ones".into());
-            }
-            let addresses: Addrs = Box::new(public.into_iter());
-            Ok(addresses)
-        })
-    }
-}
-
-fn is_public(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => is_public_v4(address),
-        IpAddr::V6(address) => match address.to_ipv4_mapped() {
-            Some(mapped) => is_public_v4(mapped),
-            None => is_public_v6(address),
-        },
-    }
-}
-
-fn is_public_v4(address: Ipv4Addr) -> bool {
-    let [first, second, ..] = address.octets();
-    !(address.is_loopback()
-        || address.is_private()
-        || address.is_link_local()
-        || address.is_unspecified()
-        || address.is_broadcast()
-        || address.is_multicast()
-        || address.is_documentation()
-        || first == 0
-        // Shared by carriers (RFC 6598), and for measuring (RFC 2544).
-        || (first == 100 && (64..128).contains(&second))
-        || (first == 198 && (18..20).contains(&second))
-        || first >= 240)
-}
-
-fn is_public_v6(address: Ipv6Addr) -> bool {
-    let [first, second, ..] = address.segments();
-    // Addresses that stand for IPv4 ones reach wherever those are: translation (RFC 6052) and 6to4.
-    let is_translated = (first == 0x64 && second == 0xff9b) || first == 0x2002;
-    !(address.is_loopback()
-        || address.is_unspecified()
-        || address.is_multicast()
-        || address.is_unique_local()
-        || address.is_unicast_link_local()
-        || is_translated)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -232,28 +180,6 @@ mod tests {
         ] {
             let expected = expected.replace("%2D", "-");
             assert_eq!(fill(url, account, "vuln_update"), expected);
-        }
-    }
-
-    #[test]
-    fn private_addresses_are_known() {
-        for (address, expected) in [
-            ("8.8.8.8", true),
-            ("2606:4700::1111", true),
-            ("127.0.0.1", false),
-            ("10.1.2.3", false),
-            ("172.31.0.1", false),
-            ("192.168.1.1", false),
-            ("169.254.169.254", false),
-            ("100.64.0.1", false),
-            ("0.0.0.0", false),
-            ("::1", false),
-            ("::ffff:10.0.0.1", false),
-            ("fe80::1", false),
-            ("fd00::1", false),
-            ("64:ff9b::a00:1", false),
-        ] {
-            assert_eq!(is_public(address.parse().unwrap()), expected, "{address}");
         }
     }
 }

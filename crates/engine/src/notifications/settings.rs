@@ -132,7 +132,8 @@ pub struct WebhookSettings {
     pub retry_window: Duration,
     /// Longest time for one delivery.
     pub call_time_max: Duration,
-    /// Whether webhooks may be at private addresses: loopback, link-local and those of private networks.
+    /// Whether webhooks may be at private addresses: loopback and those of private networks. Those of the link and of metadata
+    /// services are refused in any case.
     pub private_addresses: bool,
     /// Events of these levels are sent too.
     pub event_levels: BTreeSet<EventLevel>,

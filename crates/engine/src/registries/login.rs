@@ -37,6 +37,7 @@ impl Engine {
         let host = reference.registry();
         let registry = self.options_of(record, host, &password).await?;
         options.registry.insecure_registries = registry.insecure_registries;
+        options.registry.addresses = registry.addresses;
         options.registry.credentials =
             Credentials::FirstOf(vec![registry.credentials, base.registry.credentials.clone()]);
         Ok(options)

@@ -145,6 +145,7 @@ impl Engine {
         let (user, password) = self.login_of(record, host, password).await?;
         options.credentials =
             Credentials::Logins(vec![RegistryLogin { scope: host.to_owned(), user, password }]);
+        options.addresses.add_login(host);
         // Over TLS all the same, unless whoever runs the engine has said that this registry is spoken to without.
         if record.verify == Some(false) {
             options.insecure_registries.insert(format!("https://{host}"));

@@ -19,6 +19,7 @@ mod notifications;
 mod oauth;
 mod old_files;
 mod openapi;
+mod outbound;
 mod policies;
 mod queries;
 mod receiver;

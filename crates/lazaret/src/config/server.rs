@@ -17,7 +17,7 @@ use super::setting::Value;
 use super::traces::{self, TracingConfig};
 use super::{
     DATABASE_FILE, ImageConfig, cluster_webhooks, control_plane, data_dir_default, docker_config_default,
-    now, webhooks,
+    now, registries, webhooks,
 };
 use crate::arguments::LogFormat;
 
@@ -63,6 +63,8 @@ pub(crate) struct Surroundings {
     pub(crate) data_dir: Option<PathBuf>,
     pub(crate) docker_config: Option<PathBuf>,
     pub(crate) machine: Option<String>,
+    /// Whether this is the webhook of one cluster, in it: who names images there is at home there.
+    pub(crate) is_webhook: bool,
     /// Variables that every program with OpenTelemetry knows.
     pub(crate) opentelemetry: BTreeMap<String, String>,
 }
@@ -74,6 +76,7 @@ impl Surroundings {
             data_dir: data_dir_default(),
             docker_config: docker_config_default(),
             machine: super::machine_name(),
+            is_webhook: false,
             opentelemetry: super::opentelemetry_variables(),
         }
     }
@@ -257,6 +260,8 @@ fn engine_settings(
         check_file(values, "registries.ca-certificates", Some(path.clone()), problems);
     }
     settings.scan.registry = images.registry_options();
+    settings.scan.registry.addresses =
+        registries::addresses(values, &images.insecure_registries, surroundings.is_webhook, problems);
     settings.feeds = super::feeds::settings(values, &settings.scan.registry.proxy, problems);
     settings
 }

@@ -228,6 +228,20 @@ const ROWS: &[Setting] = &[
     row("registries.docker-config", Kind::Path, "", "Docker's configuration file with registry credentials")
         .flag(Commands::All, "docker-config", "LAZARET_DOCKER_CONFIG")
         .unset("~/.docker/config.json if it is there"),
+    row(
+        "registries.private-hosts",
+        Kind::Words,
+        "",
+        "Registries, token services and storages at loopback or private addresses: host, host:port, *.domain, or a network as \
+         10.0.0.0/8; those of `insecure` are among them",
+    ),
+    row(
+        "registries.private-addresses",
+        Kind::OneOf(&["auto", "configured", "named", "all"]),
+        "auto",
+        "Which registries may be at private addresses besides the named ones: those that somebody has a login for (configured; never \
+         loopback), none (named), or any (all); auto: configured, and all for `lazaret admission`",
+    ),
     row("registries.amazon-region", Kind::Text, "", "Region of registries of Amazon whose name does not hold it"),
     row("registries.amazon-endpoint", Kind::Text, "", "Address of the service that gives logins for registries of Amazon")
         .unset("Amazon's own in the region of the registry"),

@@ -90,6 +90,41 @@ fn a_flag_wins_over_a_variable_and_that_over_the_file() {
 }
 
 #[test]
+fn registries_are_at_public_addresses_unless_somebody_says_so() {
+    use scanner::AddressRule::{PrivateNetworks, PrivateToo, PublicOnly};
+    for (mode, is_webhook, expected) in [
+        ("", false, (PublicOnly, PrivateNetworks)),
+        ("", true, (PrivateToo, PrivateToo)),
+        ("auto", true, (PrivateToo, PrivateToo)),
+        ("configured", true, (PublicOnly, PrivateNetworks)),
+        ("named", false, (PublicOnly, PublicOnly)),
+        ("all", false, (PrivateToo, PrivateToo)),
+    ] {
+        let flags = [
+            ("registries.private-addresses", mode),
+            ("registries.insecure", "127.0.0.1:5000"),
+            ("registries.private-hosts", "*.corp,10.0.0.0/8"),
+        ];
+        let surroundings =
+            Surroundings { data_dir: Some("/a".into()), is_webhook, ..Surroundings::default() };
+        let config = ServerConfig::new(Values::collect(&inputs("", &[], &flags)), surroundings).unwrap();
+        let addresses = config.engine.scan.registry.addresses;
+        assert_eq!((addresses.any, addresses.with_login), expected, "{mode} {is_webhook}");
+        assert_eq!(addresses.named.networks().len(), 1);
+        for (url, is_named) in
+            [("http://127.0.0.1:5000/", true), ("http://127.0.0.1/", false), ("https://a.corp:1/", true)]
+        {
+            assert_eq!(addresses.named.contains(&url.parse().unwrap()), is_named, "{url}");
+        }
+    }
+    let refused = load(&inputs("", &[], &[("registries.private-hosts", "https://a.corp")])).unwrap_err();
+    assert!(refused.to_string().contains("is no host[:port], no *.domain and no network"), "{refused}");
+    // Somebody at his own terminal asks whom he likes.
+    let options = ImageConfig::default().registry_options();
+    assert_eq!(options.addresses.any, scanner::AddressRule::Everything);
+}
+
+#[test]
 fn an_address_that_others_reach_needs_a_certificate_or_consent() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("pem");

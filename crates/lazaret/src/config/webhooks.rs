@@ -49,7 +49,7 @@ const COMMON: &[Setting] = &[
         "webhooks.private-addresses",
         Kind::Switch,
         "true",
-        "Whether webhooks may be at loopback, link-local and private addresses",
+        "Whether webhooks may be at loopback and private addresses; those of the link and of metadata services never are",
     ),
     row("webhooks.event-levels", Kind::Words, "", "Levels of events that are sent too: info, error"),
 ];

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use outbound_guard::{AddressRule, Guard};
 use reqwest::{Certificate, Client, Url, redirect};
 use tokio::time::Instant;
 
@@ -52,12 +53,24 @@ struct ClientSettings {
     ca_certificates: Vec<PathBuf>,
     proxy: ProxyOptions,
     timeouts: Timeouts,
+    guard: Guard,
 }
 
-/// One client that checks certificates, one that does not.
+/// One client for each way to connect; they share no connection.
 pub(crate) struct Clients {
-    verified: Client,
-    unverified: Client,
+    settings: ClientSettings,
+    certificates: Vec<Certificate>,
+    proxies: BTreeSet<String>,
+    made: Mutex<BTreeMap<Way, Client>>,
+}
+
+/// How a host is connected to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Way {
+    rule: AddressRule,
+    is_verified: bool,
+    /// Whether the names of proxies are resolved whatever they lead to.
+    is_proxy_exempt: bool,
 }
 
 impl fmt::Debug for Connections {
@@ -73,14 +86,14 @@ impl Connections {
             ca_certificates: options.ca_certificates.clone(),
             proxy: options.proxy.clone(),
             timeouts: options.timeouts.clone(),
+            guard: options.addresses.guard(),
         };
         if let Some((built_from, clients)) = &self.lock().clients
             && *built_from == settings
         {
             return Ok(Arc::clone(clients));
         }
-        let clients =
-            Arc::new(Clients { verified: build(&settings, false)?, unverified: build(&settings, true)? });
+        let clients = Arc::new(Clients::new(settings.clone())?);
         self.lock().clients = Some((settings, Arc::clone(&clients)));
         Ok(clients)
     }
@@ -111,7 +124,66 @@ impl Connections {
     }
 }
 
-fn build(settings: &ClientSettings, accept_any_certificate: bool) -> Result<Client, ScanError> {
+impl Clients {
+    fn new(settings: ClientSettings) -> Result<Self, ScanError> {
+        let certificates = load_certificates(&settings.ca_certificates)?;
+        let addresses = [&settings.proxy.https, &settings.proxy.http].into_iter().flatten();
+        let proxies = addresses.filter_map(|address| proxy_host(address.reveal())).collect();
+        Ok(Self { settings, certificates, proxies, made: Mutex::default() })
+    }
+
+    /// The client for a host of this rule. It connects nowhere else; an address that is written as a number comes to no
+    /// resolver and is looked at here.
+    pub(crate) fn client(
+        &self,
+        url: &Url,
+        rule: AddressRule,
+        is_verified: bool,
+        what: &str,
+    ) -> Result<Client, ScanError> {
+        let guard = Guard { rule, ..self.settings.guard.clone() };
+        guard.check_url(url).map_err(|source| ScanError::ForbiddenAddress {
+            host: authority(url),
+            what: what.to_owned(),
+            source,
+        })?;
+        // Whoever names the proxy itself as a registry gains nothing by that.
+        let is_proxy_exempt = !self.proxies.contains(url.host_str().unwrap_or_default());
+        self.made(Way { rule, is_verified, is_proxy_exempt })
+    }
+
+    fn made(&self, way: Way) -> Result<Client, ScanError> {
+        // A panic while the lock was held cannot leave a half-made client.
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = made.get(&way) {
+            return Ok(client.clone());
+        }
+        let client = self.build(way)?;
+        made.insert(way, client.clone());
+        Ok(client)
+    }
+
+    fn build(&self, way: Way) -> Result<Client, ScanError> {
+        let exempt = if way.is_proxy_exempt { self.proxies.clone() } else { BTreeSet::new() };
+        let guard = Guard { rule: way.rule, exempt, ..self.settings.guard.clone() };
+        let mut builder = base_builder(&self.settings)?.dns_resolver(guard.resolver());
+        if !way.is_verified {
+            builder = builder.tls_danger_accept_invalid_certs(true);
+        } else if !self.certificates.is_empty() {
+            builder = builder.tls_certs_merge(self.certificates.clone());
+        }
+        builder.build().map_err(|error| bad_setting("set of trusted certificates".to_owned(), error))
+    }
+}
+
+/// The host of a proxy's address, which may be written without a scheme.
+fn proxy_host(address: &str) -> Option<String> {
+    let with_scheme = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
+    let url: Url = with_scheme.parse().ok()?;
+    url.host_str().map(str::to_ascii_lowercase)
+}
+
+fn base_builder(settings: &ClientSettings) -> Result<reqwest::ClientBuilder, ScanError> {
     let mut builder = Client::builder()
         .user_agent("lazaret")
         // Redirects are followed by hand, with our own rules.
@@ -128,12 +200,7 @@ fn build(settings: &ClientSettings, accept_any_certificate: bool) -> Result<Clie
         let proxy = proxy.map_err(|error| bad_setting("proxy address".to_owned(), error))?;
         builder = builder.proxy(proxy.no_proxy(exceptions));
     }
-    if accept_any_certificate {
-        builder = builder.tls_danger_accept_invalid_certs(true);
-    } else if !settings.ca_certificates.is_empty() {
-        builder = builder.tls_certs_merge(load_certificates(&settings.ca_certificates)?);
-    }
-    builder.build().map_err(|error| bad_setting("set of trusted certificates".to_owned(), error))
+    Ok(builder)
 }
 
 fn load_certificates(paths: &[PathBuf]) -> Result<Vec<Certificate>, ScanError> {
@@ -184,8 +251,8 @@ impl HostRules {
             && !written.ends_with(":443")
     }
 
-    /// The client that may be used for an address, or the rule that forbids it.
-    pub(crate) fn client<'a>(&self, url: &Url, clients: &'a Clients) -> Result<&'a Client, &'static str> {
+    /// Whether the certificate of an address is checked, or the rule that forbids to ask it.
+    pub(crate) fn is_verified(&self, url: &Url) -> Result<bool, &'static str> {
         if !url.username().is_empty() || url.password().is_some() {
             return Err("addresses must not carry credentials");
         }
@@ -202,9 +269,9 @@ impl HostRules {
                     self.insecure.contains(&format!("https://{name}"))
                         || (name.ends_with(":443") && self.insecure.contains(name))
                 });
-                Ok(if is_unverified { &clients.unverified } else { &clients.verified })
+                Ok(!is_unverified)
             }
-            "http" if spellings.iter().any(|name| self.is_plain(name)) => Ok(&clients.verified),
+            "http" if spellings.iter().any(|name| self.is_plain(name)) => Ok(true),
             "http" => Err("plain http is only for registries that are named insecure"),
             _ => Err("only https is spoken"),
         }
@@ -223,14 +290,10 @@ pub(crate) fn authority(url: &Url) -> String {
 mod tests {
     use super::*;
 
+    /// `Ok`: whether the certificate goes without a check.
     fn check(insecure: &[&str], url: &str, expected: Result<bool, ()>) {
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let clients = Connections::default().clients(&RegistryOptions::default()).unwrap();
         let rules = HostRules::new(&insecure.iter().map(|text| (*text).to_owned()).collect());
-        let chosen = rules
-            .client(&url.parse().unwrap(), &clients)
-            .map(|client| std::ptr::eq(client, &clients.unverified))
-            .map_err(|_| ());
+        let chosen = rules.is_verified(&url.parse().unwrap()).map(|is_verified| !is_verified).map_err(|_| ());
         assert_eq!(chosen, expected, "{insecure:?} {url}");
     }
 
@@ -266,7 +329,6 @@ mod tests {
 
     #[test]
     fn a_file_without_certificates_is_refused() {
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ca.pem");
         std::fs::write(&path, "nothing\n").unwrap();

@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
+use outbound_guard::AddressRule;
 use reqwest::Url;
 use serde::Deserialize;
 
@@ -88,6 +89,14 @@ pub async fn ecr_login(request: &EcrRequest, options: &RegistryOptions) -> Resul
     let headers = signed_headers(request, &host, &body)
         .ok_or_else(|| bad(&host, "the access key has characters that no header can carry"))?;
     let mut transport = Transport::new(options)?;
+    // The name is ours, and inside of Amazon's networks it leads to private addresses; an endpoint is named by the settings.
+    match &request.endpoint {
+        None => {
+            transport.addresses.with_login = transport.addresses.with_login.max(AddressRule::PrivateNetworks);
+            transport.addresses.add_login(&host);
+        }
+        Some(_) => transport.addresses.named.add_registry(&host),
+    }
     if url.scheme() == "http" {
         // Whoever sets the endpoint has said so.
         transport.rules = HostRules::new(&[host.clone()].into());

@@ -7,8 +7,9 @@ use http::StatusCode;
 use http::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RANGE, RETRY_AFTER,
 };
-use reqwest::{Method, Response, Url};
+use reqwest::{Client, Method, Response, Url};
 
+use crate::addresses::RegistryAddresses;
 use crate::error::ScanError;
 use crate::options::{RegistryOptions, RetryOptions, Secret, Timeouts};
 use crate::registry::connections::{Clients, HostRules, authority};
@@ -20,6 +21,7 @@ const REDIRECTS_MAX: usize = 5;
 pub(crate) struct Transport {
     pub(crate) clients: Arc<Clients>,
     pub(crate) rules: HostRules,
+    pub(crate) addresses: RegistryAddresses,
     pub(crate) timeouts: Timeouts,
     pub(crate) retry: RetryOptions,
 }
@@ -51,6 +53,7 @@ impl Transport {
         Ok(Self {
             clients: options.connections.clients(options)?,
             rules: HostRules::new(&options.insecure_registries),
+            addresses: options.addresses.clone(),
             timeouts: options.timeouts.clone(),
             retry: options.retry.clone(),
         })
@@ -64,11 +67,7 @@ impl Transport {
         body: String,
         what: &str,
     ) -> Result<Response, ScanError> {
-        let client = self.rules.client(url, &self.clients).map_err(|rule| ScanError::ForbiddenTarget {
-            host: authority(url),
-            target: format!("{}://{}", url.scheme(), authority(url)),
-            rule,
-        })?;
+        let client = self.client(url, url, what)?;
         let limit = self.timeouts.answer;
         let sending = client.post(url.clone()).headers(headers).body(body).send();
         match tokio::time::timeout(limit, sending).await {
@@ -131,11 +130,7 @@ impl Transport {
         url: &Url,
         with_secrets: bool,
     ) -> Result<Response, ScanError> {
-        let client = self.rules.client(url, &self.clients).map_err(|rule| ScanError::ForbiddenTarget {
-            host: authority(&request.url),
-            target: format!("{}://{}", url.scheme(), authority(url)),
-            rule,
-        })?;
+        let client = self.client(url, &request.url, &request.what)?;
         let method = if request.form.is_some() { Method::POST } else { Method::GET };
         let mut builder = client.request(method, url.clone()).header(ACCEPT, request.accept);
         if request.start > 0 {
@@ -167,11 +162,25 @@ impl Transport {
         }
     }
 
+    /// The client for an address that the one that was `asked` led to.
+    fn client(&self, url: &Url, asked: &Url, what: &str) -> Result<Client, ScanError> {
+        let is_verified = self.rules.is_verified(url).map_err(|rule| ScanError::ForbiddenTarget {
+            host: authority(asked),
+            target: format!("{}://{}", url.scheme(), authority(url)),
+            rule,
+        })?;
+        self.clients.client(url, self.addresses.rule(url), is_verified, what)
+    }
+
     fn connection_error(&self, error: reqwest::Error, url: &Url, what: &str) -> ScanError {
         let host = authority(url);
         if error.is_timeout() {
             let limit = self.timeouts.connect;
             return ScanError::TimedOut { host, what: what.to_owned(), step: "accept a connection", limit };
+        }
+        if let Some(source) = outbound_guard::find_refusal(&error) {
+            let source = source.clone();
+            return ScanError::ForbiddenAddress { host, what: what.to_owned(), source };
         }
         // The address may hold a signature.
         ScanError::Unreachable { host, what: what.to_owned(), source: error.without_url() }

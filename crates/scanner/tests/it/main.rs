@@ -2,6 +2,8 @@
 
 // The lints know by this attribute that `unwrap` is fine here.
 #[cfg(test)]
+mod addresses;
+#[cfg(test)]
 mod archives;
 #[cfg(test)]
 mod contents;

@@ -24,7 +24,7 @@ use crate::{logging, terminal};
 
 /// Runs until SIGTERM or Ctrl-C.
 pub(super) async fn run(mut arguments: RunArguments) -> anyhow::Result<Exit> {
-    let mut surroundings = Surroundings::here();
+    let mut surroundings = Surroundings { is_webhook: true, ..Surroundings::here() };
     if engine_access::find_address(&arguments.engine).is_some() {
         // Nothing is stored here, and a container may have no home.
         surroundings.data_dir.get_or_insert_default();
