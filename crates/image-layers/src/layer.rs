@@ -4,6 +4,7 @@ use std::io::Read;
 
 use model::Digest;
 
+use crate::extract::{FileExtractor, FileStart};
 use crate::finish::{self, Finished};
 use crate::item::{BODY_NONE, BODY_SPARSE, BODY_TOO_LARGE, Item, Kind, Span};
 use crate::limits::{self, ImageLimits, LimitBreach, PATH_BYTES_CEILING, ReadBudget};
@@ -40,6 +41,8 @@ pub struct Layer {
     pub(crate) text: String,
     pub(crate) items: Vec<Item>,
     pub(crate) bodies: Vec<Box<[u8]>>,
+    /// By member, ascending.
+    pub(crate) extracts: Vec<(u32, Box<[u8]>)>,
     /// Empty when nobody asked for it.
     pub(crate) recording: Recording,
 }
@@ -81,38 +84,40 @@ pub fn read_layer<'a>(
     limits: &'a ImageLimits,
     budget: &'a ReadBudget,
 ) -> Result<Layer, LayerError> {
-    read(input, is_wanted, None, limits, budget)
+    let readers = LayerReaders { is_wanted, extractor: None, observer: None };
+    read_layer_with(input, readers, limits, budget)
 }
 
-/// Like [`read_layer`], and writes down the attributes of all members and the checksums of all files.
-///
-/// `observer` sees every content as it passes; a body is kept when `is_wanted` or the observer wants it.
-pub fn record_layer<'a>(
+/// Who looks at the files of a layer.
+pub struct LayerReaders<'a> {
+    /// Is asked for every regular file, with its path in the archive, whether its body is kept.
+    pub is_wanted: &'a dyn Fn(&str) -> bool,
+    /// Keeps a little of files whose bodies are not kept, or of those as well.
+    pub extractor: Option<&'a mut dyn FileExtractor>,
+    /// Sees every content as it passes; a body is kept when `is_wanted` or the observer wants it. With an observer the
+    /// attributes of all members and the checksums of all files are written down.
+    pub observer: Option<&'a mut dyn FileObserver>,
+}
+
+/// Like [`read_layer`], with more who look at the files.
+pub fn read_layer_with<'a>(
     input: LayerInput<'a>,
-    is_wanted: &'a dyn Fn(&str) -> bool,
-    observer: &'a mut dyn FileObserver,
+    readers: LayerReaders<'a>,
     limits: &'a ImageLimits,
     budget: &'a ReadBudget,
 ) -> Result<Layer, LayerError> {
-    read(input, is_wanted, Some(observer), limits, budget)
-}
-
-fn read<'a>(
-    input: LayerInput<'a>,
-    is_wanted: &'a dyn Fn(&str) -> bool,
-    observer: Option<&'a mut dyn FileObserver>,
-    limits: &'a ImageLimits,
-    budget: &'a ReadBudget,
-) -> Result<Layer, LayerError> {
+    let LayerReaders { is_wanted, extractor, observer } = readers;
     let (expected_digest, expected_diff_id) = (input.digest.clone(), input.diff_id.clone());
     let mut collector = Collector {
         tar: TarStream::new(Unpacked::open(input, limits, budget)?),
         is_wanted,
+        extractor,
         observer,
         recording: Recording::default(),
         text: String::new(),
         items: Vec::new(),
         bodies: Vec::new(),
+        extracts: Vec::new(),
         path: String::new(),
         link: String::new(),
     };
@@ -121,7 +126,7 @@ fn read<'a>(
         collector.take(&member, order)?;
         order = order.saturating_add(1);
     }
-    let Collector { tar, mut text, items, bodies, recording, .. } = collector;
+    let Collector { tar, mut text, items, bodies, extracts, recording, .. } = collector;
     let layer_name = tar.unpacked.layer().to_owned();
     let StreamFacts { digest, diff_id, compressed_bytes, unpacked_bytes } = tar.unpacked.finish()?;
     if let Some(expected) = expected_digest
@@ -144,18 +149,20 @@ fn read<'a>(
         let problem = "a file is used as a folder";
         return Err(LayerError::BadArchive { layer: layer_name, offset: unpacked_bytes, problem });
     }
-    Ok(Layer { digest, diff_id, compressed_bytes, unpacked_bytes, text, items, bodies, recording })
+    Ok(Layer { digest, diff_id, compressed_bytes, unpacked_bytes, text, items, bodies, extracts, recording })
 }
 
 /// What is being gathered from the members.
 struct Collector<'a> {
     tar: TarStream<'a>,
     is_wanted: &'a dyn Fn(&str) -> bool,
+    extractor: Option<&'a mut dyn FileExtractor>,
     observer: Option<&'a mut dyn FileObserver>,
     recording: Recording,
     text: String,
     items: Vec<Item>,
     bodies: Vec<Box<[u8]>>,
+    extracts: Vec<(u32, Box<[u8]>)>,
     // Reused from member to member.
     path: String,
     link: String,
@@ -261,13 +268,16 @@ impl Collector<'_> {
             Some(observer) => observer.start(written, member.size),
             None => FileWishes::default(),
         };
+        let start =
+            FileStart { path: written, size_bytes: member.size, is_executable: member.mode & 0o111 != 0 };
+        let is_read = self.extractor.as_mut().is_some_and(|extractor| extractor.start(&start));
         if !wishes.keeps_body && !(self.is_wanted)(written) {
-            self.pass_body(member, order, wishes)?;
+            self.pass_body(member, written, wishes, (order, is_read))?;
             return Ok(BODY_NONE);
         }
         let limits = self.tar.unpacked.limits();
         if member.size > limits.file_bytes_max {
-            self.pass_body(member, order, wishes)?;
+            self.pass_body(member, written, wishes, (order, is_read))?;
             return Ok(BODY_TOO_LARGE);
         }
         if let Err(breach) = self.tar.unpacked.budget().spend_kept(member.size, limits) {
@@ -281,6 +291,10 @@ impl Collector<'_> {
             hasher.update(&body);
             self.recording.set_checksums(hasher);
         }
+        if let Some(extractor) = self.extractor.as_mut().filter(|_| is_read) {
+            extractor.read(&body);
+            self.keep_extract(written, order)?;
+        }
         let index = u32::try_from(self.bodies.len()).ok().filter(|index| *index < BODY_SPARSE);
         let index = index.ok_or_else(|| self.tar.bad("too many wanted files"))?;
         self.bodies.push(body.into_boxed_slice());
@@ -288,15 +302,45 @@ impl Collector<'_> {
     }
 
     /// Passes over a body that is not kept.
-    fn pass_body(&mut self, member: &Member, order: u32, wishes: FileWishes) -> Result<(), LayerError> {
-        let Some(observer) = &mut self.observer else { return self.tar.skip_body(member.size) };
-        let mut hasher = ContentHasher::new(wishes);
+    fn pass_body(
+        &mut self,
+        member: &Member,
+        written: &str,
+        wishes: FileWishes,
+        (order, is_read): (u32, bool),
+    ) -> Result<(), LayerError> {
+        let mut extractor = self.extractor.as_mut().filter(|_| is_read);
+        let mut observed = self.observer.as_mut().map(|observer| (observer, ContentHasher::new(wishes)));
+        if extractor.is_none() && observed.is_none() {
+            return self.tar.skip_body(member.size);
+        }
         self.tar.visit_body(member.size, &mut |bytes| {
-            hasher.update(bytes);
-            observer.read(bytes);
+            if let Some((observer, hasher)) = &mut observed {
+                hasher.update(bytes);
+                observer.read(bytes);
+            }
+            if let Some(extractor) = &mut extractor {
+                extractor.read(bytes);
+            }
         })?;
-        observer.end(order);
-        self.recording.set_checksums(hasher);
+        if let Some((observer, hasher)) = observed {
+            observer.end(order);
+            self.recording.set_checksums(hasher);
+        }
+        if is_read { self.keep_extract(written, order) } else { Ok(()) }
+    }
+
+    /// Keeps what the extractor found in the file that is over.
+    fn keep_extract(&mut self, written: &str, order: u32) -> Result<(), LayerError> {
+        let Some(extract) = self.extractor.as_mut().and_then(|extractor| extractor.end()) else {
+            return Ok(());
+        };
+        let unpacked = &self.tar.unpacked;
+        unpacked
+            .budget()
+            .spend_kept(extract.len() as u64, unpacked.limits())
+            .map_err(|breach| unpacked.breach(LimitBreach { path: Some(written.to_owned()), ..breach }))?;
+        self.extracts.push((order, extract.into_boxed_slice()));
         Ok(())
     }
 

@@ -8,6 +8,7 @@
 
 mod compression;
 mod error;
+mod extract;
 mod finish;
 mod hashing;
 mod item;
@@ -27,7 +28,8 @@ mod tests;
 
 pub use compression::{Compression, UnknownMediaType};
 pub use error::LayerError;
-pub use layer::{Layer, LayerInput, read_layer, record_layer};
+pub use extract::{FileExtractor, FileStart};
+pub use layer::{Layer, LayerInput, LayerReaders, read_layer, read_layer_with};
 pub use limited_reader::{LimitedReader, ReadAllError};
 pub use limits::{ImageLimits, LimitBreach, ReadBudget};
 pub use record::{Attributes, ContentId, FileObserver, FileWishes};

@@ -30,7 +30,7 @@ pub fn squash(layers: Vec<Layer>) -> ImageTree {
 }
 
 fn apply(tree: &mut ImageTree, layer: Layer) {
-    let Layer { digest, diff_id, mut text, items, bodies, recording, .. } = layer;
+    let Layer { digest, diff_id, mut text, items, bodies, extracts, recording, .. } = layer;
     let number = u32::try_from(tree.layers.len()).expect("so many layers do not fit into memory");
     let first_body = u32::try_from(tree.bodies.len()).expect("bodies are counted against the entry limit");
     let number_item = |item: Item| Item {
@@ -49,6 +49,7 @@ fn apply(tree: &mut ImageTree, layer: Layer) {
     tree.layers.push(LayerDigests { digest, diff_id });
     tree.texts.push(text);
     tree.recordings.push(recording);
+    tree.extracts.push(extracts);
     tree.bodies.extend(bodies);
     merge(tree, &items);
 }

@@ -23,6 +23,8 @@ pub struct ImageTree {
     pub(crate) layers: Vec<LayerDigests>,
     /// By layer; empty ones when nothing was recorded.
     pub(crate) recordings: Vec<Recording>,
+    /// By layer and member.
+    pub(crate) extracts: Vec<Vec<(u32, Box<[u8]>)>>,
 }
 
 pub(crate) struct LayerDigests {
@@ -139,6 +141,13 @@ impl<'a> Entry<'a> {
     /// Which content it has.
     pub fn content_id(&self) -> ContentId {
         ContentId { layer_index: self.item.text_layer, member: self.item.origin }
+    }
+
+    /// What an extractor has kept of a regular file.
+    pub fn extract(&self) -> Option<&'a [u8]> {
+        let of_layer = self.tree.extracts.get(self.item.text_layer as usize)?;
+        let found = of_layer.binary_search_by_key(&self.item.origin, |(member, _)| *member).ok()?;
+        (self.item.kind == Kind::File).then(|| &*of_layer[found].1)
     }
 
     /// Where the body of a regular file can be read again.
@@ -309,6 +318,14 @@ impl ImageTree {
         }
         for (body, _) in self.bodies.iter_mut().zip(is_used).filter(|(_, used)| !used) {
             *body = Box::default();
+        }
+        let is_file = |item: &&Item| item.kind == Kind::File;
+        let used: std::collections::BTreeSet<(u32, u32)> = match self.extracts.iter().all(Vec::is_empty) {
+            true => std::collections::BTreeSet::new(),
+            false => self.items.iter().filter(is_file).map(|item| (item.text_layer, item.origin)).collect(),
+        };
+        for (layer, extracts) in (0..).zip(&mut self.extracts) {
+            extracts.retain(|(member, _)| used.contains(&(layer, *member)));
         }
     }
 

@@ -7,6 +7,8 @@
 mod alpine;
 mod cataloger;
 mod debian;
+mod extract;
+mod go;
 mod os_release;
 mod parse;
 mod purl;
@@ -19,6 +21,7 @@ mod walk;
 mod tests;
 
 pub use cataloger::{Cataloger, PathPattern};
+pub use extract::LayerExtractor;
 pub use parse::{CatalogLimits, ParseInput, Parsed};
 pub use table::CATALOGERS;
 pub use walk::{catalog, is_wanted, wanted_paths};

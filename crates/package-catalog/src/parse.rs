@@ -23,6 +23,8 @@ pub struct CatalogLimits {
     pub value_bytes_max: usize,
     /// Bytes of one record of a database that is not text.
     pub record_bytes_max: usize,
+    /// Bytes that are kept of one file that is looked at while it streams by.
+    pub section_bytes_max: usize,
     /// Broken records that are told one by one, by database; the others are counted.
     pub diagnostics_max: usize,
     /// Diagnostics of all databases together that are told one by one; the others are counted.
@@ -41,6 +43,7 @@ impl Default for CatalogLimits {
             database_path_bytes_max: 256,
             value_bytes_max: 4096,
             record_bytes_max: 64 * MIB,
+            section_bytes_max: 4 * MIB,
             diagnostics_max: 100,
             diagnostics_sum_max: 1_000,
         }

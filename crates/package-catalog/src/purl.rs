@@ -66,6 +66,21 @@ fn namespace(kind: PackageKind, distro: &Distro) -> &str {
     }
 }
 
+/// `pkg:golang/github.com/gorilla/mux@v1.8.0`.
+///
+/// Source: package-url/purl-spec, type `golang`.
+pub(crate) fn golang_purl(path: &str, version: Option<&str>) -> String {
+    let (namespace, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let Ok(mut purl) = PackageUrl::new(PackageKind::Golang.purl_type(), name) else { return String::new() };
+    if !namespace.is_empty() && purl.with_namespace(namespace).is_err() {
+        return String::new();
+    }
+    if let Some(version) = version {
+        purl.with_version(version).map(drop).expect("any text is a version");
+    }
+    purl.to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

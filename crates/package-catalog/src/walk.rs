@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use image_layers::{Body, Entry, EntryKind, FindError, ImageTree};
+use image_layers::{Body, ContentId, Entry, EntryKind, FindError, ImageTree};
 use model::{Diagnostic, DiagnosticCode, Distro, Inventory, Location, Package, PackageKind};
 
-use crate::parse::{CatalogLimits, ParseInput, Spent, is_always_told};
+use crate::extract::{SECTIONS, read_sections};
+use crate::parse::{CatalogLimits, ParseInput, Parsed, Spent, is_always_told};
 use crate::table::CATALOGERS;
 use crate::{os_release, unread};
 
@@ -36,6 +37,7 @@ pub fn catalog(tree: &ImageTree, limits: &CatalogLimits) -> Inventory {
         limits,
         distro: distro.as_ref(),
         read: BTreeSet::new(),
+        extracted: BTreeSet::new(),
         packages: Vec::new(),
         diagnostics,
         untold_count: 0,
@@ -64,6 +66,8 @@ struct Walk<'a> {
     distro: Option<&'a Distro>,
     /// Cataloger and real path of every database that was read.
     read: BTreeSet<(&'static str, String)>,
+    /// Files whose extract was read.
+    extracted: BTreeSet<ContentId>,
     packages: Vec<Package>,
     diagnostics: Vec<Diagnostic>,
     untold_count: usize,
@@ -77,6 +81,7 @@ impl Walk<'_> {
             let message = format!("{name}, which is not read: its packages are not in this inventory");
             self.tell(DiagnosticCode::UnreadableDatabase, path, message);
         }
+        self.read_extract(entry);
         for cataloger in CATALOGERS.iter().filter(|cataloger| cataloger.is_database(path)) {
             let file = match self.tree.resolve(entry.path()) {
                 Ok(file) => file,
@@ -91,7 +96,7 @@ impl Walk<'_> {
         }
     }
 
-    fn read_database(&mut self, parse: fn(&ParseInput<'_>) -> crate::Parsed, path: &str, file: Entry<'_>) {
+    fn read_database(&mut self, parse: fn(&ParseInput<'_>) -> Parsed, path: &str, file: Entry<'_>) {
         let maximum = self.limits.database_path_bytes_max;
         let length = path.len().max(file.path().len());
         let (code, message) = match (file.kind(), file.body()) {
@@ -100,17 +105,7 @@ impl Walk<'_> {
                 (DiagnosticCode::PackagesLeftOut, message)
             }
             (EntryKind::File, Body::Kept(bytes)) => {
-                let location =
-                    Location { path: format!("/{}", file.path()), layer: Some(file.layer().clone()) };
-                let (tree, distro, limits, spent) = (self.tree, self.distro, self.limits, &self.spent);
-                let location = &location;
-                let parsed = parse(&ParseInput { tree, path, bytes, location, distro, limits, spent });
-                self.spent.packages.set(self.spent.packages.get() + parsed.packages.len());
-                self.packages.extend(parsed.packages);
-                for diagnostic in parsed.diagnostics {
-                    self.add(diagnostic);
-                }
-                return;
+                return self.parse(parse, path, bytes, file);
             }
             (EntryKind::File, Body::TooLarge) => (
                 DiagnosticCode::PackagesLeftOut,
@@ -130,6 +125,34 @@ impl Walk<'_> {
             }
         };
         self.tell(code, path, message);
+    }
+
+    /// Reads what was taken out of a file while its layer streamed by; once for all names that the file has.
+    fn read_extract(&mut self, entry: Entry<'_>) {
+        let Some(extract) = entry.extract().filter(|_| self.extracted.insert(entry.content_id())) else {
+            return;
+        };
+        let maximum = self.limits.database_path_bytes_max;
+        if entry.path().len() > maximum {
+            let message = format!("path of the file has {} bytes (limit {maximum})", entry.path().len());
+            return self.tell(DiagnosticCode::PackagesLeftOut, entry.path(), message);
+        }
+        for (tag, bytes) in read_sections(extract) {
+            if let Some(section) = SECTIONS.iter().find(|section| section.tag == tag) {
+                self.parse(section.parse, entry.path(), bytes, entry);
+            }
+        }
+    }
+
+    fn parse(&mut self, parse: fn(&ParseInput<'_>) -> Parsed, path: &str, bytes: &[u8], file: Entry<'_>) {
+        let location = &Location { path: format!("/{}", file.path()), layer: Some(file.layer().clone()) };
+        let (tree, distro, limits, spent) = (self.tree, self.distro, self.limits, &self.spent);
+        let parsed = parse(&ParseInput { tree, path, bytes, location, distro, limits, spent });
+        self.spent.packages.set(self.spent.packages.get() + parsed.packages.len());
+        self.packages.extend(parsed.packages);
+        for diagnostic in parsed.diagnostics {
+            self.add(diagnostic);
+        }
     }
 
     fn tell_broken_link(&mut self, path: &str, error: FindError) {

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use image_layers::{
-    Compression, ImageLimits, ImageTree, Layer, LayerError, LayerInput, MissingBody, ReadBudget, read_layer,
-    record_layer, squash,
+    Compression, FileExtractor, FileObserver, ImageLimits, ImageTree, Layer, LayerError, LayerInput,
+    LayerReaders, MissingBody, ReadBudget, read_layer_with, squash,
 };
 use model::{
     Digest, DockerfileMode, ImageContents, ImageFacts, ImageReference, Inventory, LayerFacts, Platform,
 };
-use package_catalog::CatalogLimits;
+use package_catalog::{CatalogLimits, LayerExtractor};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
@@ -112,15 +112,18 @@ async fn load_unbounded(source: &ImageSource, options: &ScanOptions) -> Result<S
         None => None,
     };
     let kept_bytes = KeptBytes::default();
-    let observer = || {
-        contents.as_ref().map(|(_, search)| LayerObserver::new(Arc::clone(search), Arc::clone(&kept_bytes)))
+    let lookers = || {
+        let observer = contents
+            .as_ref()
+            .map(|(_, search)| LayerObserver::new(Arc::clone(search), Arc::clone(&kept_bytes)));
+        (Some(LayerExtractor::new(&CatalogLimits::default())), observer)
     };
     let read: Vec<(Layer, LayerFindings)> = futures_util::stream::iter(opened.layers.iter().enumerate())
         .map(|(index, place)| {
             let budget = budget.clone();
             let span = tracing::info_span!("read_layer", layer.index = index, layer.bytes = place.size);
             reading
-                .read_layer(index, place, Arc::clone(&wanted), observer(), options.limits.clone(), budget)
+                .read_layer(index, place, Arc::clone(&wanted), lookers(), options.limits.clone(), budget)
                 .instrument(span)
         })
         .buffered(LAYERS_AT_ONCE)
@@ -179,7 +182,7 @@ impl Reading<'_> {
         index: usize,
         place: &LayerPlace,
         wanted: Wanted,
-        observer: Option<LayerObserver>,
+        (extractor, observer): (Option<LayerExtractor>, Option<LayerObserver>),
         limits: ImageLimits,
         budget: ReadBudget,
     ) -> Result<(Layer, LayerFindings), ScanError> {
@@ -197,6 +200,7 @@ impl Reading<'_> {
                 diff_id: place.diff_id.clone(),
                 compression: place.compression,
                 wanted,
+                extractor,
                 observer,
                 limits,
                 budget,
@@ -272,7 +276,7 @@ impl Reading<'_> {
             let wanted: Wanted =
                 Arc::new(move |path| paths.binary_search_by(|known| known.as_str().cmp(path)).is_ok());
             let (layer, _) =
-                self.read_layer(index, place, wanted, None, limits.clone(), budget.clone()).await?;
+                self.read_layer(index, place, wanted, (None, None), limits.clone(), budget.clone()).await?;
             tree.fill(index, layer);
         }
         Ok(tree)
@@ -291,6 +295,8 @@ struct LayerTask {
     diff_id: Digest,
     compression: Option<Compression>,
     wanted: Wanted,
+    /// Nobody, when only the wanted files are wanted.
+    extractor: Option<LayerExtractor>,
     /// Who looks at the files; nobody, when nobody asked.
     observer: Option<LayerObserver>,
     limits: ImageLimits,
@@ -303,15 +309,15 @@ impl LayerTask {
             LayerReader::Registry(reader) => reader,
             LayerReader::Archive(reader) => reader,
         };
-        let Self { digest, diff_id, compression, wanted, observer, limits, budget } = self;
+        let Self { digest, diff_id, compression, wanted, mut extractor, mut observer, limits, budget } = self;
         let input = LayerInput { digest, diff_id: Some(diff_id), compression, reader };
-        match observer {
-            None => Ok((read_layer(input, &*wanted, &limits, &budget)?, LayerFindings::default())),
-            Some(mut observer) => {
-                let layer = record_layer(input, &*wanted, &mut observer, &limits, &budget)?;
-                Ok((layer, observer.finish()))
-            }
-        }
+        let readers = LayerReaders {
+            is_wanted: &*wanted,
+            extractor: extractor.as_mut().map(|extractor| extractor as &mut dyn FileExtractor),
+            observer: observer.as_mut().map(|observer| observer as &mut dyn FileObserver),
+        };
+        let layer = read_layer_with(input, readers, &limits, &budget)?;
+        Ok((layer, observer.map(LayerObserver::finish).unwrap_or_default()))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Tests at the boundary: archives written here, in; layers and trees, out.
 
 mod archives;
+mod extracts;
 mod limits;
 mod links;
 mod properties;

@@ -7,7 +7,7 @@ mod whole;
 
 use std::path::PathBuf;
 
-use image_layers::{ImageLimits, ImageTree, LayerInput, ReadBudget, squash};
+use image_layers::{ImageLimits, ImageTree, LayerInput, LayerReaders, ReadBudget, squash};
 use model::{Diagnostic, Inventory, Package};
 
 use crate::CatalogLimits;
@@ -35,7 +35,9 @@ pub(crate) fn tree(files: &[(&str, &[u8])]) -> ImageTree {
     let read = |is_wanted: &dyn Fn(&str) -> bool| {
         let mut reader = archive.as_slice();
         let input = LayerInput { digest: None, diff_id: None, compression: None, reader: &mut reader };
-        image_layers::read_layer(input, is_wanted, &limits, &budget).unwrap()
+        let mut extractor = crate::LayerExtractor::new(&CatalogLimits::default());
+        let readers = LayerReaders { is_wanted, extractor: Some(&mut extractor), observer: None };
+        image_layers::read_layer_with(input, readers, &limits, &budget).unwrap()
     };
     let mut tree = squash(vec![read(&crate::is_wanted)]);
     // What only links make wanted is read in a second pass, as a scan does it.
