@@ -1,7 +1,5 @@
 //! The tasks and what `--help` says of them.
 
-use std::path::PathBuf;
-
 use clap::{Parser, Subcommand};
 
 use crate::bench::Subject;
@@ -43,19 +41,20 @@ pub(crate) enum Task {
     ///
     /// Exit code: 0 tidy, 1 not.
     Tidy,
-    /// Check how versions are ordered against a table of known answers
+    /// Check how versions are ordered against tables of known answers
     ///
-    /// Each line of the table has two versions and -1, 0 or 1 (the first is lower, equal, higher), with tabs between them.
-    /// Lines that begin with `#` and a header line are skipped. Every pair is checked in both directions.
+    /// Each line of a table has two versions and -1, 0 or 1 (the first is lower, equal, higher), with tabs between them.
+    /// Lines that begin with `#` and a header line are skipped. Every pair is checked in both directions. Of tables of ranges
+    /// (`version`, `range`, `satisfied`) those rows count that are plain comparisons.
     ///
-    /// Example: `cargo xtask check-versions dpkg table.tsv`
+    /// Examples: `cargo xtask check-versions` (the tables of this repository), `cargo xtask check-versions FOLDER` (all
+    /// `.tsv` files in it, by the first word of their names: `maven-upstream.tsv`), `cargo xtask check-versions rpm table.tsv`
     ///
     /// Exit code: 0 when every row holds, else 1.
     CheckVersions {
-        /// The rules: `dpkg` or `apk`
-        scheme: String,
-        /// The table
-        file: PathBuf,
+        /// Nothing; a folder or a table; or a scheme and a table
+        #[arg(value_name = "[SCHEME] TABLE")]
+        tables: Vec<String>,
     },
     /// Measure speed and memory against baselines in the same run
     ///

@@ -25,7 +25,7 @@ fn main() -> ExitCode {
         Task::Bench { subject } => bench::bench(subject).map(|()| true),
         Task::Demo => demo::demo().map(|()| true),
         Task::Playground => playground::playground().map(|()| true),
-        Task::CheckVersions { scheme, file } => check_versions::check_versions(&scheme, &file),
+        Task::CheckVersions { tables } => check_versions::check_versions(&tables),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,

@@ -50,7 +50,7 @@ fn events_become_intervals() {
     debian(unsorted, "Affected [>= 9, < 9.1 | >= 10, < 11]");
     // Without a known order events are taken as written.
     check_events(
-        "npm",
+        "Android",
         r#"{"introduced": "1"}, {"fixed": "2"}, {"introduced": "3"}"#,
         "Affected [>= 1, < 2 | >= 3]",
     );
@@ -64,7 +64,7 @@ fn versions_and_other_ranges_are_read() {
         &format!(r#"{range}, "versions": ["1", "2", "2.9", "3"]"#),
         "Affected [>= 2, < 3] 1,3",
     );
-    check_range("npm", &format!(r#"{range}, "versions": ["1", "2"]"#), "Affected [>= 2, < 3] 1,2");
+    check_range("Android", &format!(r#"{range}, "versions": ["1", "2"]"#), "Affected [>= 2, < 3] 1,2");
     let commits =
         r#""ranges": [{"type": "GIT", "repo": "r", "events": [{"introduced": "0"}, {"fixed": "abc"}]}]"#;
     check_range("npm", &format!(r#"{commits}, "versions": ["1"]"#), "Affected [] 1");

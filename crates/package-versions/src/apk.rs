@@ -9,14 +9,16 @@
 
 use std::cmp::Ordering;
 
+use crate::digits::{Number, split_digits};
+
 /// Suffixes that come before the version without a suffix, in order.
 const PRE_SUFFIXES: [&str; 4] = ["alpha", "beta", "pre", "rc"];
 /// Suffixes that come after it, in order.
 const POST_SUFFIXES: [&str; 5] = ["cvs", "svn", "git", "hg", "p"];
 
 /// The order of the package manager, also for text outside of the grammar.
-pub(crate) fn compare(a: &str, b: &str) -> Ordering {
-    Tokens::new(a).cmp(Tokens::new(b))
+pub(crate) fn compare(a: &str, b: &str) -> Option<Ordering> {
+    Some(Tokens::new(a).cmp(Tokens::new(b)))
 }
 
 /// The order, if it is decided before either version leaves the grammar. Equal text is equal.
@@ -38,21 +40,6 @@ pub(crate) fn compare_strictly(a: &str, b: &str) -> Option<Ordering> {
 /// Whether the whole version follows the grammar.
 pub(crate) fn is_well_formed(version: &str) -> bool {
     !Tokens::new(version).any(|token| token.is_junk())
-}
-
-/// A number of any length.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Number<'a> {
-    // The derived order compares the length first: the digits have no leading zeros.
-    length: usize,
-    digits: &'a str,
-}
-
-impl<'a> Number<'a> {
-    fn new(digits: &'a str) -> Self {
-        let digits = digits.trim_start_matches('0');
-        Self { length: digits.len(), digits }
-    }
 }
 
 /// A number after the first dot.
@@ -195,10 +182,4 @@ impl<'a> Iterator for Tokens<'a> {
         };
         Some(token.unwrap_or_else(|| self.junk()))
     }
-}
-
-/// The digits at the beginning, at least one, and the rest.
-fn split_digits(text: &str) -> Option<(&str, &str)> {
-    let end = text.bytes().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
-    (end > 0).then(|| text.split_at(end))
 }

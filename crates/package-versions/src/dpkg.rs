@@ -5,6 +5,7 @@
 use std::cmp::Ordering;
 
 use crate::ParseVersionError;
+use crate::digits::{compare_digits, split_run};
 
 /// A version in its three parts.
 #[derive(Debug, Clone, Copy)]
@@ -45,12 +46,21 @@ impl<'a> Version<'a> {
         Ok(Self { epoch, upstream, revision })
     }
 
-    /// The order of `dpkg --compare-versions`.
-    pub(crate) fn compare(&self, other: &Self) -> Ordering {
+    fn compare(&self, other: &Self) -> Ordering {
         compare_digits(self.epoch, other.epoch)
             .then_with(|| compare_parts(self.upstream, other.upstream))
             .then_with(|| compare_parts(self.revision, other.revision))
     }
+}
+
+/// Whether dpkg takes it.
+pub(crate) fn is_well_formed(version: &str) -> bool {
+    Version::parse(version).is_ok()
+}
+
+/// The order of `dpkg --compare-versions`.
+pub(crate) fn compare(a: &str, b: &str) -> Option<Ordering> {
+    Some(Version::parse(a).ok()?.compare(&Version::parse(b).ok()?))
 }
 
 fn empty_part(version: &str, part: &'static str) -> ParseVersionError {
@@ -58,7 +68,7 @@ fn empty_part(version: &str, part: &'static str) -> ParseVersionError {
 }
 
 /// Orders two upstream versions or revisions: runs of other characters and runs of digits in turn.
-fn compare_parts(mut a: &str, mut b: &str) -> Ordering {
+pub(crate) fn compare_parts(mut a: &str, mut b: &str) -> Ordering {
     while !a.is_empty() || !b.is_empty() {
         let (a_text, a_rest) = split_run(a, |byte| !byte.is_ascii_digit());
         let (b_text, b_rest) = split_run(b, |byte| !byte.is_ascii_digit());
@@ -71,12 +81,6 @@ fn compare_parts(mut a: &str, mut b: &str) -> Ordering {
         (a, b) = (a_next, b_next);
     }
     Ordering::Equal
-}
-
-/// The longest beginning of which all bytes satisfy the condition, and the rest.
-fn split_run(text: &str, is_inside: impl Fn(u8) -> bool) -> (&str, &str) {
-    let end = text.bytes().position(|byte| !is_inside(byte)).unwrap_or(text.len());
-    text.split_at(end)
 }
 
 /// Orders runs without digits byte by byte; the end of a run has its own place in the order.
@@ -96,10 +100,4 @@ fn weight(byte: Option<u8>) -> (u8, u8) {
         Some(letter) if letter.is_ascii_alphabetic() => (2, letter),
         Some(other) => (3, other),
     }
-}
-
-/// Orders numbers of any length; no digits at all are zero.
-fn compare_digits(a: &str, b: &str) -> Ordering {
-    let (a, b) = (a.trim_start_matches('0'), b.trim_start_matches('0'));
-    a.len().cmp(&b.len()).then_with(|| a.cmp(b))
 }

@@ -50,21 +50,24 @@ pub struct TableReport {
 /// Parses a table.
 ///
 /// Shape:  text, one pair per line: `a`, `b` and `-1`, `0` or `1` with tabs between them.
-///         Empty lines, lines that begin with `#` and a first line whose third word is `expected` are skipped.
+///         Empty lines, lines that begin with `#` and a first line whose third word is `expected` are skipped;
+///         what that line names behind it may stand behind each pair, too.
 /// Errors: the first line that has another shape.
 pub fn parse(text: &str) -> Result<Vec<Row>, ParseTableError> {
     let mut rows = Vec::new();
     let mut is_first = true;
+    let mut words = 3;
     for (index, content) in text.lines().enumerate() {
         if content.is_empty() || content.starts_with('#') {
             continue;
         }
         let is_header = std::mem::take(&mut is_first) && content.split('\t').nth(2) == Some("expected");
         if is_header {
+            words = content.split('\t').count();
             continue;
         }
         let line = index + 1;
-        let row = parse_row(line, content);
+        let row = parse_row(line, content).filter(|_| content.split('\t').count() <= words);
         rows.push(row.ok_or_else(|| ParseTableError { line, text: content.to_owned() })?);
     }
     Ok(rows)
@@ -73,7 +76,7 @@ pub fn parse(text: &str) -> Result<Vec<Row>, ParseTableError> {
 fn parse_row(line: usize, content: &str) -> Option<Row> {
     let mut words = content.split('\t');
     let (a, b, expected) = (words.next()?, words.next()?, words.next()?);
-    if a.is_empty() || b.is_empty() || words.next().is_some() {
+    if a.is_empty() || b.is_empty() {
         return None;
     }
     let expected = match expected {

@@ -1,34 +1,66 @@
-//! What must hold for all versions, and dpkg itself as the judge.
+//! What must hold for all versions of every scheme: they have an order, nothing panics, and the cost is bounded.
 
 use std::cmp::Ordering;
-use std::process::Command;
+use std::time::{Duration, Instant};
 
-use package_versions::VersionScheme;
+use package_versions::{VERSION_BYTES_MAX, VersionScheme};
 use proptest::prelude::*;
-use proptest::strategy::ValueTree;
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use proptest::string::string_regex;
 
-/// Few characters, so that generated versions often share a beginning.
-fn dpkg_version() -> impl Strategy<Value = String> {
-    ("([01]:)?", "[0-2][0-2a~+.]{0,5}", "(-[0-1a~+.]{1,3})?")
-        .prop_map(|(epoch, upstream, revision)| format!("{epoch}{upstream}{revision}"))
-}
-
-fn apk_version() -> impl Strategy<Value = String> {
-    let regular = "[0-2](\\.[0-2]{1,2}){0,2}[ab]?(_(alpha|rc|p|git)[0-2]?){0,2}(~a)?(-r[0-2])?";
-    prop_oneof![3 => regular, 1 => "[0-1a_.~r-]{1,5}"]
+/// Versions of a scheme: of few characters, so that generated ones often share a beginning.
+fn grammar(scheme: VersionScheme) -> &'static str {
+    use VersionScheme::{
+        Apk, Bitnami, Composer, Conda, Cran, Dpkg, Fuzzy, Gem, Go, Hackage, Hex, Julia, Jvm, Kb, Maven, Npm,
+        Nuget, Opam, Pacman, Pep440, Portage, Pub, Rpm, Semver, Swift,
+    };
+    match scheme {
+        Dpkg => "([01]:)?[0-2][0-2a~+.]{0,5}(-[0-1a~+.]{1,3})?",
+        Apk => "[0-2](\\.[0-2]{1,2}){0,2}[ab]?(_(alpha|rc|p|git)[0-2]?){0,2}(~a)?(-r[0-2])?",
+        Rpm => "([01]:)?[0-2a][0-2ab~^._+]{0,5}(-[0-2a][0-2a~^.]{0,3})?",
+        // Releases count only if both have one: in an order all have.
+        Pacman => "([01]:)?[0-2a]([._+]{0,2}[0-2ab]){0,4}-[12]",
+        Portage => "[0-2]{1,2}(\\.[0-2]{1,2}){0,2}[ab]?(_(alpha|beta|pre|rc|p)[0-2]?){0,2}(-r[0-2])?",
+        Semver | Npm | Hex | Swift | Pub | Bitnami => {
+            "v?[0-2](\\.[0-2]){0,3}(-[0-1ab]{1,2}(\\.[0-2aB]{1,2}){0,2}|rc[0-2]|\\.Final)?(\\+[ab01]{1,2})?"
+        }
+        Julia => {
+            "v?[0-2](\\.[0-2]){0,2}(-|-[0-1ab]{1,2}(\\.[0-2aB]{1,2}){0,2}|rc[0-2])?(\\+|\\+[ab01]{1,2})?"
+        }
+        Nuget => "[0-2](\\.[0-2]){0,3}(-[0-1aA]{1,2}(\\.[0-2aB]{1,2}){0,2})?(\\+[ab01]{1,2})?",
+        Go => {
+            "go1\\.[0-2](\\.[0-2])?((rc|beta)[0-2])?(-fips)?|v?1\\.[0-2](\\.[0-2](-rc\\.[0-2]|-0|-0\\.2021-a)?)?"
+        }
+        Pep440 => {
+            "v?([01]!)?[0-1](\\.[0-1]){0,2}([._-]?(a|b|rc|alpha|preview)[._-]?[01]?)?(-[01]|\\.?post[01]?)?(\\.?dev[01]?)?(\\+[a0](\\.[0a])?)?"
+        }
+        Gem => "[0-2](\\.[0-2a][0-2a]?){0,4}(-[0-2a]{1,2})?(-x86_64-linux)?",
+        Maven => "[0-2](([.-]|)([0-2]|a|b|alpha|rc|ga|sp|x|snapshot|final)){0,5}[.-]?",
+        Composer => "v?[0-2](([.-]|)([0-2]|dev|alpha|a|B|RC|pl|p|stable)){0,4}",
+        Cran => "[0-2](\\.[0-2]){0,2}(-[0-2])?",
+        Hackage => "[0-2](\\.[0-2]{1,2}){0,3}",
+        Opam => "[0-2a][0-2a~+.-]{0,5}",
+        Conda => "([01]!)?[0-2a]([._]?([0-2]|a|b|post|dev)){0,4}_?(\\+[01a](\\.[01])?)?",
+        Jvm => "1\\.[0-2]\\.0_[0-2](-b0[12])?|[0-2]u[0-2]|[0-2](\\.[0-2]){0,3}(-ea)?(\\+[0-2])?",
+        Kb => "(KB|kb|)[0-2]{1,2}",
+        Fuzzy => "v?[0-2](\\.[0-2]){0,2}(([.-]|)([0-2]|a|b|k|rc|beta|p|patch|final)){0,3}(\\+a)?",
+    }
 }
 
 fn check_order(scheme: VersionScheme, a: &str, b: &str, c: &str) -> Result<(), TestCaseError> {
     let order = |a: &str, b: &str| scheme.compare(a, b);
+    prop_assert_eq!(scheme.compare_strictly(a, a), Ok(Ordering::Equal));
     let (Ok(ab), Ok(bc), Ok(ac)) = (order(a, b), order(b, c), order(a, c)) else {
-        return Err(TestCaseError::reject("not a version"));
+        prop_assert!(
+            scheme == VersionScheme::Kb || scheme.check(a).and(scheme.check(b)).and(scheme.check(c)).is_err()
+        );
+        return Ok(());
     };
-    prop_assert_eq!(order(a, a), Ok(Ordering::Equal));
-    prop_assert_eq!(order(b, a), Ok(ab.reverse()));
+    prop_assert_eq!(order(a, a), Ok(Ordering::Equal), "{} {}", scheme.name(), a);
+    prop_assert_eq!(order(b, a), Ok(ab.reverse()), "{} {} {}", scheme.name(), a, b);
     if ab.is_le() && bc.is_le() {
-        prop_assert!(ac.is_le(), "{} {:?} {} {:?} {} but {:?}", a, ab, b, bc, c, ac);
-        prop_assert_eq!(ac.is_eq(), ab.is_eq() && bc.is_eq());
+        let name = scheme.name();
+        prop_assert!(ac.is_le(), "{}: {} {:?} {} {:?} {} but {:?}", name, a, ab, b, bc, c, ac);
+        prop_assert_eq!(ac.is_eq(), ab.is_eq() && bc.is_eq(), "{}: {} {} {}", name, a, b, c);
     }
     if let Ok(strict) = scheme.compare_strictly(a, b) {
         prop_assert_eq!(strict, ab);
@@ -36,51 +68,79 @@ fn check_order(scheme: VersionScheme, a: &str, b: &str, c: &str) -> Result<(), T
     Ok(())
 }
 
-proptest! {
-    #![proptest_config(Config { cases: 4000, failure_persistence: None, ..Config::default() })]
+/// Generates versions of the scheme and checks triples of them. Every one is well-formed, unless said otherwise.
+fn check_scheme(scheme: VersionScheme) {
+    // The text itself is a strategy as well, but one that reads the expression for every version again.
+    let version = || string_regex(grammar(scheme)).expect("the grammars above are regular expressions");
+    let config = ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() };
+    let mut runner = proptest::test_runner::TestRunner::new(config);
+    let found = runner.run(&(version(), version(), version()), |(a, b, c)| check_order(scheme, &a, &b, &c));
+    assert_eq!(found, Ok(()), "{}", scheme.name());
+}
 
-    #[test]
-    fn dpkg_versions_have_an_order(a in dpkg_version(), b in dpkg_version(), c in dpkg_version()) {
-        check_order(VersionScheme::Dpkg, &a, &b, &c)?;
+#[test]
+fn versions_of_every_scheme_have_an_order() {
+    VersionScheme::ALL.into_iter().for_each(check_scheme);
+}
+
+/// A generator that makes nothing but what is refused would prove nothing.
+#[test]
+fn most_generated_versions_are_well_formed() {
+    for scheme in VersionScheme::ALL {
+        let config = ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() };
+        let mut runner = proptest::test_runner::TestRunner::new(config);
+        let well_formed = std::cell::Cell::new(0);
+        runner
+            .run(&grammar(scheme), |version| {
+                well_formed.set(well_formed.get() + u32::from(scheme.check(&version).is_ok()));
+                Ok(())
+            })
+            .unwrap();
+        assert!(well_formed.get() > 120, "{}: {} of 200", scheme.name(), well_formed.get());
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn apk_versions_have_an_order(a in apk_version(), b in apk_version(), c in apk_version()) {
+    fn apk_orders_text_outside_of_its_grammar(a in "[0-1a_.~r-]{1,5}", b in "[0-1a_.~r-]{1,5}", c in "[0-1a_.~r-]{1,5}") {
         check_order(VersionScheme::Apk, &a, &b, &c)?;
     }
 
     #[test]
-    fn no_text_makes_it_panic(a in any::<String>(), b in "[ -~]{0,30}") {
+    fn no_text_makes_it_panic(a in any::<String>(), b in "[ -~]{0,30}", c in "[0-9a-z.~^_+!-]{0,12}") {
         for scheme in VersionScheme::ALL {
-            let forth = scheme.compare(&a, &b);
-            let back = scheme.compare(&b, &a);
-            prop_assert_eq!(forth.ok(), back.ok().map(Ordering::reverse));
+            for (a, b) in [(&a, &b), (&b, &c), (&a, &c)] {
+                let forth = scheme.compare(a, b);
+                let back = scheme.compare(b, a);
+                prop_assert_eq!(forth.ok(), back.ok().map(Ordering::reverse), "{} {} {}", scheme.name(), a, b);
+                let _ = (scheme.check(a), scheme.compare_strictly(a, b));
+            }
         }
     }
 }
 
-/// Asks dpkg; `None` when it is not on this machine.
-fn ask_dpkg(a: &str, relation: &str, b: &str) -> Option<bool> {
-    let status = Command::new("dpkg").args(["--compare-versions", a, relation, b]).output().ok()?.status;
-    status.code().map(|code| code == 0)
-}
-
+/// The longest versions of many steps, compared with themselves but for the end.
 #[test]
-fn dpkg_itself_agrees() {
-    if ask_dpkg("1", "eq", "1") != Some(true) {
-        return;
-    }
-    let seed = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
-    let mut runner = TestRunner::new_with_rng(Config::default(), seed);
-    for _ in 0..300 {
-        let a = dpkg_version().new_tree(&mut runner).unwrap().current();
-        let b = dpkg_version().new_tree(&mut runner).unwrap().current();
-        let relation = match VersionScheme::Dpkg.compare(&a, &b) {
-            Ok(Ordering::Less) => "lt",
-            Ok(Ordering::Equal) => "eq",
-            Ok(Ordering::Greater) => "gt",
-            Err(error) => panic!("`{a}` and `{b}`: {error}"),
-        };
-        assert_eq!(ask_dpkg(&a, relation, &b), Some(true), "`{a}` {relation} `{b}`");
+fn hostile_versions_cost_no_more_than_their_length() {
+    let beginnings = [
+        "1.", "1-", "a1", "1a", "0.0", "-", "~", "^", "0", "1_p", "_alpha", "-r", ".dev", "+a.", "post", "1!",
+    ];
+    let repeat = |text: &str, bytes: usize| format!("1{}", text.repeat(bytes / text.len()));
+    for scheme in VersionScheme::ALL {
+        for beginning in beginnings {
+            let long = repeat(beginning, VERSION_BYTES_MAX - 8);
+            let start = Instant::now();
+            for _ in 0..5 {
+                for end in ["0", "1", ""] {
+                    let _ = scheme.compare(&format!("{long}{end}"), &format!("{long}1"));
+                    let _ = scheme.check(&long);
+                }
+            }
+            // A cost that grew with the square of the length would be a thousand times as much.
+            let spent = start.elapsed();
+            assert!(spent < Duration::from_secs(1), "{}: {beginning} took {spent:?}", scheme.name());
+        }
     }
 }
