@@ -48,10 +48,15 @@ impl Plane {
     /// One request to the control plane; an empty answer is null.
     pub fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<(u16, Value)> {
         let token = fs_err::read_to_string(self.engine.data_folder().join("admin.token"))?;
+        let url = format!("{}/api/v1{path}", self.url()?);
+        self.send(self.client.request(method, url).bearer_auth(token.trim()), body)
+    }
+
+    /// Its address with the base path.
+    pub fn url(&self) -> Result<String> {
         let output = self.engine.output();
         let line = output.lines().rfind(|line| line.starts_with("control plane ")).context("no address")?;
-        let url = format!("http://{}/pipeline/api/v1{path}", address_in(line, "http://")?);
-        self.send(self.client.request(method, url).bearer_auth(token.trim()), body)
+        Ok(format!("http://{}/pipeline", address_in(line, "http://")?))
     }
 
     /// One request to the engine, as its administrator in an account.

@@ -50,6 +50,11 @@ impl Program {
         Self { path: path.to_owned(), arguments: Vec::new(), environment: Vec::new(), folder: None }
     }
 
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Adds an argument.
     #[must_use]
     pub fn argument(mut self, argument: impl AsRef<OsStr>) -> Self {
