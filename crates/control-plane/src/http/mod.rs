@@ -14,6 +14,7 @@ mod imagescan;
 mod me;
 pub mod monitoring;
 mod namespaces;
+mod openapi;
 mod orgs;
 mod podscan;
 mod policies;
@@ -81,6 +82,7 @@ fn routes() -> Router<Shared> {
         .route("/version", get(root::version))
         .route("/healthz", get(root::alive))
         .route("/readyz", get(root::ready))
+        .route("/openapi.json", get(openapi::get))
         .nest("/auth", auth())
         .nest("/api/v1", api())
 }
@@ -98,6 +100,7 @@ fn auth() -> Router<Shared> {
 
 fn api() -> Router<Shared> {
     Router::new()
+        .route("/openapi.json", get(openapi::get))
         .route("/me", get(me::get))
         .route("/capabilities", get(capabilities::get))
         .route("/tokens", get(tokens::list).post(tokens::create))

@@ -27,6 +27,7 @@ pub(super) async fn index(State(shared): State<Shared>) -> Response {
     let settings = &shared.plane.settings;
     let text = format!(
         "Lazaret {}\n\nMay this image run here?\n\nAPI:        {base}/api/v1\nengine API: {}\nversion:    {base}/version\n\
+         document:   {base}/openapi.json\n\
          alive:      {base}/healthz\nready:      {base}/readyz\n",
         settings.program_version,
         settings.engine_url,

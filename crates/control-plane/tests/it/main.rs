@@ -11,6 +11,7 @@ mod kubeconfigs;
 mod login;
 mod login_support;
 mod older_security;
+mod openapi;
 mod processes;
 mod secret_stores;
 mod secrets;
