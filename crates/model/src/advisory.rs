@@ -1,5 +1,6 @@
 //! One record of a vulnerability feed, in one shape for all feeds.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use jiff::Timestamp;
@@ -43,6 +44,27 @@ pub struct Ecosystem {
     pub family: String,
     /// Release without any letter in front: `12`, `3.18`, `edge`; `None` for unversioned bodies.
     pub release: Option<String>,
+}
+
+impl Ecosystem {
+    /// The name of a package as this body of packages compares names: what people write in several ways is one package.
+    pub fn normal_name<'a>(&self, name: &'a str) -> Cow<'a, str> {
+        match self.family.as_str() {
+            // Python's normal form: PEP 503.
+            "pypi" => {
+                let mut normal = String::with_capacity(name.len());
+                for part in name.split(['-', '_', '.']).filter(|part| !part.is_empty()) {
+                    if !normal.is_empty() {
+                        normal.push('-');
+                    }
+                    normal.push_str(&part.to_lowercase());
+                }
+                Cow::Owned(normal)
+            }
+            "nuget" | "packagist" | "hex" | "github actions" => Cow::Owned(name.to_lowercase()),
+            _ => Cow::Borrowed(name),
+        }
+    }
 }
 
 impl fmt::Display for Ecosystem {
@@ -155,4 +177,25 @@ pub struct Advisory {
     pub is_withdrawn: bool,
     /// What is affected.
     pub affected: Vec<AffectedPackage>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_mean_one_package_are_one_name() {
+        for (family, name, expected) in [
+            ("pypi", "Zope.Interface", "zope-interface"),
+            ("pypi", "ruamel__yaml-._clib", "ruamel-yaml-clib"),
+            ("nuget", "Newtonsoft.Json", "newtonsoft.json"),
+            ("packagist", "Symfony/HTTP-Kernel", "symfony/http-kernel"),
+            ("npm", "@Scope/Name", "@Scope/Name"),
+            ("go", "github.com/BurntSushi/toml", "github.com/BurntSushi/toml"),
+            ("debian", "libA", "libA"),
+        ] {
+            let ecosystem = Ecosystem { family: family.to_owned(), release: None };
+            assert_eq!(ecosystem.normal_name(name), expected, "{family} {name}");
+        }
+    }
 }

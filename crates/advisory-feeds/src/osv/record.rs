@@ -159,7 +159,8 @@ fn to_affected(raw: RawAffected, source: &str, problems: &mut Vec<String>) -> Op
         (true, false) => AffectedState::Undetermined,
     };
     let severities = rate(severity, [&ecosystem_specific, &database_specific], source);
-    Some(AffectedPackage { ecosystem, package: name, state, intervals, versions, severities })
+    let package = ecosystem.normal_name(&name).into_owned();
+    Some(AffectedPackage { ecosystem, package, state, intervals, versions, severities })
 }
 
 /// All ratings: the words of the database first, then vectors, the newest CVSS first.
