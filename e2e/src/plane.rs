@@ -61,9 +61,20 @@ impl Plane {
 
     /// One request to the engine, as its administrator in an account.
     pub fn call_engine(&self, account: &str, path: &str) -> Result<(u16, Value)> {
+        self.change_engine(Method::GET, account, path, None)
+    }
+
+    /// The same with any method and a body.
+    pub fn change_engine(
+        &self,
+        method: Method,
+        account: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<(u16, Value)> {
         let url = format!("{}/v1{path}", self.engine.url());
-        let request = self.client.get(url).basic_auth("admin", Some(ADMIN_PASSWORD));
-        self.send(request.header("x-anchore-account", account), None)
+        let request = self.client.request(method, url).basic_auth("admin", Some(ADMIN_PASSWORD));
+        self.send(request.header("x-anchore-account", account), body)
     }
 
     fn send(&self, request: reqwest::RequestBuilder, body: Option<&Value>) -> Result<(u16, Value)> {
@@ -111,6 +122,25 @@ impl Plane {
             (cluster["status"] == "RUNNING").then_some(())
         })?;
         Ok(id)
+    }
+
+    /// Waits until the service says why it is not further; the details.
+    pub fn await_reason(&self, cluster: i64, part: &str) -> Result<Value> {
+        wait_until(SERVICE_DEADLINE, &format!("a reason with `{part}`"), || {
+            let details = self.ask(Method::GET, &Self::service(cluster), None).ok()?;
+            details["output"]["reason"].as_str()?.contains(part).then_some(details)
+        })
+    }
+
+    /// Wants another spec.
+    pub fn update(&self, cluster: i64, spec: &Value) -> Result<()> {
+        self.ask(Method::PUT, &Self::service(cluster), Some(&json!({ "spec": spec }))).map(drop)
+    }
+
+    /// Wants another spec and waits until it is carried out; the details.
+    pub fn update_and_wait(&self, cluster: i64, spec: &Value) -> Result<Value> {
+        self.update(cluster, spec)?;
+        self.wait_for(cluster, "ACTIVE")
     }
 
     /// The path of the service of a cluster.

@@ -8,8 +8,8 @@ use testkit::{Cluster, Registry, RegistryMode, debian_images, wait_until};
 const CRASH_POINTS: [&str; 12] = [
     "cluster",
     "engine",
-    "policies",
     "registries",
+    "policies",
     "policy",
     "definitions",
     "whitelist",
@@ -150,7 +150,7 @@ fn a_crash_at_each_step_is_survived() -> Result<()> {
         let text = run_pod(&cluster, "busybox1", "default", "busybox")?.failure()?;
         ensure!(text.contains("Image failed policy check: busybox"), "after a crash at `{step}`: {text}");
     }
-    for step in ["webhook", "namespaces", "whitelist", "engine"] {
+    for step in ["webhook", "namespaces", "whitelist", "release", "engine"] {
         stop_at(&plane, Some(step))?;
         plane.ask(Method::DELETE, &Plane::service(id), None)?;
         wait_until(std::time::Duration::from_secs(60), &format!("the work to stop at `{step}`"), || {

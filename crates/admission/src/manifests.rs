@@ -16,6 +16,9 @@ pub const STRICT_WEBHOOK_NAME: &str = "strict.anchore-policy-validator.admission
 pub const LENIENT_WEBHOOK_NAME: &str = "lenient.anchore-policy-validator.admission.banzaicloud.com";
 /// Namespace label that includes (`scan`) or excludes (`noscan`) a namespace.
 pub const SCAN_LABEL: &str = "scan";
+/// A Pod with this label, offered for a dry run, is judged whatever the whitelist says: who installs the webhook sees by it that
+/// the API server asks.
+pub const PROBE_LABEL: &str = "security.banzaicloud.com/probe";
 /// Namespaces that are never asked about: without them the cluster itself stops.
 pub const SYSTEM_NAMESPACES: [&str; 3] = ["kube-system", "kube-node-lease", "kube-public"];
 

@@ -19,6 +19,7 @@ use crate::cache::VerdictBook;
 use crate::decision::{ImageOutcome, JudgedImage, Ruling, Task, decide, plan_review};
 use crate::images::{Metadata, ObjectKind, read_object};
 use crate::index::{ClusterIndex, NamespaceFacts};
+use crate::manifests::PROBE_LABEL;
 use crate::message::{MessageSubject, template_warnings, write_ruling};
 use crate::metrics::Metrics;
 use crate::review::{Answer, Operation, ReviewError, ReviewRequest, parse_review, write_answer};
@@ -140,7 +141,8 @@ impl Reviewer {
         let (facts, is_exempt) = {
             let snapshot = self.index.snapshot();
             let exemption = snapshot.find_exemption(&subject.release, &subject.namespace, (self.clock)());
-            (snapshot.namespace(&subject.namespace), exemption.is_some())
+            let is_probe = request.is_dry_run && metadata.label(PROBE_LABEL).is_some();
+            (snapshot.namespace(&subject.namespace), exemption.is_some() && !is_probe)
         };
         if is_exempt {
             self.metrics.reviews_whitelisted.add();

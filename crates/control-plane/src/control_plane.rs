@@ -7,6 +7,7 @@ use storage::{Database, Migrations, Sealer};
 
 use crate::clusters::Clients;
 use crate::first_start::{FirstStart, FirstStartError, first_start};
+use crate::kept_key::InstallationKey;
 use crate::login::{Login, ProviderError};
 use crate::secrets::{EmbeddedStore, SecretStore, SecretStoreError, SecretStoreSettings, VaultStore};
 use crate::services::JoinedWebhooks;
@@ -28,6 +29,8 @@ pub struct ControlPlane {
     pub(crate) webhooks: JoinedWebhooks,
     /// Under which clients tell this installation from others.
     pub(crate) instance: uuid::Uuid,
+    /// By which objects in clusters say whose they are.
+    pub(crate) installation: InstallationKey,
     /// Clients of clusters that were asked before.
     pub(crate) clients: Clients,
     /// Says that there is a cluster to look at now.
@@ -40,8 +43,8 @@ pub enum OpenError {
     /// Its tables cannot be brought up to date.
     #[error("prepare the control plane's tables")]
     Migrate(#[source] storage::MigrateError),
-    /// There is nothing to sign tokens with.
-    #[error("prepare the key that signs tokens")]
+    /// There is nothing to sign tokens with, or to mark objects in clusters with.
+    #[error("prepare the kept keys")]
     SigningKey(#[source] StorageError),
     /// The place that keeps secrets cannot be used.
     #[error("prepare the secrets")]
@@ -75,6 +78,7 @@ impl ControlPlane {
             Some(key) => key.clone(),
             None => SigningKey::kept(&storage, &sealer).await.map_err(OpenError::SigningKey)?,
         };
+        let installation = InstallationKey::kept(&storage, &sealer).await.map_err(OpenError::SigningKey)?;
         let login = settings.login.as_ref().map(|settings| Login::new(settings, Arc::clone(&sealer)));
         let login = login.transpose().map_err(OpenError::Login)?;
         let secrets = open_secrets(&settings, &storage, sealer).await.map_err(OpenError::Secrets)?;
@@ -85,6 +89,7 @@ impl ControlPlane {
             services_changed: tokio::sync::Notify::new(),
             webhooks: JoinedWebhooks::default(),
             instance: uuid::Uuid::new_v4(),
+            installation,
             clients: Clients::default(),
             wake_clusters: tokio::sync::Notify::new(),
             settings,

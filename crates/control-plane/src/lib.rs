@@ -7,6 +7,7 @@ mod control_plane;
 mod engines;
 mod first_start;
 pub mod http;
+mod kept_key;
 mod login;
 mod organizations;
 mod processes;

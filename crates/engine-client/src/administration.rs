@@ -178,6 +178,18 @@ impl Client {
         first(self.send(Method::POST, &["registries"], &query, &registry.wire(), deadline).await?)
     }
 
+    /// Changes a registry that is there. What is refused leaves it as it was. Only our engine does this rightly.
+    pub async fn update_registry(
+        &self,
+        registry: &NewRegistry,
+        validate: bool,
+        deadline: Instant,
+    ) -> Result<RegistryRecord, ClientError> {
+        let query = [("validate", if validate { "true" } else { "false" })];
+        let path = ["registries", registry.registry.as_str()];
+        first(self.send(Method::PUT, &path, &query, &registry.wire(), deadline).await?)
+    }
+
     /// Takes a registry away.
     pub async fn delete_registry(&self, registry: &str, deadline: Instant) -> Result<(), ClientError> {
         self.delete(&["registries", registry], deadline).await

@@ -198,7 +198,9 @@ impl From<SecretError> for ApiError {
             SecretError::Store(error) => return error.into(),
             SecretError::NotFound => StatusCode::NOT_FOUND,
             SecretError::AlreadyExists | SecretError::Changed { .. } => StatusCode::CONFLICT,
-            SecretError::Protected(_) | SecretError::InUse { .. } => StatusCode::BAD_REQUEST,
+            SecretError::Protected(_) | SecretError::InUse { .. } | SecretError::InUseByService { .. } => {
+                StatusCode::BAD_REQUEST
+            }
         };
         Self::legacy(status, error.to_string(), error.to_string())
     }

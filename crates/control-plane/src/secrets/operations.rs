@@ -31,6 +31,15 @@ pub enum SecretError {
         /// Its name.
         cluster: String,
     },
+    /// A service in a cluster needs it.
+    #[error(
+        "running cluster uses it: the service `securityscan` of cluster `{cluster}` needs the secret. Name another one in its spec, or \
+         deactivate it first"
+    )]
+    InUseByService {
+        /// The cluster's name.
+        cluster: String,
+    },
     /// The place that keeps it did not do it.
     #[error(transparent)]
     Store(#[from] SecretStoreError),

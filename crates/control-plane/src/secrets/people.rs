@@ -105,6 +105,9 @@ impl ControlPlane {
         if let Some((cluster,)) = cluster {
             return Err(SecretError::InUse { cluster });
         }
+        if let Some(cluster) = self.cluster_using_secret(organization, &id).await? {
+            return Err(SecretError::InUseByService { cluster });
+        }
         self.delete_secret(organization, id.as_str()).await
     }
 }

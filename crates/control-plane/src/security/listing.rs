@@ -18,7 +18,7 @@ const OBJECTS_MAX: usize = 50_000;
 
 /// Why there is no list.
 #[derive(Debug)]
-pub(super) enum ListError {
+pub(crate) enum ListError {
     /// The cluster has no such kind.
     Absent(ClusterError),
     /// The user of the kubeconfig may not.
@@ -51,10 +51,10 @@ impl ListError {
 }
 
 /// What answers for one page.
-pub(super) type Page<T> = BoxFuture<'static, Result<ObjectList<T>, kube::Error>>;
+pub(crate) type Page<T> = BoxFuture<'static, Result<ObjectList<T>, kube::Error>>;
 
 /// All objects of a list; `keep` takes what is needed of each, so that whole objects are held for one page only.
-pub(super) async fn list<T, U>(
+pub(crate) async fn list<T, U>(
     cluster: &Cluster,
     what: &'static str,
     selection: ListParams,

@@ -2,7 +2,7 @@
 
 mod helm;
 mod images;
-mod listing;
+pub(crate) mod listing;
 mod names;
 mod namespaces;
 mod releases;

@@ -3,6 +3,7 @@
 use super::attempt::{Attempt, StepError};
 use super::spec::read_spec;
 use super::validation::{Spec, validate};
+use crate::engines::ClusterEngine;
 
 impl Attempt {
     /// Brings the cluster to what the spec says. Every step may have been done before.
@@ -10,19 +11,20 @@ impl Attempt {
         let spec = self.spec()?;
 
         self.begin("cluster").await?;
-        let result = self.reach_cluster().await;
+        let result = self.reach_and_claim_cluster().await;
         let client = self.end(result).await?;
 
         self.begin("engine").await?;
         let result = self.prepare_engine(&spec).await;
         let engine = self.end(result).await?;
 
-        self.begin("policies").await?;
-        let result = self.put_policies(&engine, &spec).await;
-        self.end(result).await?;
-
+        // What an engine refuses most often comes before anything that changes how Pods are judged.
         self.begin("registries").await?;
         let result = self.put_registries(&engine, &spec).await;
+        self.end(result).await?;
+
+        self.begin("policies").await?;
+        let result = self.put_policies(&engine, &spec).await;
         self.end(result).await?;
 
         self.begin("policy").await?;
@@ -54,8 +56,20 @@ impl Attempt {
         self.end(result).await?;
 
         self.begin("former engines").await?;
-        let result = self.leave_former_engines().await;
+        let result = self.leave_what_was_before(&engine, &spec).await;
         self.end(result).await
+    }
+
+    async fn reach_and_claim_cluster(&mut self) -> Result<kube::Client, StepError> {
+        let client = self.reach_cluster().await?;
+        self.claim_cluster(&client).await?;
+        Ok(client)
+    }
+
+    /// What former specs needed goes when all that this one needs works.
+    async fn leave_what_was_before(&mut self, engine: &ClusterEngine, spec: &Spec) -> Result<(), StepError> {
+        self.remove_former_registries(engine, spec).await?;
+        self.leave_former_engines().await
     }
 
     /// The spec of the row: it was checked before it was stored.

@@ -13,6 +13,7 @@ use super::inventory::Inventory;
 use super::store::{ServiceRow, note_step, save_inventory};
 use super::{SECURITY_SCAN, StepState, Wanted};
 use crate::processes;
+use crate::security::listing::ListError;
 use crate::storage_error::chain;
 use crate::{Cluster, ClusterError, ControlPlane, ProcessStatus, SecretError, StorageError};
 
@@ -86,6 +87,14 @@ pub(crate) fn of_engine(what: &str) -> impl FnOnce(ClientError) -> StepError {
     move |error| {
         let text = format!("{what}: {}", chain(&error));
         if error.is_retryable() { StepError::Transient(text) } else { StepError::Final(text) }
+    }
+}
+
+/// What it means that objects of a cluster cannot be listed.
+pub(crate) fn of_list(error: ListError) -> StepError {
+    match error {
+        ListError::Forbidden(error) => StepError::Final(error.text()),
+        ListError::Absent(error) | ListError::Failed(error) => error.into(),
     }
 }
 
@@ -192,6 +201,11 @@ impl Attempt {
     /// The row that is worked for.
     pub(crate) fn key(&self) -> (i64, &'static str, i64) {
         (self.row.cluster, SECURITY_SCAN, self.row.version)
+    }
+
+    /// Whether only cleaning up is left, for a cluster that was deleted.
+    pub(super) fn is_orphan(&self) -> bool {
+        self.cluster.is_none() && self.row.wanted != Wanted::Active
     }
 
     pub(crate) fn require_cluster(&self) -> Result<&Cluster, StepError> {

@@ -8,7 +8,7 @@ impl Attempt {
         // Of a cluster that was deleted only what is in engines is left to do.
         if self.cluster.is_some() {
             self.begin("cluster").await?;
-            let result = self.reach_cluster().await;
+            let result = self.reach_known_cluster().await;
             let client = self.end(result).await?;
 
             self.begin("webhook").await?;
@@ -23,11 +23,15 @@ impl Attempt {
             let result = self.remove_white_list(&client).await;
             self.end(result).await?;
 
-            if with_resources {
+            if with_resources && self.inventory.has_definitions {
                 self.begin("definitions").await?;
                 let result = self.remove_definitions(&client).await;
                 self.end(result).await?;
             }
+
+            self.begin("release").await?;
+            let result = self.release_cluster(&client).await;
+            self.end(result).await?;
         }
         self.begin("engine").await?;
         let result = self.leave_engines().await;
@@ -36,12 +40,7 @@ impl Attempt {
 
     /// The same for an activation that never was one. A cluster in which nothing was changed is not asked.
     pub(super) async fn roll_back(&mut self) -> Result<(), StepError> {
-        let inventory = &self.inventory;
-        let is_in_cluster = inventory.has_items
-            || !inventory.namespaces.is_empty()
-            || !inventory.objects.is_empty()
-            || inventory.webhook.is_some();
-        if is_in_cluster && self.cluster.is_some() {
+        if self.inventory.is_in_cluster() && self.cluster.is_some() {
             self.begin("roll back the cluster").await?;
             let result = self.roll_back_cluster().await;
             self.end(result).await?;
@@ -55,9 +54,18 @@ impl Attempt {
     }
 
     async fn roll_back_cluster(&mut self) -> Result<(), StepError> {
-        let client = self.reach_cluster().await?;
+        let client = self.reach_known_cluster().await?;
         self.remove_webhook(&client).await?;
         self.restore_namespaces(&client).await?;
-        self.remove_white_list(&client).await
+        self.remove_white_list(&client).await?;
+        self.release_cluster(&client).await
+    }
+
+    async fn reach_known_cluster(&mut self) -> Result<kube::Client, StepError> {
+        let client = self.reach_cluster().await?;
+        if self.inventory.is_in_cluster() {
+            self.recognize_cluster(&client).await?;
+        }
+        Ok(client)
     }
 }

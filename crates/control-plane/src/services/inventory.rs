@@ -21,8 +21,12 @@ pub(crate) struct Inventory {
     pub(crate) has_items: bool,
     /// Whether the definitions of the custom resources were applied.
     pub(crate) has_definitions: bool,
+    /// Uid of the namespace `kube-system` of the cluster that everything below is in; set when the cluster was claimed.
+    pub(crate) cluster_identity: Option<String>,
     /// Namespaces whose label `scan` was changed, with what it was before.
     pub(crate) namespaces: BTreeMap<String, Option<String>>,
+    /// What it was changed to: what says something else now was changed by people since.
+    pub(crate) labels_set: BTreeMap<String, Option<String>>,
     /// Objects in the cluster, in the order in which they were applied.
     pub(crate) objects: Vec<ObjectName>,
     /// Where the webhook runs, if there is one.
@@ -38,6 +42,9 @@ pub(crate) struct EngineInventory {
     /// Bundles that were not there before.
     #[serde(default)]
     pub(crate) bundles: BTreeSet<String>,
+    /// Those of them that are copies of the administrator's.
+    #[serde(default)]
+    pub(crate) copied: BTreeSet<String>,
     #[serde(default)]
     pub(crate) registries: BTreeSet<String>,
     /// The bundle that was active before ours; only for foreign engines, where it is put back.
@@ -53,6 +60,7 @@ impl EngineInventory {
         Self {
             choice,
             bundles: BTreeSet::new(),
+            copied: BTreeSet::new(),
             registries: BTreeSet::new(),
             former_policy: None,
             policy: None,
@@ -93,6 +101,21 @@ impl ObjectName {
 }
 
 impl Inventory {
+    /// Whether the cluster was changed.
+    pub(crate) fn is_in_cluster(&self) -> bool {
+        self.has_items
+            || self.cluster_identity.is_some()
+            || !self.namespaces.is_empty()
+            || !self.objects.is_empty()
+            || self.webhook.is_some()
+    }
+
+    /// Drops what is in the cluster, which is out of reach.
+    pub(crate) fn forget_cluster(&mut self) {
+        let engines = (self.engine.take(), std::mem::take(&mut self.former_engines));
+        *self = Self { engine: engines.0, former_engines: engines.1, ..Self::default() };
+    }
+
     /// Whether nothing of ours is left anywhere; the definitions may stay.
     pub(crate) fn is_empty(&self) -> bool {
         let Self {
@@ -100,7 +123,9 @@ impl Inventory {
             former_engines,
             has_items,
             has_definitions: _,
+            cluster_identity,
             namespaces,
+            labels_set: _,
             objects,
             webhook,
             webhook_engine: _,
@@ -108,6 +133,7 @@ impl Inventory {
         engine.is_none()
             && former_engines.is_empty()
             && !has_items
+            && cluster_identity.is_none()
             && namespaces.is_empty()
             && objects.is_empty()
             && webhook.is_none()

@@ -8,6 +8,8 @@ mod claims;
 mod deactivation;
 mod inventory;
 mod operations;
+mod orphans;
+mod secret_use;
 mod spec;
 mod steps;
 mod store;

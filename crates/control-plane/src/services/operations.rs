@@ -147,19 +147,7 @@ impl ControlPlane {
             by: &user.login,
         };
         processes::begin(&mut tx, &process, now).await?;
-        let key = job_key(cluster.id, service);
-        let job = NewJob {
-            kind: JOB_KIND,
-            dedupe_key: &key,
-            payload: "",
-            priority: PRIORITY,
-            attempts_max: CLAIMS_MAX,
-        };
-        storage::enqueue(&mut tx, &job, now, now)
-            .await
-            .map_err(StorageError::at("want work on a service"))?;
-        // One that waits for its next attempt at the former spec begins now.
-        hurry_service(&mut tx, cluster.id, service, now).await?;
+        enqueue_work(&mut tx, cluster.id, service, now).await?;
         tx.commit().await.map_err(StorageError::at("commit"))?;
         self.services_changed.notify_one();
         Ok(())
@@ -192,6 +180,26 @@ impl ControlPlane {
         }
         Ok(serde_json::Value::Object(object).to_string())
     }
+}
+
+/// Wants the work on a service, in the transaction of the change that causes it.
+pub(super) async fn enqueue_work(
+    tx: &mut WriteTransaction,
+    cluster: i64,
+    service: &str,
+    now: Timestamp,
+) -> Result<(), StorageError> {
+    let key = job_key(cluster, service);
+    let job = NewJob {
+        kind: JOB_KIND,
+        dedupe_key: &key,
+        payload: "",
+        priority: PRIORITY,
+        attempts_max: CLAIMS_MAX,
+    };
+    storage::enqueue(tx, &job, now, now).await.map_err(StorageError::at("want work on a service"))?;
+    // One that waits for its next attempt at the former spec begins now.
+    hurry_service(tx, cluster, service, now).await
 }
 
 /// Work on a service that waits for its next attempt begins now.

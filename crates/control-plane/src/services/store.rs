@@ -101,6 +101,21 @@ impl ControlPlane {
         rows.iter().map(read_row).collect()
     }
 
+    /// The services of an organization.
+    pub(crate) async fn organization_services(
+        &self,
+        organization: i64,
+    ) -> Result<Vec<ServiceRow>, StorageError> {
+        let rows = storage::query_built(format!(
+            "SELECT {COLUMNS} FROM plane_services WHERE organization_id = $1 ORDER BY cluster_id, name"
+        ))
+        .bind(organization)
+        .fetch_all(&self.storage)
+        .await
+        .map_err(StorageError::at("list services"))?;
+        rows.iter().map(read_row).collect()
+    }
+
     /// The steps of the newest work.
     pub(crate) async fn service_steps(
         &self,

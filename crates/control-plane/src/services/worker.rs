@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 
 use super::attempt::{Attempt, HEARTBEAT, LEASE, StepError};
 use super::claims::{JOBS_AT_ONCE, worker_name};
+use super::orphans::ORPHAN_BACKOFF;
 use super::store::{Outcome, conclude, find, remove};
 use super::{SECURITY_SCAN, ServiceStatus, Wanted};
 use crate::processes;
@@ -121,8 +122,10 @@ impl ControlPlane {
 async fn tend(plane: Arc<ControlPlane>) {
     loop {
         plane.keep_webhooks().await;
-        if let Err(error) = plane.note_abandoned_services().await {
-            tracing::warn!(error = chain(&error), "services cannot be looked after");
+        for looked in [plane.note_abandoned_services().await, plane.sweep_orphans().await] {
+            if let Err(error) = looked {
+                tracing::warn!(error = chain(&error), "services cannot be looked after");
+            }
         }
         tokio::time::sleep(TEND_EVERY).await;
     }
@@ -175,6 +178,9 @@ async fn work_on(plane: &Arc<ControlPlane>, job: &Job) -> Result<(), StorageErro
             Ok(()) => succeed(&attempt, job).await?,
             Err(StepError::Superseded) => false,
             Err(StepError::LeaseLost) => true,
+            Err(StepError::Transient(reason) | StepError::Final(reason)) if attempt.is_orphan() => {
+                wait(&attempt, job, &reason).await?
+            }
             Err(StepError::Transient(reason))
                 if attempt.row.failures + 1 < plane.settings.services.attempts =>
             {
@@ -237,7 +243,8 @@ async fn wait(attempt: &Attempt, job: &Job, reason: &str) -> Result<bool, Storag
     };
     let is_newest = conclude(&mut tx, attempt.key(), &outcome, plane.now()).await?;
     if is_newest {
-        let retry_at = plane.now() + BACKOFF.delay(failures);
+        let backoff = if attempt.is_orphan() { ORPHAN_BACKOFF } else { BACKOFF };
+        let retry_at = plane.now() + backoff.delay(failures);
         storage::fail(&mut tx, job.lease, reason, Some(retry_at))
             .await
             .map_err(StorageError::at("put work off"))?;

@@ -2,7 +2,7 @@
 //! chain.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use admission::{SourceState, Verdict, VerdictError, VerdictQuestion, VerdictSource};
@@ -141,5 +141,93 @@ async fn dead_clusters_of_one_organization_do_not_hold_up_another() {
     // It did not wait for all the others, which were wanted before.
     let begun = clusters_begun(&database, 1).await;
     assert!(begun > 0 && begun < 16, "{begun} of {DEAD} came first");
+    plane.close().await;
+}
+
+#[tokio::test]
+async fn a_secret_that_a_service_uses_is_not_deleted() {
+    let folder = tempfile::tempdir().unwrap();
+    let plane = TestPlane::start(settings(folder.path(), ServiceSettings::default())).await;
+    let kubeconfig = token_kubeconfig(&format!("https://{}", closed_port().await)).to_string();
+    let cluster = add_cluster(&plane, 1, "prod", &kubeconfig).await;
+    let mut ids = Vec::new();
+    for name in ["used", "free"] {
+        let values = json!({"username": "ada", "password": "secret"});
+        let body = json!({"name": name, "type": "password", "values": values});
+        let (_, made) = plane.send(Method::POST, "/api/v1/orgs/1/secrets", &body).await;
+        ids.push(made["id"].as_str().unwrap().to_owned());
+    }
+    let registry = json!({"registry": "127.0.0.1:5000", "secretId": format!("brn:1:secret:{}", ids[0])});
+    let spec = json!({"spec": {"policy": {"policyId": "deny_all"}, "registries": [registry]}});
+    let service = format!("{cluster}/services/securityscan");
+    let (status, answer) = plane.send(Method::POST, &service, &spec).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{answer:#}");
+    let (status, answer) =
+        plane.send(Method::DELETE, &format!("/api/v1/orgs/1/secrets/{}", ids[0]), &json!(null)).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    let text = answer.to_string();
+    assert!(text.contains("running cluster uses it") && text.contains("cluster `prod`"), "{text}");
+    let (status, answer) =
+        plane.send(Method::DELETE, &format!("/api/v1/orgs/1/secrets/{}", ids[1]), &json!(null)).await;
+    assert_eq!(status, StatusCode::NO_CONTENT, "{answer:#}");
+    plane.close().await;
+}
+
+/// An engine with one account that does not answer at first, and notes what is deleted.
+fn stumbling_engine(deleted: Arc<Mutex<Vec<String>>>) -> axum::Router {
+    let asked = Arc::new(Mutex::new(0));
+    axum::Router::new().fallback(move |method: Method, uri: axum::http::Uri| {
+        let (asked, deleted) = (Arc::clone(&asked), Arc::clone(&deleted));
+        async move {
+            if method == Method::DELETE {
+                deleted.lock().unwrap().push(uri.path().to_owned());
+            }
+            let mut asked = asked.lock().unwrap();
+            *asked += 1;
+            match *asked {
+                0..=2 => (StatusCode::SERVICE_UNAVAILABLE, axum::Json(json!({"message": "not yet"}))),
+                _ => (StatusCode::OK, axum::Json(json!({"name": "lost-anchore-user", "state": "enabled"}))),
+            }
+        }
+    })
+}
+
+#[tokio::test]
+async fn what_a_deleted_cluster_left_is_cleaned_up_however_long_the_engine_is_away() {
+    const LOST: &str = "INSERT INTO plane_services (cluster_id, name, organization_id, status, spec, wanted, version, was_active, \
+        failures, reason, inventory, created_by, created_us, updated_us) \
+        VALUES (999, 'securityscan', 1, 'ERROR', '{}', 'active', 3, 1, 1, 'lost', $1, 'ada', 0, 0)";
+    let folder = tempfile::tempdir().unwrap();
+    let deleted = Arc::new(Mutex::new(Vec::new()));
+    let mut settings = settings(folder.path(), ServiceSettings { attempts: 1, ..ServiceSettings::default() });
+    settings.services.engine.as_mut().unwrap().router = stumbling_engine(Arc::clone(&deleted));
+    let plane = TestPlane::start(settings).await;
+    let values = json!({"username": "lost-anchore-user", "password": "secret"});
+    let body =
+        json!({"name": "lost-anchore-user", "type": "password", "values": values, "tags": ["banzai:hidden"]});
+    let (status, made) = plane.send(Method::POST, "/api/v1/orgs/1/secrets", &body).await;
+    assert_eq!(status, StatusCode::CREATED, "{made:#}");
+    let database = support::database(folder.path()).await;
+    let mut tx = database.begin().await.unwrap();
+    let inventory = json!({"engine": {"choice": {"own": {"account": "lost-anchore-user"}}}}).to_string();
+    storage::query(LOST).bind(inventory).execute(&mut tx).await.unwrap();
+    tx.commit().await.unwrap();
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        let left: i64 = storage::query(
+            "SELECT (SELECT count(*) FROM plane_services) + (SELECT count(*) FROM jobs) + \
+                (SELECT count(*) FROM plane_secrets)",
+        )
+        .fetch_value(&database)
+        .await
+        .unwrap();
+        if left == 0 {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{left} rows are left");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let account = "/v1/accounts/lost-anchore-user";
+    assert_eq!(*deleted.lock().unwrap(), [format!("{account}/users/lost-anchore-user"), account.to_owned()]);
     plane.close().await;
 }

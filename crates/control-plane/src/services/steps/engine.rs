@@ -207,9 +207,24 @@ impl Attempt {
                     },
                 };
                 let client = self.custom_client(&engine.choice, &credentials)?;
-                self.leave_custom_engine(&client, engine).await
+                match self.leave_custom_engine(&client, engine).await {
+                    Err(StepError::Transient(text) | StepError::Final(text)) if self.is_given_up() => {
+                        tracing::warn!(
+                            cluster.id = self.row.cluster,
+                            error = text,
+                            "what was put into a foreign engine stays there"
+                        );
+                        Ok(())
+                    }
+                    left => left,
+                }
             }
         }
+    }
+
+    /// Whether a foreign engine of a deleted cluster was asked often enough.
+    fn is_given_up(&self) -> bool {
+        self.cluster.is_none() && self.row.failures + 1 >= self.plane.settings.services.attempts
     }
 
     /// The account goes with its user, its registries and its bundles, and so does the secret.

@@ -2,8 +2,10 @@
 
 mod engine;
 mod namespaces;
+mod ownership;
 mod policies;
 mod registries;
 mod resources;
 mod server;
+mod tenants;
 mod webhook;

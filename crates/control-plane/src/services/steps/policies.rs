@@ -31,19 +31,27 @@ impl Attempt {
         }
         match &spec.policy {
             PolicyChoice::Custom(id, document) => {
+                if let Some(engine) = &mut self.inventory.engine {
+                    engine.copied.remove(id);
+                }
                 if is_there(id) && !self.is_our_bundle(id) {
                     self.check_foreign_bundle(engine, id, document).await
                 } else {
                     self.add_bundle(&engine.client, id, document).await
                 }
             }
-            PolicyChoice::Named(id) if is_there(id) || super::super::checks::is_predefined(id) => Ok(()),
-            PolicyChoice::Named(id) => self.copy_bundle(engine, id).await,
+            PolicyChoice::Named(id) if super::super::checks::is_predefined(id) => Ok(()),
+            PolicyChoice::Named(id) if is_there(id) && !self.is_copied(id) => Ok(()),
+            PolicyChoice::Named(id) => self.copy_bundle(engine, id, is_there(id)).await,
         }
     }
 
     fn is_our_bundle(&self, id: &str) -> bool {
         self.inventory.engine.as_ref().is_some_and(|engine| engine.bundles.contains(id))
+    }
+
+    fn is_copied(&self, id: &str) -> bool {
+        self.inventory.engine.as_ref().is_some_and(|engine| engine.copied.contains(id))
     }
 
     async fn add_bundle(&mut self, client: &Client, id: &str, document: &Value) -> Result<(), StepError> {
@@ -76,18 +84,38 @@ impl Attempt {
         )))
     }
 
-    /// A bundle of the administrator becomes one of the cluster's account.
-    async fn copy_bundle(&mut self, engine: &ClusterEngine, id: &str) -> Result<(), StepError> {
+    /// A bundle of the administrator becomes one of the cluster's account, also when he has changed it since.
+    async fn copy_bundle(
+        &mut self,
+        engine: &ClusterEngine,
+        id: &str,
+        is_there: bool,
+    ) -> Result<(), StepError> {
         let unknown = || StepError::Final(format!("policy `{id}` does not exist in the engine"));
         if !matches!(engine.choice, EngineChoice::Own { .. }) {
             return Err(unknown());
         }
-        let found = engine.client.in_account(ADMINISTRATOR).get_policy(id, true, soon()).await;
-        match found {
-            Ok(found) => self.add_bundle(&engine.client, id, &found.bundle).await,
-            Err(ClientError::NotFound { .. }) => Err(unknown()),
-            Err(error) => Err(of_engine("read a bundle of the administrator")(error)),
+        let original = match engine.client.in_account(ADMINISTRATOR).get_policy(id, true, soon()).await {
+            Ok(original) => original.bundle,
+            // He took it away; the copy is what the cluster was promised.
+            Err(ClientError::NotFound { .. }) if is_there => return Ok(()),
+            Err(ClientError::NotFound { .. }) => return Err(unknown()),
+            Err(error) => return Err(of_engine("read a bundle of the administrator")(error)),
+        };
+        if is_there {
+            let copy =
+                engine.client.get_policy(id, true, soon()).await.map_err(of_engine("read a bundle"))?;
+            if copy.bundle == original {
+                return Ok(());
+            }
+            self.notes.push(format!("the administrator has changed the bundle `{id}`: it is copied again"));
         }
+        if let Some(engine) = &mut self.inventory.engine
+            && engine.copied.insert(id.to_owned())
+        {
+            self.save().await?;
+        }
+        self.add_bundle(&engine.client, id, &original).await
     }
 
     /// Makes the chosen bundle the one that judges, and takes away those of former specs.
@@ -118,6 +146,7 @@ impl Attempt {
                 self.remove_bundle(&engine.client, &superseded).await?;
                 if let Some(engine) = &mut self.inventory.engine {
                     engine.bundles.remove(&superseded);
+                    engine.copied.remove(&superseded);
                 }
                 self.save().await?;
             }

@@ -2,28 +2,17 @@
 
 use engine_client::{NewRegistry, Password};
 
-use crate::engines::{ClusterEngine, Credentials, soon};
+use crate::engines::{ClusterEngine, Credentials, EngineChoice, soon};
 use crate::services::attempt::{Attempt, StepError, of_engine};
 use crate::services::validation::Spec;
 
 impl Attempt {
-    /// Tells the engine who the cluster is at which registry; those of former specs go.
+    /// Tells the engine who the cluster is at which registry; those of former specs go in the end.
     pub(in crate::services) async fn put_registries(
         &mut self,
         engine: &ClusterEngine,
         spec: &Spec,
     ) -> Result<(), StepError> {
-        let ours = self.inventory.engine.as_ref().map(|engine| engine.registries.clone()).unwrap_or_default();
-        for former in ours {
-            if !spec.registries.iter().any(|registry| registry.registry == former) {
-                let what = format!("remove the registry `{former}`");
-                engine.client.delete_registry(&former, soon()).await.map_err(of_engine(&what))?;
-                if let Some(engine) = &mut self.inventory.engine {
-                    engine.registries.remove(&former);
-                }
-                self.save().await?;
-            }
-        }
         if spec.registries.is_empty() {
             return Ok(());
         }
@@ -40,11 +29,6 @@ impl Attempt {
             {
                 self.save().await?;
             }
-            if is_there {
-                // Foreign engines do not change a registry rightly; adding it anew is what works everywhere.
-                let what = format!("replace the registry `{name}`");
-                engine.client.delete_registry(name, soon()).await.map_err(of_engine(&what))?;
-            }
             let new = NewRegistry {
                 registry: name.clone(),
                 name: name.clone(),
@@ -53,9 +37,50 @@ impl Attempt {
                 kind: registry.kind.name().to_owned(),
                 verify: !registry.is_insecure,
             };
-            let what = format!("add the registry `{name}`");
-            engine.client.add_registry(&new, true, soon()).await.map_err(of_engine(&what))?;
+            put_registry(engine, &new, is_there).await?;
         }
         Ok(())
     }
+
+    /// Takes away the registries of former specs.
+    pub(in crate::services) async fn remove_former_registries(
+        &mut self,
+        engine: &ClusterEngine,
+        spec: &Spec,
+    ) -> Result<(), StepError> {
+        let ours = self.inventory.engine.as_ref().map(|engine| engine.registries.clone()).unwrap_or_default();
+        for former in ours {
+            if !spec.registries.iter().any(|registry| registry.registry == former) {
+                let what = format!("remove the registry `{former}`");
+                engine.client.delete_registry(&former, soon()).await.map_err(of_engine(&what))?;
+                if let Some(engine) = &mut self.inventory.engine {
+                    engine.registries.remove(&former);
+                }
+                self.save().await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Adds a registry, or changes one so that credentials that are refused leave the former ones in force.
+async fn put_registry(engine: &ClusterEngine, new: &NewRegistry, is_there: bool) -> Result<(), StepError> {
+    let name = &new.registry;
+    let client = &engine.client;
+    match (is_there, &engine.choice) {
+        (true, EngineChoice::Own { .. }) => {
+            let what = format!("change the registry `{name}`");
+            client.update_registry(new, true, soon()).await.map_err(of_engine(&what))?;
+            return Ok(());
+        }
+        (true, EngineChoice::Custom { .. }) => {
+            // Foreign engines do not change a registry rightly; adding it anew is what works everywhere.
+            let what = format!("replace the registry `{name}`");
+            client.delete_registry(name, soon()).await.map_err(of_engine(&what))?;
+        }
+        (false, _) => {}
+    }
+    let what = format!("add the registry `{name}`");
+    client.add_registry(new, true, soon()).await.map_err(of_engine(&what))?;
+    Ok(())
 }

@@ -1,15 +1,17 @@
 //! The custom resources in the cluster: their definitions, and the whitelist items of the spec.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
 
 use admission::WhiteListItem;
 use admission::crd::API_VERSION;
+use futures_util::FutureExt as _;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{DeleteParams, ListParams};
+use kube::api::{DeleteParams, ListParams, PartialObjectMeta};
 use kube::{Api, Client, ResourceExt as _};
 use serde_json::json;
 
-use crate::services::attempt::{Attempt, StepError, of_cluster};
+use crate::security::listing::{ListError, Page, list};
+use crate::services::attempt::{Attempt, StepError, of_cluster, of_list};
 use crate::services::validation::Spec;
 
 /// Says that an object is ours; who takes the label away takes the object over.
@@ -17,8 +19,6 @@ pub(super) const OWNER_LABEL: &str = "security.banzaicloud.com/managed-by";
 pub(super) const OWNER: &str = "security-scan-service";
 /// Who made the item, as it has always been said.
 const CREATOR: &str = "pipeline";
-/// For lists of thousands of objects.
-const LIST_TIME: Duration = Duration::from_secs(60);
 
 impl Attempt {
     /// A client of the cluster, when its API server answers.
@@ -63,10 +63,9 @@ impl Attempt {
             self.save().await?;
         }
         let api: Api<WhiteListItem> = Api::all(client.clone());
-        let there = list(&api, &ListParams::default()).await?;
+        let there = self.items_there(&api, ListParams::default()).await?;
         for item in &spec.white_list {
-            let found = there.iter().find(|found| found.metadata.name.as_deref() == Some(&item.name));
-            if found.is_some_and(|found| !is_ours(found)) {
+            if there.get(&item.name) == Some(&false) {
                 self.notes.push(format!(
                     "whitelist item `{}` was there already, by somebody else, and is left as it is",
                     item.name
@@ -77,16 +76,16 @@ impl Attempt {
             if let Some(regexp) = &item.regexp {
                 body["regexp"] = json!(regexp);
             }
-            let object = json!({
+            let mut object = json!({
                 "apiVersion": API_VERSION, "kind": "WhiteListItem",
                 "metadata": { "name": item.name, "labels": { OWNER_LABEL: OWNER } },
                 "spec": body,
             });
+            self.sign(&mut object)?;
             admission::install::apply(client, &object).await?;
         }
-        for former in there.iter().filter(|found| is_ours(found)) {
-            let name = former.metadata.name.as_deref().unwrap_or_default();
-            if !spec.white_list.iter().any(|item| item.name == name) {
+        for name in there.iter().filter(|(_, is_ours)| **is_ours).map(|(name, _)| name) {
+            if !spec.white_list.iter().any(|item| item.name == *name) {
                 gone(api.delete(name, &DeleteParams::default()).await.map(drop))
                     .map_err(of_cluster("remove a whitelist item"))?;
             }
@@ -105,30 +104,36 @@ impl Attempt {
         }
         let api: Api<WhiteListItem> = Api::all(client.clone());
         let ours = ListParams::default().labels(&format!("{OWNER_LABEL}={OWNER}"));
-        for item in list(&api, &ours).await? {
-            let name = item.metadata.name.as_deref().unwrap_or_default();
-            gone(api.delete(name, &DeleteParams::default()).await.map(drop))
+        for name in self.items_there(&api, ours).await?.into_keys() {
+            gone(api.delete(&name, &DeleteParams::default()).await.map(drop))
                 .map_err(of_cluster("remove a whitelist item"))?;
         }
         self.inventory.has_items = false;
         self.save().await
     }
-}
 
-fn is_ours(item: &WhiteListItem) -> bool {
-    let labels = item.metadata.labels.as_ref();
-    labels.and_then(|labels| labels.get(OWNER_LABEL)).is_some_and(|owner| owner == OWNER)
-}
-
-async fn list(api: &Api<WhiteListItem>, which: &ListParams) -> Result<Vec<WhiteListItem>, StepError> {
-    let listed = tokio::time::timeout(LIST_TIME, api.list(which)).await;
-    let listed =
-        listed.map_err(|_| StepError::Transient("whitelist items cannot be listed in time".to_owned()))?;
-    match listed {
-        Ok(list) => Ok(list.items),
-        // Without the definition there are no items.
-        Err(kube::Error::Api(status)) if status.code == 404 => Ok(Vec::new()),
-        Err(error) => Err(of_cluster("list whitelist items")(error)),
+    /// Names of whitelist items, and whether they are ours.
+    async fn items_there(
+        &self,
+        api: &Api<WhiteListItem>,
+        which: ListParams,
+    ) -> Result<BTreeMap<String, bool>, StepError> {
+        let api = api.clone();
+        let page = move |selection: ListParams| -> Page<PartialObjectMeta<WhiteListItem>> {
+            let api = api.clone();
+            async move { api.list_metadata(&selection).await }.boxed()
+        };
+        let read = |item: PartialObjectMeta<WhiteListItem>| {
+            let owner = item.metadata.labels.as_ref().and_then(|labels| labels.get(OWNER_LABEL));
+            let is_ours = owner.is_some_and(|owner| owner == OWNER);
+            Some((item.metadata.name?, is_ours))
+        };
+        match list(self.require_cluster()?, "whitelist items", which, page, read).await {
+            Ok(items) => Ok(items.into_iter().collect()),
+            // Without the definition there are no items.
+            Err(ListError::Absent(_)) => Ok(BTreeMap::new()),
+            Err(error) => Err(of_list(error)),
+        }
     }
 }
 

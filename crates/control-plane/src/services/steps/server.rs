@@ -4,15 +4,14 @@ use std::time::Duration;
 
 use admission::manifests::{DEFAULT_NAME, manifests};
 use admission::{EngineAccess, InstallOptions, NamespaceSelection, ServiceOptions, WebhookEndpoint};
-use data_encoding::HEXLOWER;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
 use crate::engines::{ClusterEngine, EngineChoice};
+use crate::kept_key::InstallationKey;
 use crate::services::attempt::{Attempt, StepError, of_cluster};
 use crate::services::inventory::ObjectName;
 use crate::services::validation::{Enforcement, Spec, WebhookPlace};
@@ -41,7 +40,10 @@ impl Attempt {
             WebhookPlace::ControlPlane => self.join_shared_webhook(engine).await,
             WebhookPlace::Cluster => {
                 let options = self.deployment_options(engine, spec);
-                let objects = deployed_objects(&options, engine);
+                let mut objects = deployed_objects(&options, engine, &self.plane.installation);
+                for object in &mut objects {
+                    self.sign(object)?;
+                }
                 self.note_webhook_engine(engine).await?;
                 self.keep_names(client, &objects).await?;
                 for object in &objects {
@@ -160,7 +162,7 @@ fn authorities_of(engine: &ClusterEngine) -> Option<&str> {
 }
 
 /// Everything but the definitions, which are there, and the webhook configuration, which comes when this runs.
-fn deployed_objects(options: &InstallOptions, engine: &ClusterEngine) -> Vec<Value> {
+fn deployed_objects(options: &InstallOptions, engine: &ClusterEngine, key: &InstallationKey) -> Vec<Value> {
     let WebhookEndpoint::Service(service) = &options.endpoint else { return Vec::new() };
     let mut data = json!({ "username": engine.credentials.user, "password": engine.credentials.password });
     if let Some(authorities) = authorities_of(engine) {
@@ -171,8 +173,8 @@ fn deployed_objects(options: &InstallOptions, engine: &ClusterEngine) -> Vec<Val
         "metadata": { "name": credentials_name(), "namespace": service.namespace },
         "stringData": data,
     });
-    // Pods read the Secret when they start: other credentials need other Pods.
-    let checksum = HEXLOWER.encode(&Sha256::digest(format!("{}\n{data}", service.engine.url)));
+    // Pods read the Secret when they start: other credentials need other Pods. Who reads the mark can try out no password.
+    let checksum = key.mark("engine", &format!("{}\n{data}", service.engine.url));
     let mut objects: Vec<Value> = manifests(options)
         .into_iter()
         .filter(|object| {
