@@ -148,6 +148,8 @@ impl Attempt {
     ) -> Result<Self, StorageError> {
         let cluster = plane.find_cluster(row.organization, row.cluster).await?;
         let inventory = row.inventory.clone();
+        // Cleaning up for a cluster that is gone is nobody's to cancel.
+        let heeds_cancel = cluster.is_some();
         Ok(Self {
             plane,
             row,
@@ -156,7 +158,7 @@ impl Attempt {
             lease,
             step: None,
             steps_count: 0,
-            heeds_cancel: true,
+            heeds_cancel,
             notes: Vec::new(),
         })
     }
