@@ -7,7 +7,7 @@ use storage::{Database, Migrations, Sealer};
 
 use crate::clusters::Clients;
 use crate::first_start::{FirstStart, FirstStartError, first_start};
-use crate::kept_key::InstallationKey;
+use crate::kept_key::Installation;
 use crate::login::{Login, ProviderError};
 use crate::secrets::{EmbeddedStore, SecretStore, SecretStoreError, SecretStoreSettings, VaultStore};
 use crate::services::JoinedWebhooks;
@@ -30,7 +30,7 @@ pub struct ControlPlane {
     /// Under which clients tell this installation from others.
     pub(crate) instance: uuid::Uuid,
     /// By which objects in clusters say whose they are.
-    pub(crate) installation: InstallationKey,
+    pub(crate) installation: Installation,
     /// Clients of clusters that were asked before.
     pub(crate) clients: Clients,
     /// Says that there is a cluster to look at now.
@@ -78,7 +78,7 @@ impl ControlPlane {
             Some(key) => key.clone(),
             None => SigningKey::kept(&storage, &sealer).await.map_err(OpenError::SigningKey)?,
         };
-        let installation = InstallationKey::kept(&storage, &sealer).await.map_err(OpenError::SigningKey)?;
+        let installation = Installation::kept(&storage, &sealer).await.map_err(OpenError::SigningKey)?;
         let login = settings.login.as_ref().map(|settings| Login::new(settings, Arc::clone(&sealer)));
         let login = login.transpose().map_err(OpenError::Login)?;
         let secrets = open_secrets(&settings, &storage, sealer).await.map_err(OpenError::Secrets)?;

@@ -5,7 +5,7 @@ use std::fmt;
 use storage::{Database, Sealer};
 
 use crate::StorageError;
-use crate::kept_key::kept_text;
+use crate::kept_key::{Lost, kept_text};
 
 /// Shortest key that signs tokens.
 pub const SIGNING_KEY_CHARS_MIN: usize = 32;
@@ -37,7 +37,7 @@ impl SigningKey {
 
     /// The one that is kept; made where there is none.
     pub(crate) async fn kept(database: &Database, sealer: &Sealer) -> Result<Self, StorageError> {
-        let text = kept_text(database, sealer, NAME).await?;
+        let text = kept_text(database, sealer, NAME, Lost::Told).await?;
         Self::new(text).map_err(StorageError::at("use the kept key of tokens"))
     }
 }

@@ -182,7 +182,7 @@ async fn a_canceled_activation_stops_before_its_next_step_and_takes_back_what_it
         .filter(|event| event["status"] != "running")
         .map(|event| event["type"].as_str().unwrap())
         .collect();
-    assert_eq!(steps, ["cluster", "engine", "roll back the engine"], "{process:#}");
+    assert_eq!(steps, ["cluster", "engine", "roll back the cluster", "roll back the engine"], "{process:#}");
     let secrets = plane.get("/api/v1/orgs/1/secrets").await.1.to_string();
     assert!(!secrets.contains("-anchore-user"), "{secrets}");
     worker.end().await;

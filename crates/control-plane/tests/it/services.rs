@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use storage::Database;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::cluster_support::{DEADLINE, add_cluster, token_kubeconfig};
 use crate::support::{self, TestPlane};
@@ -41,6 +42,29 @@ fn settings(folder: &std::path::Path, services: ServiceSettings) -> ControlPlane
     };
     let services = ServiceSettings { engine: Some(engine), image: webhook_image, ..services };
     ControlPlaneSettings { services, ..support::settings(folder) }
+}
+
+/// A control plane, and a second one beside it that works on services.
+struct Working {
+    plane: TestPlane,
+    stop: CancellationToken,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Working {
+    async fn start(settings: ControlPlaneSettings) -> Self {
+        let plane = TestPlane::start(settings.clone()).await;
+        let (worker, _) = support::open(settings).await;
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(worker.run_services(stop.clone().cancelled_owned()));
+        Self { plane, stop, task }
+    }
+
+    async fn close(self) {
+        self.stop.cancel();
+        self.task.await.unwrap();
+        self.plane.close().await;
+    }
 }
 
 /// A server that takes connections and never says a word.
@@ -103,45 +127,47 @@ async fn an_attempt_that_takes_too_long_is_ended_and_in_the_end_the_service_is_i
         attempt_time: Duration::from_millis(500),
         ..ServiceSettings::default()
     };
-    let plane = TestPlane::start(settings(folder.path(), services)).await;
+    let working = Working::start(settings(folder.path(), services)).await;
+    let plane = &working.plane;
     let silent = silent_server().await;
     let kubeconfig = token_kubeconfig(&format!("https://{silent}")).to_string();
-    let cluster = add_cluster(&plane, 1, "silent", &kubeconfig).await;
-    let service = activate(&plane, &cluster).await;
+    let cluster = add_cluster(plane, 1, "silent", &kubeconfig).await;
+    let service = activate(plane, &cluster).await;
     let wanted = "the attempt took longer than 0.5 s (control-plane.service-attempt-time) and was ended in the step `cluster`";
-    assert_eq!(await_reason(&plane, &service, "PENDING").await, wanted);
-    assert_eq!(await_reason(&plane, &service, "ERROR").await, wanted);
+    assert_eq!(await_reason(plane, &service, "PENDING").await, wanted);
+    assert_eq!(await_reason(plane, &service, "ERROR").await, wanted);
     let (_, details) = plane.get(&service).await;
     let steps = &details["output"]["steps"];
     assert_eq!((&steps[0]["state"], &steps[0]["message"]), (&json!("failed"), &json!(wanted)), "{details:#}");
-    plane.close().await;
+    working.close().await;
 }
 
 #[tokio::test]
 async fn dead_clusters_of_one_organization_do_not_hold_up_another() {
     const DEAD: usize = 20;
     let folder = tempfile::tempdir().unwrap();
-    let plane = TestPlane::start(settings(folder.path(), ServiceSettings::default())).await;
+    let working = Working::start(settings(folder.path(), ServiceSettings::default())).await;
+    let plane = &working.plane;
     let other = plane.add_organization(folder.path(), "other").await;
     let database = support::database(folder.path()).await;
     let (silent, closed) = (silent_server().await, closed_port().await);
     let kubeconfig = token_kubeconfig(&format!("https://{silent}")).to_string();
     let mut clusters: Vec<Value> = Vec::new();
     for number in 0..DEAD {
-        clusters.push(json!(add_cluster(&plane, 1, &format!("dead-{number}"), &kubeconfig).await));
+        clusters.push(json!(add_cluster(plane, 1, &format!("dead-{number}"), &kubeconfig).await));
     }
     let refusing = token_kubeconfig(&format!("https://{closed}")).to_string();
-    let of_other = add_cluster(&plane, other, "quick", &refusing).await;
+    let of_other = add_cluster(plane, other, "quick", &refusing).await;
     for cluster in &clusters {
-        activate(&plane, cluster.as_str().unwrap()).await;
+        activate(plane, cluster.as_str().unwrap()).await;
     }
-    let service = activate(&plane, &of_other).await;
-    let reason = await_reason(&plane, &service, "PENDING").await;
+    let service = activate(plane, &of_other).await;
+    let reason = await_reason(plane, &service, "PENDING").await;
     assert!(reason.contains("ask the cluster"), "{reason}");
     // It did not wait for all the others, which were wanted before.
     let begun = clusters_begun(&database, 1).await;
     assert!(begun > 0 && begun < 16, "{begun} of {DEAD} came first");
-    plane.close().await;
+    working.close().await;
 }
 
 #[tokio::test]
@@ -201,7 +227,8 @@ async fn what_a_deleted_cluster_left_is_cleaned_up_however_long_the_engine_is_aw
     let deleted = Arc::new(Mutex::new(Vec::new()));
     let mut settings = settings(folder.path(), ServiceSettings { attempts: 1, ..ServiceSettings::default() });
     settings.services.engine.as_mut().unwrap().router = stumbling_engine(Arc::clone(&deleted));
-    let plane = TestPlane::start(settings).await;
+    let working = Working::start(settings).await;
+    let plane = &working.plane;
     let values = json!({"username": "lost-anchore-user", "password": "secret"});
     let body =
         json!({"name": "lost-anchore-user", "type": "password", "values": values, "tags": ["banzai:hidden"]});
@@ -229,5 +256,5 @@ async fn what_a_deleted_cluster_left_is_cleaned_up_however_long_the_engine_is_aw
     }
     let account = "/v1/accounts/lost-anchore-user";
     assert_eq!(*deleted.lock().unwrap(), [format!("{account}/users/lost-anchore-user"), account.to_owned()]);
-    plane.close().await;
+    working.close().await;
 }

@@ -95,7 +95,6 @@ impl TestPlane {
         let readiness: control_plane::Readiness = Arc::new(|| Box::pin(std::future::ready(Ok(()))));
         let watched = CancellationToken::new();
         let watching = tokio::spawn(Arc::clone(&plane).watch_clusters(watched.clone()));
-        let working = tokio::spawn(Arc::clone(&plane).run_services(watched.clone().cancelled_owned()));
         let router = control_plane::http::router(plane, readiness);
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(async move {
@@ -103,7 +102,6 @@ impl TestPlane {
             axum::serve(listener, router).with_graceful_shutdown(shutdown).await.unwrap();
             watched.cancel();
             watching.await.unwrap();
-            working.await.unwrap();
         });
         Self { first_start, url, token, client: reqwest::Client::new(), stop: Some(stop), task }
     }

@@ -88,12 +88,12 @@ impl Attempt {
 
     fn service_mark(&self) -> Result<String, StepError> {
         let cluster = self.require_cluster()?;
-        Ok(format!("{}.{}", self.plane.installation.installation_id(), cluster.uid))
+        Ok(format!("{}.{}", self.plane.installation.id(), cluster.uid))
     }
 
     async fn refuse_living_owner(&mut self, mark: &str) -> Result<(), StepError> {
         let (installation, cluster) = mark.split_once('.').unwrap_or((mark, ""));
-        if installation != self.plane.installation.installation_id() {
+        if installation != self.plane.installation.id() {
             return Err(StepError::Final(format!(
                 "the security scan service of another installation looks after this cluster (`{SERVICE_LABEL}: {mark}`): \
                  deactivate it there. If that installation is gone, remove the annotation from the namespace {ANCHOR} and the \

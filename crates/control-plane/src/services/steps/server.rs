@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::engines::{ClusterEngine, EngineChoice};
-use crate::kept_key::InstallationKey;
+use crate::kept_key::Installation;
 use crate::services::attempt::{Attempt, StepError, of_cluster};
 use crate::services::inventory::ObjectName;
 use crate::services::validation::{Enforcement, Spec, WebhookPlace};
@@ -162,7 +162,7 @@ fn authorities_of(engine: &ClusterEngine) -> Option<&str> {
 }
 
 /// Everything but the definitions, which are there, and the webhook configuration, which comes when this runs.
-fn deployed_objects(options: &InstallOptions, engine: &ClusterEngine, key: &InstallationKey) -> Vec<Value> {
+fn deployed_objects(options: &InstallOptions, engine: &ClusterEngine, key: &Installation) -> Vec<Value> {
     let WebhookEndpoint::Service(service) = &options.endpoint else { return Vec::new() };
     let mut data = json!({ "username": engine.credentials.user, "password": engine.credentials.password });
     if let Some(authorities) = authorities_of(engine) {
