@@ -13,6 +13,7 @@ use admission::cache::{VerdictBook, VerdictLimits};
 use admission::certificate::CertificateSlot;
 use admission::certificate_store::CertificateKeeper;
 use admission::metrics::Metrics;
+use admission::review_gate::ReviewGate;
 use admission::reviewer::Reviewer;
 use admission::server::{ServerState, serve_reviews};
 use admission::settings::{DecisionSettings, ServerLimits};
@@ -173,7 +174,7 @@ async fn start_webhook(
     let state = Arc::new(ServerState {
         reviewer,
         certificate,
-        reviews: Semaphore::new(limits.reviews_max),
+        gate: ReviewGate::new(&limits),
         limits,
         is_stopping: AtomicBool::new(false),
     });

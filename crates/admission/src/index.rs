@@ -3,8 +3,8 @@
 //! Writers are the watchers of [`crate::watch`]; a decision reads one snapshot without a lock.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
@@ -18,6 +18,9 @@ use crate::whitelist::{BadItem, ReleaseName, WhiteListEntry};
 pub const UNDECIDED_LABEL: &str = "security.banzaicloud.com/undecided";
 /// Namespace label: how long a Pod there may wait for a verdict, `500ms` or `8s`.
 pub const WAIT_LABEL: &str = "security.banzaicloud.com/wait";
+
+/// Pause between two looks whether everything is listed.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// What an image without a verdict means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -80,6 +83,8 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
 pub struct Snapshot {
     items: BTreeMap<String, Arc<WhiteListEntry>>,
     namespaces: BTreeMap<String, NamespaceFacts>,
+    /// There are more namespaces than are kept.
+    namespaces_are_partial: bool,
 }
 
 impl Snapshot {
@@ -99,9 +104,11 @@ impl Snapshot {
         })
     }
 
-    /// What is known about a namespace; nothing about one that was made a moment ago.
+    /// What is known about a namespace; nothing about one that was made a moment ago. One that may be among those that are not
+    /// kept is taken for a strict one.
     pub fn namespace(&self, name: &str) -> NamespaceFacts {
-        self.namespaces.get(name).copied().unwrap_or_default()
+        let undecided = self.namespaces_are_partial.then_some(UndecidedMode::Deny);
+        self.namespaces.get(name).copied().unwrap_or(NamespaceFacts { undecided, wait: None })
     }
 
     /// How many whitelist items there are.
@@ -117,6 +124,9 @@ pub struct ClusterIndex {
     items_are_synced: AtomicBool,
     namespaces_are_synced: AtomicBool,
     bad_objects: AtomicU64,
+    refused_lists: AtomicU64,
+    /// Why lists of the cluster are not used, by kind.
+    problems: Mutex<BTreeMap<&'static str, String>>,
 }
 
 impl ClusterIndex {
@@ -135,6 +145,40 @@ impl ClusterIndex {
         self.bad_objects.load(Ordering::Relaxed)
     }
 
+    /// How many lists were too long or too slow since the start.
+    pub fn refused_lists_count(&self) -> u64 {
+        self.refused_lists.load(Ordering::Relaxed)
+    }
+
+    /// Why lists of the cluster are not used, for people; empty where there is nothing to say.
+    pub fn problem(&self) -> String {
+        let problems = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
+        problems.values().map(String::as_str).collect::<Vec<_>>().join("; ")
+    }
+
+    /// Takes note of a list that is not used; what was known before stays in use.
+    pub(crate) fn note_refused_list(&self, kind: &'static str, problem: String) {
+        self.refused_lists.fetch_add(1, Ordering::Relaxed);
+        self.problems.lock().unwrap_or_else(PoisonError::into_inner).insert(kind, problem);
+    }
+
+    /// A list of this kind is used again.
+    pub(crate) fn note_good_list(&self, kind: &'static str) {
+        self.problems.lock().unwrap_or_else(PoisonError::into_inner).remove(kind);
+    }
+
+    /// From now on, namespaces that are not known are taken for strict ones.
+    pub(crate) fn note_partial_namespaces(&self) {
+        self.change(|snapshot| snapshot.namespaces_are_partial = true);
+    }
+
+    /// Comes back when everything was listed at least once.
+    pub(crate) async fn synced(&self) {
+        while !self.is_synced() {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
     /// Takes note of an object that could not be read at all.
     pub fn note_bad_object(&self) {
         self.bad_objects.fetch_add(1, Ordering::Relaxed);
@@ -144,11 +188,15 @@ impl ClusterIndex {
     pub fn apply_item(&self, item: &WhiteListItem) -> Vec<BadItem> {
         let (entry, problems) = WhiteListEntry::from_item(item);
         self.count(&problems);
+        self.put_entry(entry);
+        problems
+    }
+
+    pub(crate) fn put_entry(&self, entry: WhiteListEntry) {
         let entry = Arc::new(entry);
         self.change(|snapshot| {
             snapshot.items.insert(entry.name.clone(), Arc::clone(&entry));
         });
-        problems
     }
 
     /// Takes an item out.
@@ -160,23 +208,31 @@ impl ClusterIndex {
 
     /// Replaces all items by those of a complete list. Returns what could not be used of them.
     pub fn replace_items(&self, items: &[WhiteListItem]) -> Vec<BadItem> {
-        let mut entries = BTreeMap::new();
+        let mut entries = Vec::new();
         let mut all_problems = Vec::new();
         for item in items {
             let (entry, problems) = WhiteListEntry::from_item(item);
             all_problems.extend(problems);
-            entries.insert(entry.name.clone(), Arc::new(entry));
+            entries.push(entry);
         }
         self.count(&all_problems);
+        self.replace_entries(entries);
+        all_problems
+    }
+
+    pub(crate) fn replace_entries(&self, entries: Vec<WhiteListEntry>) {
+        let entries: BTreeMap<_, _> =
+            entries.into_iter().map(|entry| (entry.name.clone(), Arc::new(entry))).collect();
         self.change(|snapshot| snapshot.items.clone_from(&entries));
         self.items_are_synced.store(true, Ordering::Release);
-        all_problems
     }
 
     /// Puts a namespace in or replaces it.
     pub fn apply_namespace(&self, metadata: &ObjectMeta) {
-        let name = metadata.name.clone().unwrap_or_default();
-        let facts = NamespaceFacts::from_metadata(metadata);
+        self.put_facts(metadata.name.clone().unwrap_or_default(), NamespaceFacts::from_metadata(metadata));
+    }
+
+    pub(crate) fn put_facts(&self, name: String, facts: NamespaceFacts) {
         // Most changes of a namespace are none of ours; the snapshot is copied only when they are.
         if self.snapshot.load().namespaces.get(&name) != Some(&facts) {
             self.change(|snapshot| {
@@ -194,12 +250,19 @@ impl ClusterIndex {
 
     /// Replaces all namespaces by those of a complete list.
     pub fn replace_namespaces<'a>(&self, all: impl Iterator<Item = &'a ObjectMeta>) {
-        let namespaces: BTreeMap<_, _> = all
-            .map(|metadata| {
+        self.replace_facts(
+            all.map(|metadata| {
                 (metadata.name.clone().unwrap_or_default(), NamespaceFacts::from_metadata(metadata))
             })
-            .collect();
-        self.change(|snapshot| snapshot.namespaces.clone_from(&namespaces));
+            .collect(),
+        );
+    }
+
+    pub(crate) fn replace_facts(&self, namespaces: BTreeMap<String, NamespaceFacts>) {
+        self.change(|snapshot| {
+            snapshot.namespaces.clone_from(&namespaces);
+            snapshot.namespaces_are_partial = false;
+        });
         self.namespaces_are_synced.store(true, Ordering::Release);
     }
 
@@ -211,7 +274,20 @@ impl ClusterIndex {
         });
     }
 
-    fn count(&self, problems: &[BadItem]) {
+    /// How many items there are besides the one of this name, and how many of them have an expression.
+    pub(crate) fn items_without(&self, name: &str) -> (usize, usize) {
+        let snapshot = self.snapshot.load();
+        let others = || snapshot.items.values().filter(|entry| entry.name != name);
+        (others().count(), others().filter(|entry| entry.has_pattern()).count())
+    }
+
+    /// How many namespaces there are besides the one of this name.
+    pub(crate) fn namespaces_without(&self, name: &str) -> usize {
+        let snapshot = self.snapshot.load();
+        snapshot.namespaces.len() - usize::from(snapshot.namespaces.contains_key(name))
+    }
+
+    pub(crate) fn count(&self, problems: &[BadItem]) {
         self.bad_objects.fetch_add(u64::try_from(problems.len()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 }

@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::index::ClusterIndex;
+
 /// One number that only grows, or a level.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
@@ -57,13 +59,15 @@ pub struct Metrics {
     pub audits_refused: Counter,
     /// Audits removed because their time was over.
     pub audits_reaped: Counter,
+    /// Connections closed at once because their source has enough of them.
+    pub connections_refused: Counter,
     /// Connections closed before a request came through.
     pub connections_failed: Counter,
 }
 
 impl Metrics {
     /// The text exposition format, version 0.0.4.
-    pub fn render(&self, bad_objects: u64) -> String {
+    pub fn render(&self, index: &ClusterIndex) -> String {
         let reviews = [
             ("outcome=\"allowed\"", &self.reviews_allowed),
             ("outcome=\"whitelisted\"", &self.reviews_whitelisted),
@@ -82,7 +86,8 @@ impl Metrics {
             ("result=\"refused\"", &self.audits_refused),
             ("result=\"reaped\"", &self.audits_reaped),
         ];
-        let bad = Counter(AtomicU64::new(bad_objects));
+        let bad = Counter(AtomicU64::new(index.bad_objects_count()));
+        let refused_lists = Counter(AtomicU64::new(index.refused_lists_count()));
         let mut text = String::with_capacity(2_048);
         let mut family = |name: &str, kind: &str, help: &str, rows: &[(&str, &Counter)]| {
             let _ = writeln!(
@@ -101,6 +106,20 @@ impl Metrics {
         family("audits_total", "counter", "Audits by what became of them.", &audits);
         family("audit_queue_depth", "gauge", "Audits waiting to be written.", &[("", &self.audits_waiting)]);
         family("bad_objects_total", "counter", "Watched objects that could not be used.", &[("", &bad)]);
+        let refused = [("", &refused_lists)];
+        family(
+            "refused_lists_total",
+            "counter",
+            "Lists of the cluster that were too long or too slow.",
+            &refused,
+        );
+        let refused = [("", &self.connections_refused)];
+        family(
+            "connections_refused_total",
+            "counter",
+            "Connections over the share of their source.",
+            &refused,
+        );
         family(
             "connections_failed_total",
             "counter",
@@ -119,7 +138,9 @@ mod tests {
     fn every_line_is_a_comment_or_a_name_and_a_number() {
         let metrics = Metrics::default();
         metrics.reviews_denied.add();
-        let text = metrics.render(3);
+        let index = ClusterIndex::default();
+        (0..3).for_each(|_| index.note_bad_object());
+        let text = metrics.render(&index);
         assert!(text.contains("lazaret_admission_reviews_total{outcome=\"denied\"} 1\n"));
         assert!(text.contains("lazaret_admission_bad_objects_total 3\n"));
         for line in text.lines() {

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Client;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::audit_writer::{AuditQueue, AuditWriter, reap};
+use crate::audit_writer::{AuditLimits, AuditQueue, AuditWriter, reap};
 use crate::cache::VerdictBook;
 use crate::crd::WhiteListItem;
 use crate::metrics::Metrics;
@@ -24,7 +24,9 @@ pub struct ClusterReviews {
     /// Answers reviews; knows nothing before [`Self::start`].
     pub reviewer: Arc<Reviewer>,
     client: Client,
-    writer: AuditWriter,
+    audits: AuditLimits,
+    /// `None`: it is made when the former one has written its file.
+    writer: Option<AuditWriter>,
     queue: tokio::sync::mpsc::Receiver<crate::audits::AuditRecord>,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -46,10 +48,21 @@ impl ClusterReviews {
         source: Arc<dyn VerdictSource>,
         client: Client,
     ) -> Result<Self, SpoolError> {
+        let mut parts = Self::without_writer(settings, source, client.clone());
+        let metrics = Arc::clone(&parts.reviewer.metrics);
+        parts.writer = Some(AuditWriter::open(client, settings.audits.clone(), metrics).await?);
+        Ok(parts)
+    }
+
+    /// The same without a look at those audits: somebody else still has their file.
+    pub(crate) fn without_writer(
+        settings: &Settings,
+        source: Arc<dyn VerdictSource>,
+        client: Client,
+    ) -> Self {
         let metrics = Arc::new(Metrics::default());
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let (audits, queue) = AuditQueue::new(&settings.audits, Arc::clone(&metrics));
-        let writer = AuditWriter::open(client.clone(), settings.audits.clone(), Arc::clone(&metrics)).await?;
         let book = Arc::new(VerdictBook::new(
             source,
             settings.verdicts.clone(),
@@ -69,20 +82,48 @@ impl ClusterReviews {
             background: Arc::new(Semaphore::new(settings.decision.background_max)),
             shutdown: stop.clone(),
         });
-        Ok(Self { reviewer, client, writer, queue, stop, tasks })
+        let audits = settings.audits.clone();
+        Self { reviewer, client, audits, writer: None, queue, stop, tasks }
     }
 
     /// Begins to watch the cluster and to write audits.
     pub fn start(self, settings: &Settings) -> RunningReviews {
-        let Self { reviewer, client, writer, queue, stop, tasks } = self;
+        self.start_after(settings, None)
+    }
+
+    /// The same; audits are written from the moment on that `former_ended` says so, and never if it never does.
+    pub(crate) fn start_after(
+        self,
+        settings: &Settings,
+        former_ended: Option<oneshot::Receiver<()>>,
+    ) -> RunningReviews {
+        let Self { reviewer, client, audits, writer, queue, stop, tasks } = self;
         let index = &reviewer.index;
         let metrics = Arc::clone(&reviewer.metrics);
         tasks.spawn(watch_into::<WhiteListItem>(client.clone(), Arc::clone(index), stop.clone()));
         tasks.spawn(watch_into::<Namespace>(client.clone(), Arc::clone(index), stop.clone()));
         tasks.spawn(Arc::clone(&reviewer.book).poll_state(settings.state_every));
-        tasks.spawn(reap(client, settings.audits.reap_every, settings.clock, metrics, stop.clone()));
+        tasks.spawn(reap(
+            client.clone(),
+            settings.audits.reap_every,
+            settings.clock,
+            Arc::clone(&metrics),
+            stop.clone(),
+        ));
         let writer_stop = CancellationToken::new();
-        let writer = tokio::spawn(writer.run(queue, writer_stop.clone()));
+        let ending = writer_stop.clone();
+        let writer = tokio::spawn(async move {
+            if let Some(former_ended) = former_ended
+                && former_ended.await.is_err()
+            {
+                return Ok(());
+            }
+            let writer = match writer {
+                Some(writer) => writer,
+                None => AuditWriter::open(client, audits, metrics).await?,
+            };
+            writer.run(queue, ending).await
+        });
         RunningReviews { stop, tasks, writer_stop, writer }
     }
 }

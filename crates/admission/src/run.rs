@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use kube::Client;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::certificate::CertificateSlot;
 use crate::certificate_store::CertificateKeeper;
+use crate::review_gate::ReviewGate;
 use crate::reviews::ClusterReviews;
 use crate::server::{ServerState, serve_health, serve_reviews};
 use crate::settings::Settings;
@@ -80,7 +80,7 @@ impl Admission {
             reviewer: Arc::clone(&parts.reviewer),
             certificate,
             limits: settings.server.clone(),
-            reviews: Semaphore::new(settings.server.reviews_max),
+            gate: ReviewGate::new(&settings.server),
             is_stopping: AtomicBool::new(false),
         });
         Ok(Self { settings, reviews, health, state, keeper, parts })

@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode, header};
 use axum::middleware;
@@ -29,8 +28,9 @@ use tokio_util::task::TaskTracker;
 use crate::certificate::CertificateSlot;
 use crate::first_bytes::FirstBytes;
 use crate::index::parse_duration;
+use crate::limits::{Places, Source};
 use crate::metrics::Metrics;
-use crate::review::{REVIEW_BYTES_MAX, ReviewError};
+use crate::review_gate::{ClusterGate, ReviewGate};
 use crate::reviewer::Reviewer;
 use crate::settings::ServerLimits;
 
@@ -45,8 +45,8 @@ pub struct ServerState {
     pub certificate: Arc<CertificateSlot>,
     /// Limits.
     pub limits: ServerLimits,
-    /// Bounds the reviews being worked on.
-    pub reviews: Semaphore,
+    /// Bounds the reviews.
+    pub gate: ReviewGate,
     /// Whether the shutdown has begun, so that no new requests are wanted.
     pub is_stopping: AtomicBool,
 }
@@ -96,6 +96,7 @@ pub(crate) async fn serve(
     let listening = Arc::new(listening);
     let connections = TaskTracker::new();
     let permits = Arc::new(Semaphore::new(listening.limits.connections_max));
+    let sources = Places::new(listening.limits.connections_per_source_max);
     loop {
         let permit = tokio::select! {
             () = shutdown.cancelled() => break,
@@ -105,7 +106,7 @@ pub(crate) async fn serve(
             () = shutdown.cancelled() => break,
             accepted = listener.accept() => accepted,
         };
-        let (stream, _) = match accepted {
+        let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
                 // Mostly too many open files: it passes when connections end.
@@ -114,11 +115,17 @@ pub(crate) async fn serve(
                 continue;
             }
         };
+        let source = Source::of(peer.ip());
+        // One that opens too many must not make the others wait for a place.
+        let Some(place) = sources.take(source) else {
+            listening.metrics.connections_refused.add();
+            continue;
+        };
         let (acceptor, router) = (acceptor.clone(), router.clone());
         let (listening, shutdown) = (Arc::clone(&listening), shutdown.clone());
         connections.spawn(async move {
-            let _permit = permit;
-            connect(stream, acceptor, router, &listening, shutdown).await;
+            let _permits = (permit, place);
+            connect((stream, source), acceptor, router, &listening, shutdown).await;
         });
     }
     drop(listener);
@@ -132,7 +139,7 @@ pub(crate) async fn serve(
 }
 
 async fn connect(
-    stream: TcpStream,
+    (stream, source): (TcpStream, Source),
     acceptor: Option<TlsAcceptor>,
     router: Router,
     listening: &Listening,
@@ -141,18 +148,22 @@ async fn connect(
     // Answers are small; waiting to fill a segment only adds latency.
     let _ = stream.set_nodelay(true);
     match acceptor {
-        None => exchange(stream, router, listening, shutdown).await,
+        None => exchange((stream, source), router, listening, shutdown).await,
         Some(acceptor) => {
             match tokio::time::timeout(listening.limits.handshake_time, acceptor.accept(stream)).await {
-                Ok(Ok(stream)) => exchange(stream, router, listening, shutdown).await,
+                Ok(Ok(stream)) => exchange((stream, source), router, listening, shutdown).await,
                 Ok(Err(_)) | Err(_) => listening.metrics.connections_failed.add(),
             }
         }
     }
 }
 
-async fn exchange<S>(stream: S, router: Router, listening: &Listening, shutdown: CancellationToken)
-where
+async fn exchange<S>(
+    (stream, source): (S, Source),
+    router: Router,
+    listening: &Listening,
+    shutdown: CancellationToken,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let stream = FirstBytes::new(stream, listening.limits.header_time);
@@ -164,6 +175,7 @@ where
         .keep_alive_interval(Some(Duration::from_secs(30)))
         .keep_alive_timeout(Duration::from_secs(20))
         .max_concurrent_streams(250);
+    let router = router.layer(axum::Extension(source));
     let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     let mut connection = std::pin::pin!(connection);
     let is_over = tokio::select! {
@@ -178,13 +190,13 @@ where
 }
 
 async fn review(State(state): State<Arc<ServerState>>, request: Request) -> Response {
-    answer_review(&state.reviewer, &state.reviews, &state.limits, request).await
+    answer_review(&state.reviewer, (&state.gate, None), &state.limits, request).await
 }
 
-/// Answers one request with a review in it, while no more than `reviews` are open.
+/// Answers one request with a review in it, as far as the gates of the listener and of the cluster let it in.
 pub(crate) async fn answer_review(
     reviewer: &Arc<Reviewer>,
-    reviews: &Semaphore,
+    (gate, cluster): (&ReviewGate, Option<&ClusterGate>),
     limits: &ServerLimits,
     request: Request,
 ) -> Response {
@@ -192,19 +204,21 @@ pub(crate) async fn answer_review(
     if matches!(*request.method(), Method::GET | Method::HEAD) {
         return StatusCode::OK.into_response();
     }
-    let Ok(_permit) = reviews.try_acquire() else {
-        reviewer.metrics.reviews_shed.add();
-        return (StatusCode::SERVICE_UNAVAILABLE, "too many reviews are open").into_response();
-    };
     let timeout = request.uri().query().and_then(find_timeout);
-    let answer = match read_body(request.into_body(), limits.body_time).await {
-        Ok(body) => reviewer.review(&body, started, timeout).await,
+    let source = request.extensions().get().copied();
+    let admitted = match gate.admit(cluster, source, request.into_body(), limits.body_time).await {
+        Ok(admitted) => admitted,
         Err(error) => {
-            reviewer.metrics.reviews_invalid.add();
-            Err(error)
+            let metrics = &reviewer.metrics;
+            if error.is_overload() {
+                metrics.reviews_shed.add()
+            } else {
+                metrics.reviews_invalid.add()
+            }
+            return error.into_response();
         }
     };
-    match answer {
+    match reviewer.review(&admitted.body, started, timeout).await {
         Ok(bytes) => ([(header::CONTENT_TYPE, "application/json")], bytes).into_response(),
         Err(error) => {
             let cause =
@@ -217,19 +231,6 @@ pub(crate) async fn answer_review(
 /// The `timeout` that the API server adds to the URL.
 fn find_timeout(query: &str) -> Option<Duration> {
     query.split('&').find_map(|pair| pair.strip_prefix("timeout=")).and_then(parse_duration)
-}
-
-async fn read_body(body: Body, time: Duration) -> Result<bytes::Bytes, ReviewError> {
-    match tokio::time::timeout(time, axum::body::to_bytes(body, REVIEW_BYTES_MAX)).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error)) => {
-            // The limit's own error type is hidden in the source; nothing else gives an error with this text.
-            let is_limit = std::error::Error::source(&error)
-                .is_some_and(|source| source.to_string().contains("length limit exceeded"));
-            Err(if is_limit { ReviewError::TooLarge } else { ReviewError::Unread })
-        }
-        Err(_) => Err(ReviewError::Unread),
-    }
 }
 
 async fn ready(State(state): State<Arc<ServerState>>) -> Result<&'static str, (StatusCode, &'static str)> {
@@ -246,7 +247,7 @@ async fn ready(State(state): State<Arc<ServerState>>) -> Result<&'static str, (S
 }
 
 async fn metrics(State(state): State<Arc<ServerState>>) -> Result<Response, Infallible> {
-    let text = state.reviewer.metrics.render(state.reviewer.index.bad_objects_count());
+    let text = state.reviewer.metrics.render(&state.reviewer.index);
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
 }
 

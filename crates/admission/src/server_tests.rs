@@ -2,16 +2,13 @@
 
 use std::net::SocketAddr;
 
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 
 use super::*;
 use crate::certificate::{Material, Plan, certified_key, renew};
-use crate::test_support::{Behaviour, Bench, create_pod};
+use crate::review::REVIEW_BYTES_MAX;
+use crate::test_support::{Behaviour, Bench, ask, connect_from, connect_trusting, create_pod};
 
 struct Served {
     bench: Bench,
@@ -40,7 +37,7 @@ async fn serve_with(limits: ServerLimits) -> Served {
     let state = Arc::new(ServerState {
         reviewer: Arc::clone(&bench.reviewer),
         certificate,
-        reviews: Semaphore::new(limits.reviews_max),
+        gate: ReviewGate::new(&limits),
         limits,
         is_stopping: AtomicBool::new(false),
     });
@@ -56,43 +53,6 @@ async fn serve_with(limits: ServerLimits) -> Served {
 
 async fn serve() -> Served {
     serve_with(ServerLimits::default()).await
-}
-
-async fn connect_trusting(address: SocketAddr, authorities: &str) -> std::io::Result<TlsStream<TcpStream>> {
-    let mut roots = rustls::RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(authorities.as_bytes()) {
-        roots.add(certificate.unwrap()).unwrap();
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let stream = TcpStream::connect(address).await?;
-    let name = ServerName::try_from("admission.test").unwrap();
-    TlsConnector::from(Arc::new(config)).connect(name, stream).await
-}
-
-/// Sends one request and reads status and body until the server closes.
-async fn ask(
-    mut stream: impl AsyncRead + AsyncWrite + Unpin,
-    method: &str,
-    path: &str,
-    body: &[u8],
-) -> (u16, String) {
-    let head = format!(
-        "{method} {path} HTTP/1.1\r\nhost: admission.test\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
-        body.len()
-    );
-    stream.write_all(head.as_bytes()).await.unwrap();
-    // A server that refuses the body may close before it is sent.
-    let _ = stream.write_all(body).await;
-    let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer).await;
-    let answer = String::from_utf8(answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {answer}"));
-    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
 }
 
 async fn post(served: &Served, path: &str, body: &[u8]) -> (u16, String) {
@@ -175,7 +135,7 @@ async fn readiness_follows_certificate_index_and_shutdown() {
         reviewer: Arc::clone(&served.bench.reviewer),
         certificate: Arc::default(),
         limits: ServerLimits::default(),
-        reviews: Semaphore::new(1),
+        gate: ReviewGate::new(&ServerLimits::default()),
         is_stopping: AtomicBool::new(false),
     };
     assert_eq!(ready(State(Arc::new(empty))).await.unwrap_err().1, "no certificate yet");
@@ -220,7 +180,7 @@ async fn too_many_reviews_are_turned_away_at_once() {
     let good = create_pod(&["good"], json!({})).to_string();
     let first = post(&served, "/imagecheck", slow.as_bytes());
     let second = async {
-        while served.state.reviews.available_permits() > 0 {
+        while served.state.gate.reviews.available_permits() > 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         post(&served, "/imagecheck", good.as_bytes()).await
@@ -259,4 +219,59 @@ async fn open_reviews_finish_before_the_server_does() {
     tokio::time::timeout(Duration::from_secs(5), served.tasks.wait()).await.unwrap();
     assert!(TcpStream::connect(served.reviews).await.is_err(), "nobody listens any more");
     drop(idle);
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_takes_no_place_from_others() {
+    let served = serve_with(ServerLimits { reviews_max: 1, ..ServerLimits::default() }).await;
+    let good = create_pod(&["good"], json!({})).to_string();
+    let mut slow = connect_trusting(served.reviews, &served.material.authorities).await.unwrap();
+    slow.write_all(b"POST /imagecheck HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\n{").await.unwrap();
+    // Whatever order the two come in: the first never gets as far as to need the place.
+    for _ in 0..3 {
+        assert_eq!(post(&served, "/imagecheck", good.as_bytes()).await.0, 200);
+    }
+}
+
+#[tokio::test]
+async fn one_source_leaves_connections_and_reviews_to_the_others() {
+    let limits = ServerLimits {
+        connections_max: 4,
+        connections_per_source_max: 2,
+        reviews_per_source_max: 1,
+        ..ServerLimits::default()
+    };
+    let served = serve_with(limits).await;
+    let authorities = served.material.authorities.clone();
+    let from = async |source: &str| connect_from(source, served.reviews, &authorities).await;
+    let slow = create_pod(&["slow"], json!({})).to_string();
+    let good = create_pod(&["good"], json!({})).to_string();
+    let metrics = &served.bench.reviewer.metrics;
+
+    let first = ask(from("127.0.0.1").await.unwrap(), "POST", "/imagecheck", slow.as_bytes());
+    let others = async {
+        while served.bench.source.questions_count() == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let second = from("127.0.0.1").await.unwrap();
+        assert!(from("127.0.0.1").await.is_err(), "two connections are open");
+        assert_eq!(metrics.connections_refused.get(), 1);
+        let refused = ask(second, "POST", "/imagecheck", good.as_bytes()).await;
+        assert_eq!(refused, (503, "too many reviews from this address are open".to_owned()));
+        let neighbour = from("127.0.0.2").await.unwrap();
+        assert_eq!(ask(neighbour, "POST", "/imagecheck", good.as_bytes()).await.0, 200);
+    };
+    let (first, ()) = tokio::join!(first, others);
+    assert_eq!((first.0, metrics.reviews_shed.get()), (200, 1));
+    let (_, text) = get_health(&served, "/metrics").await;
+    assert!(text.contains("lazaret_admission_connections_refused_total 1\n"), "{text}");
+}
+
+#[tokio::test]
+async fn bytes_of_bodies_are_bounded_all_together() {
+    let served = serve_with(ServerLimits { body_bytes_max: 2_000, ..ServerLimits::default() }).await;
+    let (status, text) = post(&served, "/imagecheck", &[b' '; 2_001]).await;
+    assert_eq!((status, text.as_str()), (503, "too many bytes of reviews are waiting"));
+    assert_eq!(post(&served, "/imagecheck", &[b' '; 2_000]).await.0, 400);
+    assert_eq!(post(&served, "/imagecheck", &[b' '; 2_000]).await.0, 400, "they are given back");
 }

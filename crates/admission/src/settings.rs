@@ -46,8 +46,18 @@ pub enum CertificateSource {
 pub struct ServerLimits {
     /// Most open connections.
     pub connections_max: usize,
+    /// Most of them from one address, or from one network of IPv6.
+    pub connections_per_source_max: usize,
     /// Most reviews being worked on; more are turned away at once.
     pub reviews_max: usize,
+    /// Most of them from one address.
+    pub reviews_per_source_max: usize,
+    /// Most of them of one cluster, where a listener has several.
+    pub reviews_per_cluster_max: usize,
+    /// Most bytes of bodies in memory.
+    pub body_bytes_max: usize,
+    /// Most of them of one cluster.
+    pub body_bytes_per_cluster_max: usize,
     /// Longest TLS handshake.
     pub handshake_time: Duration,
     /// Longest wait for the head of a request.
@@ -62,7 +72,12 @@ impl Default for ServerLimits {
     fn default() -> Self {
         Self {
             connections_max: 1_024,
+            connections_per_source_max: 256,
             reviews_max: 2_048,
+            reviews_per_source_max: 1_024,
+            reviews_per_cluster_max: 512,
+            body_bytes_max: 256 << 20,
+            body_bytes_per_cluster_max: 64 << 20,
             handshake_time: Duration::from_secs(5),
             header_time: Duration::from_secs(10),
             body_time: Duration::from_secs(5),

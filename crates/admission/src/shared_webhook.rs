@@ -10,19 +10,21 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use axum::Router;
 use axum::extract::{Path, Request, State};
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
 use kube::Client;
 use tokio::net::TcpListener;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, oneshot};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::audit_writer::AuditLimits;
 use crate::certificate::{CertificateError, CertificateSlot, certified_key};
 use crate::certificate_store::{StoreError, ensure, reconcile_ca_bundle};
 use crate::metrics::Metrics;
+use crate::review_gate::{ClusterGate, ReviewGate};
 use crate::reviewer::Reviewer;
 use crate::reviews::{ClusterReviews, RunningReviews};
 use crate::server::{Listening, REVIEW_PATH, answer_review, serve};
@@ -65,8 +67,19 @@ pub struct SharedWebhook {
     listener: Mutex<Option<TcpListener>>,
     certificate: Arc<CertificateSlot>,
     authorities: ArcSwap<String>,
-    clusters: RwLock<BTreeMap<String, Member>>,
-    reviews: Semaphore,
+    clusters: RwLock<BTreeMap<String, Slot>>,
+    gate: ReviewGate,
+    /// Members that are to take the place of others.
+    replacing: TaskTracker,
+}
+
+/// The place of one cluster.
+struct Slot {
+    /// Answers.
+    current: Member,
+    /// Ends the one that takes its place as soon as it knows the cluster.
+    next: Option<CancellationToken>,
+    gate: Arc<ClusterGate>,
 }
 
 struct Member {
@@ -89,7 +102,8 @@ impl SharedWebhook {
             certificate: Arc::default(),
             authorities: ArcSwap::default(),
             clusters: RwLock::default(),
-            reviews: Semaphore::new(settings.server.reviews_max),
+            gate: ReviewGate::new(&settings.server),
+            replacing: TaskTracker::new(),
             settings,
             spools,
         };
@@ -112,9 +126,10 @@ impl SharedWebhook {
         format!("{REVIEW_PATH}/{cluster}")
     }
 
-    /// Answers the reviews of one more cluster, with verdicts from this source; one that is there already is replaced.
+    /// Answers the reviews of one more cluster, with verdicts from this source. What answers already goes on until the new one has
+    /// listed the cluster, and is then replaced between two reviews.
     pub async fn add(
-        &self,
+        self: &Arc<Self>,
         cluster: &str,
         configuration: &str,
         source: Arc<dyn VerdictSource>,
@@ -125,26 +140,92 @@ impl SharedWebhook {
             ..self.settings.audits.clone()
         };
         let settings = Settings { audits, ..self.settings.clone() };
-        // The former one writes what waits first: both have the same file.
-        self.remove(cluster).await;
+        if self.find(cluster).is_some() {
+            self.prepare_replacement(cluster, configuration, &settings, source, client);
+            return Ok(());
+        }
         let parts = ClusterReviews::open(&settings, source, client.clone())
             .await
             .map_err(SharedWebhookError::Audits)?;
         let reviewer = Arc::clone(&parts.reviewer);
         let running = parts.start(&settings);
-        let member = Member { reviewer, running, client, configuration: configuration.to_owned() };
-        let former = self.write().insert(cluster.to_owned(), member);
+        let current = Member { reviewer, running, client, configuration: configuration.to_owned() };
+        let gate = Arc::new(ClusterGate::new(&self.settings.server));
+        let former = self.write().insert(cluster.to_owned(), Slot { current, next: None, gate });
+        // Somebody else was as fast.
         if let Some(former) = former {
-            end(cluster, former).await;
+            former.end(cluster).await;
         }
         Ok(())
     }
 
+    fn prepare_replacement(
+        self: &Arc<Self>,
+        cluster: &str,
+        configuration: &str,
+        settings: &Settings,
+        source: Arc<dyn VerdictSource>,
+        client: Client,
+    ) {
+        let parts = ClusterReviews::without_writer(settings, source, client.clone());
+        let reviewer = Arc::clone(&parts.reviewer);
+        // Both have the same file of audits: the former one writes it first.
+        let (former_ended, when_former_ended) = oneshot::channel();
+        let running = parts.start_after(settings, Some(when_former_ended));
+        let member = Member { reviewer, running, client, configuration: configuration.to_owned() };
+        let stop = CancellationToken::new();
+        let other = match self.write().get_mut(cluster) {
+            Some(slot) => slot.next.replace(stop.clone()),
+            // Taken away at this moment; then nobody is wanted in its place.
+            None => Some(stop.clone()),
+        };
+        if let Some(other) = other {
+            other.cancel();
+        }
+        let (shared, cluster) = (Arc::clone(self), cluster.to_owned());
+        self.replacing.spawn(async move {
+            let is_synced = tokio::select! {
+                () = stop.cancelled() => false,
+                () = member.reviewer.index.synced() => true,
+            };
+            match shared.replace(&cluster, member, &stop, is_synced) {
+                Ok(former) => {
+                    former.end(&cluster).await;
+                    let _ = former_ended.send(());
+                    tracing::info!(cluster.uid = cluster, "webhook of a cluster is replaced");
+                }
+                Err(unused) => {
+                    drop(former_ended);
+                    unused.end(&cluster).await;
+                }
+            }
+        });
+    }
+
+    /// Puts a member in its place and gives the former one back. Errors: it is not wanted any more, and given back itself.
+    fn replace(
+        &self,
+        cluster: &str,
+        member: Member,
+        stop: &CancellationToken,
+        is_synced: bool,
+    ) -> Result<Member, Box<Member>> {
+        let mut clusters = self.write();
+        match clusters.get_mut(cluster) {
+            // Whoever wants it no more says so while he holds the lock.
+            Some(slot) if is_synced && !stop.is_cancelled() && slot.next.is_some() => {
+                slot.next = None;
+                Ok(std::mem::replace(&mut slot.current, member))
+            }
+            _ => Err(Box::new(member)),
+        }
+    }
+
     /// Answers no reviews of this cluster any more; what is known about audits is written.
     pub async fn remove(&self, cluster: &str) {
-        let member = self.write().remove(cluster);
-        if let Some(member) = member {
-            end(cluster, member).await;
+        let slot = self.write().remove(cluster);
+        if let Some(slot) = slot {
+            slot.end(cluster).await;
         }
     }
 
@@ -155,7 +236,14 @@ impl SharedWebhook {
 
     /// Whether everything about the cluster is known that decisions need.
     pub fn is_ready(&self, cluster: &str) -> bool {
-        self.find(cluster).is_some_and(|reviewer| reviewer.index.is_synced()) && self.certificate.is_loaded()
+        let clusters = self.clusters.read().unwrap_or_else(PoisonError::into_inner);
+        let is_known = |slot: &Slot| slot.next.is_none() && slot.current.reviewer.index.is_synced();
+        clusters.get(cluster).is_some_and(is_known) && self.certificate.is_loaded()
+    }
+
+    /// Why lists of the cluster are not used by what answers or is to answer, for people; empty where there is nothing to say.
+    pub fn problem(&self, cluster: &str) -> String {
+        self.find(cluster).map(|(reviewer, _)| reviewer.index.problem()).unwrap_or_default()
     }
 
     /// Answers until `shutdown`; then open reviews finish, and their audits are written or spooled.
@@ -176,6 +264,8 @@ impl SharedWebhook {
         for cluster in self.clusters() {
             self.remove(&cluster).await;
         }
+        self.replacing.close();
+        self.replacing.wait().await;
     }
 
     async fn keep_certificates(self: Arc<Self>, shutdown: CancellationToken) {
@@ -220,15 +310,16 @@ impl SharedWebhook {
 
     fn members(&self) -> Vec<(Client, String)> {
         let clusters = self.clusters.read().unwrap_or_else(PoisonError::into_inner);
-        clusters.values().map(|member| (member.client.clone(), member.configuration.clone())).collect()
+        let members = clusters.values().map(|slot| &slot.current);
+        members.map(|member| (member.client.clone(), member.configuration.clone())).collect()
     }
 
-    fn find(&self, cluster: &str) -> Option<Arc<Reviewer>> {
+    fn find(&self, cluster: &str) -> Option<(Arc<Reviewer>, Arc<ClusterGate>)> {
         let clusters = self.clusters.read().unwrap_or_else(PoisonError::into_inner);
-        clusters.get(cluster).map(|member| Arc::clone(&member.reviewer))
+        clusters.get(cluster).map(|slot| (Arc::clone(&slot.current.reviewer), Arc::clone(&slot.gate)))
     }
 
-    fn write(&self) -> std::sync::RwLockWriteGuard<'_, BTreeMap<String, Member>> {
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, BTreeMap<String, Slot>> {
         self.clusters.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -239,10 +330,21 @@ impl std::fmt::Debug for SharedWebhook {
     }
 }
 
-async fn end(cluster: &str, member: Member) {
-    if let Err(error) = member.running.end().await {
-        let error: &dyn std::error::Error = &error;
-        tracing::warn!(cluster.uid = cluster, error, "audits of a cluster are lost");
+impl Slot {
+    async fn end(self, cluster: &str) {
+        if let Some(next) = self.next {
+            next.cancel();
+        }
+        self.current.end(cluster).await;
+    }
+}
+
+impl Member {
+    async fn end(self, cluster: &str) {
+        if let Err(error) = self.running.end().await {
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(cluster.uid = cluster, error, "audits of a cluster are lost");
+        }
     }
 }
 
@@ -251,9 +353,23 @@ async fn review(
     Path(cluster): Path<String>,
     request: Request,
 ) -> Response {
-    match shared.find(&cluster) {
-        Some(reviewer) => answer_review(&reviewer, &shared.reviews, &shared.settings.server, request).await,
+    let Some((reviewer, gate)) = shared.find(&cluster) else {
         // The API server then does what the failure policy says.
-        None => (StatusCode::NOT_FOUND, "no webhook for this cluster here").into_response(),
+        return (StatusCode::NOT_FOUND, "no webhook for this cluster here").into_response();
+    };
+    let is_review = !matches!(*request.method(), Method::GET | Method::HEAD);
+    if is_review && !reviewer.index.is_synced() {
+        // The same: nobody knows yet which namespaces are strict and what is exempt, and the failure policy does.
+        reviewer.metrics.reviews_shed.add();
+        let problem = reviewer.index.problem();
+        let problem =
+            if problem.is_empty() { "this takes a moment after a start".to_owned() } else { problem };
+        let text = format!("namespaces and whitelist items of the cluster are not listed yet: {problem}");
+        return (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
     }
+    answer_review(&reviewer, (&shared.gate, Some(&gate)), &shared.settings.server, request).await
 }
+
+#[cfg(test)]
+#[path = "shared_webhook_tests.rs"]
+mod tests;

@@ -1,6 +1,7 @@
 //! What tests of this crate share: a verdict source with fixed answers, and a reviewer on top of it.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -8,7 +9,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use model::{Digest, Severity};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -191,4 +198,129 @@ pub(crate) fn create_pod(images: &[&str], labels: serde_json::Value) -> serde_js
             "oldObject": null,
         },
     })
+}
+
+pub(crate) async fn connect_trusting(
+    address: SocketAddr,
+    authorities: &str,
+) -> std::io::Result<TlsStream<TcpStream>> {
+    connect_from("127.0.0.1", address, authorities).await
+}
+
+/// From another address of this machine.
+pub(crate) async fn connect_from(
+    source: &str,
+    address: SocketAddr,
+    authorities: &str,
+) -> std::io::Result<TlsStream<TcpStream>> {
+    let mut roots = rustls::RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(authorities.as_bytes()) {
+        roots.add(certificate.unwrap()).unwrap();
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let socket = TcpSocket::new_v4()?;
+    socket.bind(SocketAddr::new(source.parse().unwrap(), 0))?;
+    let stream = socket.connect(address).await?;
+    let name = ServerName::try_from("admission.test").unwrap();
+    TlsConnector::from(Arc::new(config)).connect(name, stream).await
+}
+
+/// Sends one request and reads status and body until the server closes.
+pub(crate) async fn ask(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    method: &str,
+    path: &str,
+    body: &[u8],
+) -> (u16, String) {
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nhost: admission.test\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    // A server that refuses the body may close before it is sent.
+    let _ = stream.write_all(body).await;
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    let answer = String::from_utf8(answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {answer}"));
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+}
+
+/// An API server that lists what it is told, as soon as it may; its watches say nothing.
+#[derive(Clone)]
+pub(crate) struct FakeCluster {
+    pub(crate) is_open: tokio::sync::watch::Sender<bool>,
+    /// How many pages were asked for.
+    pub(crate) pages: Arc<AtomicUsize>,
+    pub(crate) namespaces: Vec<serde_json::Value>,
+    pub(crate) items: Vec<serde_json::Value>,
+    /// Every page is followed by another one.
+    pub(crate) is_endless: bool,
+}
+
+impl FakeCluster {
+    pub(crate) fn new(is_open: bool) -> Self {
+        Self {
+            is_open: tokio::sync::watch::Sender::new(is_open),
+            pages: Arc::default(),
+            namespaces: Vec::new(),
+            items: Vec::new(),
+            is_endless: false,
+        }
+    }
+
+    pub(crate) async fn start(&self) -> kube::Client {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let router = axum::Router::new().fallback(list).with_state(self.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        kube::Client::try_from(kube::Config::new(url)).unwrap()
+    }
+}
+
+async fn list(
+    axum::extract::State(cluster): axum::extract::State<FakeCluster>,
+    request: axum::extract::Request,
+) -> axum::response::Response {
+    use axum::response::IntoResponse as _;
+    let query = request.uri().query().unwrap_or_default();
+    if query.contains("watch=") {
+        return axum::body::Body::from_stream(
+            futures_util::stream::pending::<std::io::Result<bytes::Bytes>>(),
+        )
+        .into_response();
+    }
+    cluster.is_open.subscribe().wait_for(|is_open| *is_open).await.unwrap();
+    let page = cluster.pages.fetch_add(1, Ordering::SeqCst);
+    let items = match request.uri().path().rsplit('/').next() {
+        Some("namespaces") => &cluster.namespaces[..],
+        Some("whitelistitems") => &cluster.items[..],
+        _ => &[],
+    };
+    let mut items = items.to_vec();
+    let mut metadata = serde_json::json!({"resourceVersion": "1"});
+    if cluster.is_endless {
+        metadata["continue"] = serde_json::json!("more");
+        for item in &mut items {
+            let name = item["metadata"]["name"].as_str().unwrap_or_default();
+            item["metadata"]["name"] = serde_json::json!(format!("{name}-{page}"));
+        }
+    }
+    let list = serde_json::json!({"kind": "List", "apiVersion": "v1", "metadata": metadata, "items": items});
+    axum::Json(list).into_response()
+}
+
+/// Comes back when the condition holds.
+pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+    while !is_so().await {
+        assert!(tokio::time::Instant::now() < deadline, "{what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }

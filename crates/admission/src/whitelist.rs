@@ -16,8 +16,10 @@ pub const INSTANCE_LABEL: &str = "app.kubernetes.io/instance";
 /// The label of older charts.
 pub const RELEASE_LABEL: &str = "release";
 
+/// What is kept of an item besides its expression. Three hundred namespaces with names of 60 letters fit.
+const ITEM_BYTES_MAX: usize = 32 << 10;
 const PATTERN_BYTES_MAX: usize = 1_024;
-const PATTERN_PROGRAM_BYTES_MAX: usize = 1 << 20;
+const PATTERN_PROGRAM_BYTES_MAX: usize = 256 << 10;
 
 /// The release that a Pod belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,6 +71,14 @@ pub enum BadItem {
         #[source]
         source: regex::Error,
     },
+    /// The item is larger than any of use, and is left out.
+    #[error("whitelist item `{name}` has {length} bytes of names (limit {ITEM_BYTES_MAX}) and is left out")]
+    TooLarge {
+        /// The beginning of its name.
+        name: String,
+        /// What its name and its namespaces have together.
+        length: usize,
+    },
     /// The date cannot be read, so the item is taken as expired.
     #[error("expiresAt `{text}` of whitelist item `{name}` is no RFC 3339 time")]
     BadExpiry {
@@ -97,6 +107,16 @@ pub struct WhiteListEntry {
 }
 
 impl WhiteListEntry {
+    /// Why an item is not kept at all. Only of API servers that are not what they say.
+    pub(crate) fn check_size(item: &WhiteListItem) -> Result<(), BadItem> {
+        let name = item.metadata.name.as_deref().unwrap_or_default();
+        let length = name.len() + item.spec.namespaces.iter().map(|name| name.len() + 24).sum::<usize>();
+        if length > ITEM_BYTES_MAX {
+            return Err(BadItem::TooLarge { name: name.chars().take(64).collect(), length });
+        }
+        Ok(())
+    }
+
     /// Prepares an item. What cannot be used is left out, so that the item matches less, and returned beside it.
     pub fn from_item(item: &WhiteListItem) -> (Self, Vec<BadItem>) {
         let name = item.metadata.name.clone().unwrap_or_default();

@@ -106,6 +106,12 @@ impl ControlPlane {
         self.settings.services.webhook.as_ref().is_some_and(|here| here.shared.is_ready(&cluster.uid))
     }
 
+    /// Why reviews of a cluster are not answered with all that, as far as it is known.
+    pub(crate) fn webhook_problem(&self, cluster: &Cluster) -> String {
+        let here = self.settings.services.webhook.as_ref();
+        here.map(|here| here.shared.problem(&cluster.uid)).unwrap_or_default()
+    }
+
     /// Answers the reviews of a cluster no longer.
     pub(crate) async fn leave_webhook(&self, cluster: &str) {
         if let Some(here) = &self.settings.services.webhook {

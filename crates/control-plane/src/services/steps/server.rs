@@ -62,9 +62,11 @@ impl Attempt {
         self.plane.join_webhook(&cluster, engine).await.map_err(StepError::Transient)?;
         while !self.plane.is_webhook_ready(&cluster) {
             if Instant::now() >= deadline {
-                return Err(StepError::Transient(
-                    "whitelist items and namespaces of the cluster could not be listed in time".to_owned(),
-                ));
+                let problem = self.plane.webhook_problem(&cluster);
+                let problem = if problem.is_empty() { problem } else { format!(": {problem}") };
+                return Err(StepError::Transient(format!(
+                    "whitelist items and namespaces of the cluster could not be listed in time{problem}"
+                )));
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
