@@ -1,5 +1,6 @@
 //! Versions of software that no package manager brought: numbers, then letters (`1.1.1k`), patches (`8.9p1`) or
-//! stages before the release (`6.1-rc1`, `2.0b2`). Missing numbers are zero; what stands behind `+` does not count.
+//! stages before the release (`6.1-rc1`, `2.0b2`). Missing numbers are zero; what stands behind `+` does not count, except for
+//! fixes (`12.0.1+security-01`).
 //!
 //! A word that is not known here says nothing about the order, so such versions are not ordered.
 
@@ -22,7 +23,9 @@ const PRE_RELEASE_WORDS: [(&str, u8); 12] = [
     ("a", 1),
     ("b", 2),
 ];
-const PATCH_WORDS: [&str; 9] = ["p", "pl", "patch", "patchlevel", "post", "sp", "u", "update", "r"];
+const PATCH_WORDS: [&str; 10] =
+    ["p", "pl", "patch", "patchlevel", "post", "sp", "u", "update", "r", SECURITY_FIX];
+const SECURITY_FIX: &str = "security";
 /// Words that mean the release itself.
 const RELEASE_WORDS: [&str; 4] = ["final", "release", "ga", "stable"];
 
@@ -33,18 +36,24 @@ enum Step<'a> {
     End,
     Number(Number<'a>),
     /// `1.1.1k`
-    Letter(u8),
+    Letters(&'a str),
     Patch,
 }
 
 /// The first numbers and what is behind them, in lower case; `None` where there is an unknown word.
 fn parse(text: &str) -> Option<(&str, Vec<Step<'_>>)> {
     let text = text.strip_prefix('v').unwrap_or(text);
-    let text = text.split_once('+').map_or(text, |(text, _)| text);
+    let (text, is_security_fix) = match text.split_once('+') {
+        // Grafana's fixes of a release.
+        Some((_, build)) if build.starts_with(SECURITY_FIX) => (text, true),
+        Some((text, _)) => (text, false),
+        None => (text, false),
+    };
     let (release, mut rest) = split_release(text)?;
     let mut steps = Vec::new();
     while !rest.is_empty() {
-        let (separators, after) = split_run(rest, |byte| b".-_~".contains(&byte));
+        let is_separator = |byte: u8| b".-_~".contains(&byte) || (is_security_fix && byte == b'+');
+        let (separators, after) = split_run(rest, is_separator);
         let (digits, after_digits) = split_run(after, |byte| byte.is_ascii_digit());
         if !digits.is_empty() {
             steps.push(Step::Number(Number::new(digits)));
@@ -54,10 +63,13 @@ fn parse(text: &str) -> Option<(&str, Vec<Step<'_>>)> {
         let (word, next) = split_run(after, |byte| byte.is_ascii_lowercase());
         let has_digit_behind = next.bytes().next().is_some_and(|byte| byte.is_ascii_digit());
         let stage = PRE_RELEASE_WORDS.iter().find(|(known, _)| *known == word);
-        match (word.as_bytes(), stage) {
-            // One letter at once behind a number is a letter of OpenSSL, unless a digit follows, as in `2.0b2`.
-            ([letter], _) if separators.is_empty() && !has_digit_behind => steps.push(Step::Letter(*letter)),
-            (_, Some((_, place))) => steps.push(Step::Stage(*place)),
+        // Letters at once behind a number are those of OpenSSL (after `z` comes `za`), unless a digit follows, as in `2.0b2`.
+        let is_letters = separators.is_empty()
+            && !has_digit_behind
+            && (word.len() == 1 || (word.len() == 2 && word.starts_with('z')));
+        match stage {
+            _ if is_letters => steps.push(Step::Letters(word)),
+            Some((_, place)) => steps.push(Step::Stage(*place)),
             _ if PATCH_WORDS.contains(&word) => steps.push(Step::Patch),
             _ if RELEASE_WORDS.contains(&word) => {}
             _ => return None,

@@ -40,6 +40,11 @@ const REQUIREMENTS: &[Requirement] = &[
     },
     Requirement { is_present: || PostgresServer::find_programs().is_some(), package: "postgresql-15" },
     Requirement { is_present: || Path::new(PYTHON).exists(), package: "python3" },
+    // Package managers that judge how we order versions.
+    program!("rpm" from "rpm"),
+    program!("ruby" from "ruby"),
+    program!("php" from "php-cli"),
+    Requirement { is_present: has_packaging, package: "python3-packaging" },
     // Without this, `python3 -m venv` exists and fails.
     Requirement { is_present: has_venv, package: "python3-venv" },
 ];
@@ -47,6 +52,11 @@ const REQUIREMENTS: &[Requirement] = &[
 fn has_venv() -> bool {
     let ensurepip = command(PYTHON).args(["-c", "import ensurepip, venv"]).output();
     ensurepip.is_ok_and(|output| output.status.success())
+}
+
+fn has_packaging() -> bool {
+    let packaging = command(PYTHON).args(["-c", "import packaging.version"]).output();
+    packaging.is_ok_and(|output| output.status.success())
 }
 
 /// Installs exactly what is missing; without root it says what that is.
