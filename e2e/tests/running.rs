@@ -1,6 +1,9 @@
 //! Pods that run already: judged when the service becomes active and after every change, told once, never evicted.
 
 use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -10,8 +13,82 @@ use testkit::{Cluster, Registry, RegistryMode, Scratch, debian_images, wait_unti
 
 const DEADLINE: Duration = Duration::from_secs(240);
 
+/// Who is told by webhook: refuses the first delivery, keeps the others.
+struct Receiver {
+    url: String,
+    kept: Arc<Mutex<Vec<Value>>>,
+}
+
+impl Receiver {
+    fn start() -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let url = format!("http://{}/<notification_type>", listener.local_addr()?);
+        let kept: Arc<Mutex<Vec<Value>>> = Arc::default();
+        let keeping = Arc::clone(&kept);
+        // Ends with the process: nobody connects any more when the engine is gone.
+        std::thread::spawn(move || {
+            for (position, connection) in listener.incoming().flatten().enumerate() {
+                let status = if position == 0 { "500 Internal Server Error" } else { "200 OK" };
+                let told = read_told(&connection);
+                let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+                let is_answered = (&connection).write_all(answer.as_bytes()).is_ok();
+                if let (Ok(told), true, true) = (told, is_answered, position > 0) {
+                    keeping.lock().unwrap_or_else(PoisonError::into_inner).push(told);
+                }
+            }
+        });
+        Ok(Self { url, kept })
+    }
+
+    /// Every Pod with its state, in the order in which they were told.
+    fn told(&self) -> Vec<(String, String)> {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let mut told = Vec::new();
+        for body in self.kept.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            let payload = &body["data"]["notification_payload"];
+            for change in payload["changes"].as_array().into_iter().flatten() {
+                let pods = change["pods"].as_array().into_iter().flatten();
+                told.extend(pods.map(|pod| (text(pod), text(&change["state"]))));
+            }
+        }
+        told
+    }
+
+    fn wait_for(&self, expected: &[(&str, &str)]) -> Result<()> {
+        let mut expected: Vec<(String, String)> =
+            expected.iter().map(|(pod, state)| ((*pod).to_owned(), (*state).to_owned())).collect();
+        expected.sort();
+        let mut last = Vec::new();
+        let waited = wait_until(DEADLINE, "the webhook to be told", || {
+            last = self.told();
+            last.sort();
+            (last == expected).then_some(())
+        });
+        waited.with_context(|| format!("{last:?} is not {expected:?}"))
+    }
+}
+
+/// The body of a request to the webhook.
+fn read_told(connection: &TcpStream) -> Result<Value> {
+    connection.set_read_timeout(Some(Duration::from_secs(10)))?;
+    let mut reader = BufReader::new(connection);
+    let mut length = 0;
+    let mut line = String::new();
+    while reader.read_line(&mut line)? > 2 {
+        if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse()?;
+        }
+        line.clear();
+    }
+    ensure!(length < 1 << 20, "{length} bytes");
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    Ok(serde_json::from_slice(&body)?)
+}
+
 /// A cluster with Pods in it, and a plane that knows it.
 struct Stage {
+    receiver: Receiver,
     plane: Plane,
     cluster: Cluster,
     id: i64,
@@ -25,15 +102,19 @@ impl Stage {
         let registry = Registry::start(RegistryMode::Open)?;
         registry.push(&images.vulnerable, "debian:vulnerable")?;
         registry.push(&images.fixed, "debian:fixed")?;
+        let receiver = Receiver::start()?;
         let plane = Plane::start(EngineOptions {
             insecure_registries: vec![registry.host()],
             with_database: true,
-            settings: vec!["control-plane.running-pods-check=1s".to_owned()],
+            settings: vec![
+                "control-plane.running-pods-check=1s".to_owned(),
+                format!("webhooks.running-pods-url={}", receiver.url),
+            ],
             ..EngineOptions::default()
         })?;
         let cluster = Cluster::start()?;
         let id = plane.import("one", &cluster)?;
-        Ok(Self { plane, cluster, id, registry, scratch: Scratch::new("running")? })
+        Ok(Self { receiver, plane, cluster, id, registry, scratch: Scratch::new("running")? })
     }
 
     /// Makes a Pod whose status says which digest runs: no kubelet is here to say it.
@@ -152,6 +233,8 @@ fn pods_that_run_are_judged_told_once_and_left_alone() -> Result<()> {
     let of_all: &[(&str, &[&str])] =
         &[("moved", &[REFUSED]), ("system", &[REFUSED]), ("vulnerable", &[REFUSED])];
     stage.wait_for_events(of_all)?;
+    let refused = [("moved", "refused"), ("system", "refused"), ("vulnerable", "refused")];
+    stage.receiver.wait_for(&refused)?;
     shown_where_people_look(&stage, &scan)?;
 
     // Whoever looks again, finds nothing new.
@@ -166,6 +249,14 @@ fn pods_that_run_are_judged_told_once_and_left_alone() -> Result<()> {
     stage.wait_for_events(of_all)?;
 
     changes_are_told(&stage)?;
+    let later = [
+        ("clean", "refused"),
+        ("clean", "exempt"),
+        ("vulnerable", "passed"),
+        ("moved", "passed"),
+        ("system", "passed"),
+    ];
+    stage.receiver.wait_for(&[&refused[..], &later].concat())?;
     ensure!(names(&stage.objects("pods")?) == pods_before, "somebody was evicted");
     Ok(())
 }

@@ -13,6 +13,7 @@ mod login_support;
 mod older_security;
 mod openapi;
 mod processes;
+mod running;
 mod secret_stores;
 mod secrets;
 mod services;

@@ -287,7 +287,8 @@ impl Engine {
             analysis.contents_bytes = contents.map_or(0, |contents| contents.len()),
             "analysis stored"
         );
-        crate::watches::begin_watching(self, &job.dedupe_key).await
+        crate::watches::begin_watching(self, &job.dedupe_key).await?;
+        crate::watches::tell_scan_result(self, &job.dedupe_key).await
     }
 
     async fn store_failure(

@@ -22,17 +22,20 @@ pub enum NotificationKind {
     EventLog,
     /// Pods that run in a cluster are judged differently than before.
     RunningPods,
+    /// What the active policy says about an image that was just analyzed, also for the first time.
+    ImageScan,
 }
 
 impl NotificationKind {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::TagUpdate,
         Self::VulnerabilityUpdate,
         Self::PolicyEvaluation,
         Self::AnalysisUpdate,
         Self::EventLog,
         Self::RunningPods,
+        Self::ImageScan,
     ];
 
     /// The word on the wire, in the table and in addresses.
@@ -44,6 +47,7 @@ impl NotificationKind {
             Self::AnalysisUpdate => "analysis_update",
             Self::EventLog => "event_log",
             Self::RunningPods => "running_pods",
+            Self::ImageScan => "image_scan",
         }
     }
 
@@ -161,10 +165,14 @@ impl Default for WebhookSettings {
 
 impl WebhookSettings {
     /// Those who are told about this kind: the webhook of the kind, and the general one.
+    ///
+    /// Results of scans go to their own only: who is told everything knows of each analysis already, and clients of Anchore do not
+    /// know this kind.
     pub(crate) fn targets_of(&self, kind: NotificationKind) -> Vec<WebhookTarget> {
         [WebhookTarget::Kind(kind), WebhookTarget::General]
             .into_iter()
             .filter(|target| self.targets.contains_key(target))
+            .filter(|target| kind != NotificationKind::ImageScan || *target != WebhookTarget::General)
             .collect()
     }
 }

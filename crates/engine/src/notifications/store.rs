@@ -56,7 +56,11 @@ pub(crate) async fn notify(
 ) -> Result<(), StorageError> {
     let Notification { account, kind, subscription_key, payload } = notification;
     let targets = engine.settings.webhooks.targets_of(*kind);
-    let is_for_all = matches!(kind, NotificationKind::EventLog | NotificationKind::RunningPods);
+    // Whoever calls has looked who wants the rest of them.
+    let is_for_all = matches!(
+        kind,
+        NotificationKind::EventLog | NotificationKind::RunningPods | NotificationKind::ImageScan
+    );
     if targets.is_empty() || !(is_for_all || has_subscription(tx, account, *kind, subscription_key).await?) {
         return Ok(());
     }

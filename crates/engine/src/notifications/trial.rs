@@ -79,6 +79,9 @@ impl Engine {
                 payload["last_eval"] = status("analyzing");
                 payload["curr_eval"] = status("analyzed");
             }
+            NotificationKind::ImageScan => {
+                payload["curr_eval"] = json!({"image_digest": SUBJECT, "status": "pass"});
+            }
             NotificationKind::RunningPods => payload["changes"] = json!([]),
             NotificationKind::VulnerabilityUpdate => {
                 payload["diff_vulnerability_result"] = json!({"added": [], "updated": [], "removed": []});

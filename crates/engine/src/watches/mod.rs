@@ -9,6 +9,7 @@ mod judge;
 mod politeness;
 mod repositories;
 mod results;
+mod scan_result;
 mod subscribed;
 mod tags;
 
@@ -16,5 +17,6 @@ pub(crate) use findings::remember_findings;
 pub(crate) use judge::judge_tag;
 pub(crate) use repositories::watch_repositories;
 pub use repositories::{RepositoryError, WatchedRepository};
+pub(crate) use scan_result::tell_scan_result;
 pub(crate) use subscribed::{begin_watching, watch_policies, watch_vulnerabilities};
 pub(crate) use tags::watch_tags;

@@ -386,3 +386,30 @@ async fn webhooks_are_tried_on_demand() {
     }
     assert_eq!(receiver.told().len(), calls);
 }
+
+#[tokio::test]
+async fn the_result_of_each_scan_is_told_to_the_webhook_for_it() {
+    let (folder, registry, receiver) = (tempfile::tempdir().unwrap(), registry(), Receiver::start().await);
+    registry.push_image(&debian_image(VULNERABLE), "app:1").unwrap();
+    write_database(&database_path(folder.path()));
+    let mut settings = settings(folder.path(), Some(&registry));
+    settings.intervals.notification_delivery = Duration::from_millis(50);
+    let target = WebhookTarget::Kind(NotificationKind::ImageScan);
+    settings.webhooks.targets.insert(target, Webhook::new(format!("{}/scan/<userId>", receiver.url)));
+    let engine = TestEngine::start(settings, true).await.with_duties();
+    activate(&engine, &crate::support::refuse_high("refuse")).await;
+    let tag = registry.reference("app:1");
+    engine.add_and_wait(&tag).await;
+    receiver.wait(1, "the result", |_| true).await;
+    // An image that is known already is scanned again when somebody insists.
+    assert_eq!(engine.post("/images?force=true", &json!({"tag": tag})).await.0, StatusCode::OK);
+    let told = receiver.wait(2, "the result of the second scan", |_| true).await;
+    for told in &told {
+        assert_eq!((told.path.as_str(), told.kind()), ("/scan/admin", "image_scan"));
+        let payload = told.payload();
+        assert_eq!(payload["subscription_key"], tag);
+        assert_eq!(payload["curr_eval"]["final_action"], "stop", "{payload:#}");
+        assert_eq!(payload["image_digest"], debian_image(VULNERABLE).digest().to_string());
+    }
+    engine.close().await;
+}

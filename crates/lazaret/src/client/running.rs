@@ -31,8 +31,9 @@ pub(super) async fn run(
     let mut images: Vec<Value> = Vec::new();
     let mut after = String::new();
     for _ in 0..PAGES_MAX {
-        let mut query = vec![("limit", PAGE), ("after", after.as_str())];
+        let mut query = vec![("limit", PAGE)];
         query.extend(state.map(|state| ("state", state)));
+        query.extend((!after.is_empty()).then_some(("after", after.as_str())));
         let call = Call::get(&segments).with_query(&query);
         let answer = chosen.client.send(&call).await.context("failed to ask how running Pods were judged")?;
         let Value::Object(mut page) = answer.body else {

@@ -62,13 +62,24 @@ const ANALYSIS_UPDATE: [Setting; 4] = webhook!("analysis-update", "analyses");
 const EVENT_LOG: [Setting; 4] = webhook!("event-log", "events");
 const RUNNING_PODS: [Setting; 4] =
     webhook!("running-pods", "Pods that run and are judged differently than before");
+const IMAGE_SCAN: [Setting; 4] =
+    webhook!("image-scan", "what the policy says about images that were just analyzed");
 
 /// All of them.
-pub(super) static ROWS: [&[Setting]; 8] =
-    [COMMON, &GENERAL, &TAG_UPDATE, &VULN_UPDATE, &POLICY_EVAL, &ANALYSIS_UPDATE, &EVENT_LOG, &RUNNING_PODS];
+pub(super) static ROWS: [&[Setting]; 9] = [
+    COMMON,
+    &GENERAL,
+    &TAG_UPDATE,
+    &VULN_UPDATE,
+    &POLICY_EVAL,
+    &ANALYSIS_UPDATE,
+    &EVENT_LOG,
+    &RUNNING_PODS,
+    &IMAGE_SCAN,
+];
 
 /// Keys of one webhook: address, user, password, check.
-const TARGETS: [(WebhookTarget, [&str; 4]); 7] = [
+const TARGETS: [(WebhookTarget, [&str; 4]); 8] = [
     (
         WebhookTarget::General,
         [
@@ -130,6 +141,15 @@ const TARGETS: [(WebhookTarget, [&str; 4]); 7] = [
             "webhooks.running-pods-user",
             "webhooks.running-pods-password",
             "webhooks.running-pods-verify",
+        ],
+    ),
+    (
+        WebhookTarget::Kind(NotificationKind::ImageScan),
+        [
+            "webhooks.image-scan-url",
+            "webhooks.image-scan-user",
+            "webhooks.image-scan-password",
+            "webhooks.image-scan-verify",
         ],
     ),
 ];

@@ -303,6 +303,47 @@ fn an_import_that_fails_leaves_no_secret() {
 }
 
 #[test]
+fn how_running_pods_were_judged_is_shown_page_by_page() {
+    let (server, home) = start();
+    let image = |name: &str, state: &str, reasons: Value| {
+        json!({"image": name, "imageDigest": "sha256:aa", "state": state, "reasons": reasons, "podCount": 4,
+            "pods": [{"namespace": "shop", "name": "web-1", "state": state}]})
+    };
+    let summary = json!({"finishedAt": "2026-11-22T15:00:04Z", "policyRevision": "p", "databaseRevision": "d",
+        "pods": {"refused": 4, "passed": 4}, "images": {"refused": 1, "passed": 1}});
+    let reason = json!([{"action": "stop", "gate": "vulnerabilities", "trigger": "package", "message": "bad",
+        "vulnerability": "CVE-1", "severity": "High", "package": "zlib"}, {"message": "more"}]);
+    let page = |image: Value, next: Value| json!({"summary": summary, "images": [image], "next": next});
+    server.json(
+        &line("GET", "/clusters/7/podscan?limit=500"),
+        page(image("docker.io/a:1", "refused", reason), json!("docker.io/a:1")),
+    );
+    server.json(
+        &line("GET", "/clusters/7/podscan?limit=500&after=docker.io%2Fa%3A1"),
+        page(image("docker.io/b:1", "passed", json!([])), Value::Null),
+    );
+    let output = home.done(&["cluster", "running"]).stdout;
+    for part in [
+        "Pods: 4 passed, 4 refused; images: 1 passed, 1 refused; last look: 2026-11-22T15:00:04Z",
+        "shop/web-1 and 3 more",
+        "CVE-1 High zlib (and 1 more)",
+        "docker.io/b:1",
+    ] {
+        assert!(output.contains(part), "`{part}`: {output}");
+    }
+    let json: Value =
+        serde_json::from_str(&home.done(&["cluster", "running", "demo", "-o", "json"]).stdout).unwrap();
+    assert_eq!((json["images"].as_array().unwrap().len(), &json["summary"]), (2, &summary));
+    server.json(
+        &line("GET", "/clusters/7/podscan?limit=500&state=refused"),
+        json!({"summary": {}, "images": []}),
+    );
+    let output = home.done(&["cluster", "running", "--state", "refused"]).stdout;
+    assert!(output.contains("Pods: none; images: none; last look: not finished yet"), "{output}");
+    expect_code(home.run_with(&["cluster", "running", "--state", "bad"], ""), 2);
+}
+
+#[test]
 fn what_the_scan_did_is_listed_and_exceptions_are_made() {
     let (server, home) = start();
     let entry = |release: &str, action: &str| {
