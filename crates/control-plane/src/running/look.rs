@@ -31,7 +31,9 @@ const ROWS_MAX: usize = 100;
 /// Images that are asked for at the same time, so that new Pods never wait for those that run.
 const IMAGES_AT_ONCE: usize = 3;
 /// How long one image is waited for; its analysis goes on, and is asked for again.
-const IMAGE_TIME: Duration = Duration::from_secs(60);
+const IMAGE_TIME: Duration = Duration::from_secs(30);
+/// After this a look ends, and goes on when the other clusters had their turn: a slow engine must not hold them up.
+const JUDGE_TIME: Duration = Duration::from_secs(300);
 /// So long, nothing is told of what is known already.
 const TELL_EVERY: Duration = Duration::from_secs(15);
 
@@ -64,6 +66,8 @@ pub(super) struct Look<'a> {
 pub(super) struct Seen {
     /// Whether some image should be asked for again soon.
     pub(super) is_waiting: bool,
+    /// Whether every image was asked for.
+    pub(super) is_complete: bool,
     /// What the cluster did not take, or what was left out.
     pub(super) problem: String,
 }
@@ -72,7 +76,7 @@ impl Look<'_> {
     /// Looks, judges and tells.
     pub(super) async fn run(&self) -> Result<Seen, LookError> {
         let is_whole = self.list().await?;
-        self.judge().await?;
+        let is_complete = self.judge().await?;
         let refused = self.tell().await?;
         let states = store::image_states(&self.plane.storage, self.cluster.id).await?;
         let mut problems = Vec::new();
@@ -83,6 +87,7 @@ impl Look<'_> {
             problems.push(format!("the cluster did not take {} of the news, first {first}", refused.len()));
         }
         Ok(Seen {
+            is_complete,
             is_waiting: states.values().any(|(_, is_retryable)| *is_retryable),
             problem: problems.join("; "),
         })
@@ -155,30 +160,36 @@ impl Look<'_> {
         Ok(())
     }
 
-    /// Asks for what is missing or old. What is known is told meanwhile.
-    async fn judge(&self) -> Result<(), LookError> {
+    /// Asks for what is missing or old. What is known is told meanwhile. `false`: the time was too short for all.
+    async fn judge(&self) -> Result<bool, LookError> {
         let every =
             SignedDuration::try_from(self.plane.settings.running.every).unwrap_or(SignedDuration::MAX);
         let older_than = self.now.checked_sub(every).unwrap_or(Timestamp::MIN);
         let wanted =
             store::images_to_judge(&self.plane.storage, self.cluster.id, &self.basis, older_than).await?;
+        let mut left = wanted.len();
         let mut answers = futures_util::stream::iter(wanted)
             .map(|text| async move {
                 let judgement = self.ask(&text).await;
                 (text, judgement)
             })
             .buffer_unordered(IMAGES_AT_ONCE);
+        let until = Instant::now() + JUDGE_TIME;
         let mut told_at = Instant::now();
         while let Some((text, judgement)) = answers.next().await {
             let mut tx = self.plane.storage.begin().await.map_err(StorageError::at("begin"))?;
             store::save_judgement(&mut tx, self.cluster.id, &text, &judgement).await?;
             tx.commit().await.map_err(StorageError::at("commit"))?;
+            left -= 1;
             if told_at.elapsed() > TELL_EVERY {
                 self.tell().await?;
                 told_at = Instant::now();
             }
+            if Instant::now() >= until {
+                return Ok(left == 0);
+            }
         }
-        Ok(())
+        Ok(true)
     }
 
     async fn ask(&self, text: &str) -> Judgement {

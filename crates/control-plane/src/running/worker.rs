@@ -27,7 +27,7 @@ const HEARTBEAT: Duration = Duration::from_secs(20);
 /// Pause between two questions which services are active.
 const SERVICES_EVERY: Duration = Duration::from_secs(2);
 /// Clusters that are looked at at the same time.
-const LOOKS_AT_ONCE: usize = 2;
+const LOOKS_AT_ONCE: usize = 4;
 /// For one question about the state of an engine.
 const STATE_TIME: Duration = Duration::from_secs(20);
 /// Images that were not ready are asked for again after this, and after ever longer pauses.
@@ -186,13 +186,16 @@ async fn watch(plane: &Arc<ControlPlane>, places: &Semaphore, job: &Job) -> Resu
                 Ok(()) => {}
                 Err(LookError::Storage(error)) => return Err(error),
                 Err(error) => {
-                    memory.source = None;
+                    // All of it is begun again, after a pause.
+                    memory = Memory::default();
                     let failures = note(plane, &cluster, &error).await?;
                     pause =
                         every.saturating_mul(1 << failures.clamp(0, 10)).min(FAILURE_PAUSE_MAX.max(every));
                 }
             }
-        } else if row.status != ServiceStatus::Pending {
+        } else if row.status == ServiceStatus::Pending {
+            memory = Memory::default();
+        } else {
             return Ok(());
         }
         let again = memory.again.map(|(at, _)| at.saturating_duration_since(Instant::now()));
@@ -254,10 +257,14 @@ async fn check(
     let look =
         Look { plane, cluster, account: account_of(row), client, source, state, whitelist, basis, now };
     let seen = look.run().await?;
+    memory.has_looked = true;
+    if !seen.is_complete {
+        // It is still due, and goes on with what was not asked for.
+        return Ok(());
+    }
     let mut tx = plane.storage.begin().await.map_err(StorageError::at("begin"))?;
     store::finish(&mut tx, cluster.id, &look.basis, &seen.problem, plane.now()).await?;
     tx.commit().await.map_err(StorageError::at("commit"))?;
-    memory.has_looked = true;
     memory.again = seen.is_waiting.then(|| {
         let pause = memory.again.map_or(WAIT_FIRST, |(_, pause)| (pause * 2).min(WAIT_MAX));
         (Instant::now() + pause, pause)

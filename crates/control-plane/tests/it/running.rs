@@ -370,6 +370,45 @@ async fn engine_that_is_away(stage: &Stage) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn many_pods_are_listed_page_by_page_and_their_image_is_judged_once() {
+    let mut stage = Stage::new().await;
+    stage.engine.change(|script| {
+        script.says = BTreeMap::from([("bad", Says::Refuses), ("good", Says::Passes)]);
+    });
+    let pod = |number: usize| {
+        let image = format!("{REGISTRY}/good:1");
+        json!({
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": format!("many-{number:03}"), "namespace": "default"},
+            "spec": {"containers": [{"name": "one", "image": image}]},
+        })
+    };
+    let items: Vec<Value> = (0..300).map(pod).collect();
+    let list = json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string();
+    kubectl(&stage.cluster, &["create", "-f", "-"], &list).await;
+    stage.run("zz-last", "bad").await;
+    stage.activate().await;
+    stage.start_process().await;
+    stage.until_states(&[("passed", 300), ("refused", 1)]).await;
+    stage.until_told(1, 1).await;
+    assert_eq!(stage.engine.asked("/good:1"), 1);
+    let scan = stage.scan().await;
+    let good = scan["images"].as_array().unwrap().iter().find(|image| image["state"] == "passed").unwrap();
+    assert_eq!((good["podCount"].as_i64(), good["pods"].as_array().map(Vec::len)), (Some(300), Some(100)));
+    for (query, status) in [
+        ("?state=refused", StatusCode::OK),
+        ("?state=bad", StatusCode::BAD_REQUEST),
+        ("?limit=0", StatusCode::BAD_REQUEST),
+        ("?limit=501", StatusCode::BAD_REQUEST),
+        ("?limit=x", StatusCode::BAD_REQUEST),
+    ] {
+        let (found, body) = stage.plane.get(&format!("{}/podscan{query}", stage.path)).await;
+        assert_eq!(found, status, "{query}: {body:#}");
+    }
+    stage.stop_processes().await;
+    stage.plane.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_refused_unseen_and_what_the_whitelist_exempts() {
     let mut stage = Stage::new().await;
     let deny_all = policy::predefined_bundles().iter().find(|bundle| bundle.id == "deny_all").unwrap().json;

@@ -56,11 +56,7 @@ pub(crate) async fn notify(
 ) -> Result<(), StorageError> {
     let Notification { account, kind, subscription_key, payload } = notification;
     let targets = engine.settings.webhooks.targets_of(*kind);
-    // Whoever calls has looked who wants the rest of them.
-    let is_for_all = matches!(
-        kind,
-        NotificationKind::EventLog | NotificationKind::RunningPods | NotificationKind::ImageScan
-    );
+    let is_for_all = matches!(kind, NotificationKind::EventLog | NotificationKind::RunningPods);
     if targets.is_empty() || !(is_for_all || has_subscription(tx, account, *kind, subscription_key).await?) {
         return Ok(());
     }
@@ -117,7 +113,11 @@ async fn has_subscription(
     )
     .bind(account)
     .bind(key)
-    .bind(kind.name())
+    .bind(match kind {
+        // Who wants to know of an analysis wants to know what came of it.
+        NotificationKind::ImageScan => NotificationKind::AnalysisUpdate.name(),
+        kind => kind.name(),
+    })
     .fetch_value(tx)
     .await
     .map_err(StorageError::at("look for a subscription"))
