@@ -94,6 +94,19 @@ impl Foreign {
     }
 }
 
+/// Pods that run are judged by this engine as well.
+fn judged_while_it_runs(plane: &Plane, cluster: i64) -> Result<()> {
+    let mut last = Value::Null;
+    let waited = wait_until(Duration::from_secs(120), "the Pod that runs to be judged", || {
+        let path = format!("/orgs/1/clusters/{cluster}/podscan?state=refused");
+        last = plane.ask(Method::GET, &path, None).ok()?;
+        let image = &last["images"][0];
+        let is_told = image["reasons"].to_string().contains(VULNERABILITY);
+        (is_told && image["pods"][0]["name"] == "runs-already").then_some(())
+    });
+    waited.with_context(|| format!("{last:#}"))
+}
+
 #[test]
 fn a_foreign_engine_judges_and_keeps_what_is_its_owners() -> Result<()> {
     let images = debian_images()?;
@@ -128,8 +141,11 @@ fn a_foreign_engine_judges_and_keeps_what_is_its_owners() -> Result<()> {
     }
     ensure!((foreign.state()?, cluster_state(&cluster)?, plane_state(&plane)?) == before);
 
+    let image = format!("--image={}", registry.reference("debian:vulnerable"));
+    cluster.kubectl(&["run", "runs-already", &image])?.success()?;
     for trust in [trusted, json!({"insecure": true})] {
         plane.activate(id, &engine(&right, trust))?;
+        judged_while_it_runs(&plane, id)?;
         ensure!(plane_state(&plane)? == before.2, "nothing of it is in our own engine");
         let text = wait_for_verdict(&cluster, &registry.reference("debian:vulnerable"), Some(VULNERABILITY))?;
         ensure!(text.contains("Image failed policy check: "), "{text}");
