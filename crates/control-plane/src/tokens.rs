@@ -6,11 +6,12 @@ use serde::{Deserialize, Serialize};
 use storage::{Row, WriteTransaction, from_micros, to_micros};
 
 use crate::users::{self, User};
-use crate::{ControlPlane, SigningKey, StorageError};
+use crate::{ControlPlane, Role, SigningKey, StorageError};
 
 /// Longer texts are no tokens.
 const TOKEN_BYTES_MAX: usize = 4096;
 const NAME_CHARS_MAX: usize = 200;
+const VIRTUAL_NAME_CHARS_MAX: usize = 100;
 /// Clocks of two machines may differ by this many seconds.
 const LEEWAY_S: u64 = 30;
 const ISSUER: &str = "lazaret";
@@ -26,6 +27,8 @@ pub struct TokenRecord {
     pub created_at: Timestamp,
     /// When it ends; `None`: never.
     pub expires_at: Option<Timestamp>,
+    /// The virtual user whose token it is; `None`: the person's own.
+    pub virtual_user: Option<String>,
 }
 
 /// A token to make.
@@ -46,6 +49,9 @@ pub enum TokenError {
     /// The name or the end cannot be used.
     #[error("{0}")]
     Invalid(String),
+    /// Only administrators of the organization make virtual users.
+    #[error("only an administrator of organization `{0}` makes tokens of its virtual users")]
+    NotAdministrator(String),
     /// It cannot be signed.
     #[error("sign a token")]
     Sign(#[source] jsonwebtoken::errors::Error),
@@ -87,6 +93,16 @@ struct Claims {
     text: String,
 }
 
+/// Kinds of tokens, as clients have always seen them.
+const OF_PERSON: &str = "user";
+const OF_VIRTUAL_USER: &str = "hook";
+
+/// A machine with a name of its own, which acts in one organization.
+struct VirtualUser<'a> {
+    name: &'a str,
+    organization: i64,
+}
+
 /// What signs and what checks.
 pub(crate) struct TokenKeys {
     signing: EncodingKey,
@@ -102,7 +118,7 @@ impl TokenKeys {
         }
     }
 
-    /// Makes a token and its row.
+    /// Makes a token of a person and its row.
     pub(crate) async fn issue(
         &self,
         tx: &mut WriteTransaction,
@@ -110,32 +126,53 @@ impl TokenKeys {
         new: &NewToken,
         now: Timestamp,
     ) -> Result<(TokenRecord, String), TokenError> {
+        self.issue_as(tx, user, None, new, now).await
+    }
+
+    async fn issue_as(
+        &self,
+        tx: &mut WriteTransaction,
+        user: &User,
+        virtual_user: Option<VirtualUser<'_>>,
+        new: &NewToken,
+        now: Timestamp,
+    ) -> Result<(TokenRecord, String), TokenError> {
         let id = uuid::Uuid::new_v4().to_string();
+        let name = virtual_user.as_ref().map(|virtual_user| virtual_user.name.to_owned());
         let claims = Claims {
             jti: id.clone(),
-            sub: user.id.to_string(),
+            sub: name.clone().unwrap_or_else(|| user.id.to_string()),
             iss: ISSUER.to_owned(),
             aud: serde_json::json!([ISSUER]),
             iat: now.as_second(),
             exp: new.expires_at.map(Timestamp::as_second),
             scope: "api:invoke".to_owned(),
-            kind: "user".to_owned(),
-            text: user.login.clone(),
+            kind: if name.is_some() { OF_VIRTUAL_USER } else { OF_PERSON }.to_owned(),
+            text: name.clone().unwrap_or_else(|| user.login.clone()),
         };
         let text = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.signing)
             .map_err(TokenError::Sign)?;
         storage::query(
-            "INSERT INTO plane_tokens (id, user_id, name, created_us, expires_us) VALUES ($1, $2, $3, $4, $5)",
+            "INSERT INTO plane_tokens (id, user_id, name, created_us, expires_us, virtual_user, organization_id) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
         )
         .bind(&id)
         .bind(user.id)
         .bind(&new.name)
         .bind(to_micros(now))
         .bind(new.expires_at.map(to_micros))
+        .bind(name.clone())
+        .bind(virtual_user.map(|virtual_user| virtual_user.organization))
         .execute(tx)
         .await
         .map_err(StorageError::at("store a token"))?;
-        let record = TokenRecord { id, name: new.name.clone(), created_at: now, expires_at: new.expires_at };
+        let record = TokenRecord {
+            id,
+            name: new.name.clone(),
+            created_at: now,
+            expires_at: new.expires_at,
+            virtual_user: name,
+        };
         Ok((record, text))
     }
 
@@ -163,9 +200,17 @@ impl ControlPlane {
     pub async fn authenticate(&self, token: &str) -> Result<User, AuthenticateError> {
         let now = self.now();
         let claims = self.token_keys.read(token, now).map_err(AuthenticateError::Unreadable)?;
+        match claims.kind.as_str() {
+            OF_PERSON => self.find_person(&claims, now).await,
+            OF_VIRTUAL_USER => self.find_virtual_user(&claims, now).await,
+            _ => Err(AuthenticateError::Revoked),
+        }
+    }
+
+    async fn find_person(&self, claims: &Claims, now: Timestamp) -> Result<User, AuthenticateError> {
         let Ok(id) = claims.sub.parse::<i64>() else { return Err(AuthenticateError::Revoked) };
         let known: bool = storage::query(
-            "SELECT EXISTS (SELECT 1 FROM plane_tokens WHERE id = $1 AND user_id = $2 \
+            "SELECT EXISTS (SELECT 1 FROM plane_tokens WHERE id = $1 AND user_id = $2 AND virtual_user IS NULL \
              AND (expires_us IS NULL OR expires_us > $3))",
         )
         .bind(&claims.jti)
@@ -174,10 +219,76 @@ impl ControlPlane {
         .fetch_value(&self.storage)
         .await
         .map_err(StorageError::at("look for a token"))?;
-        if claims.kind != "user" || !known {
+        if !known {
             return Err(AuthenticateError::Revoked);
         }
         users::find(&self.storage, id).await?.ok_or(AuthenticateError::Revoked)
+    }
+
+    /// A virtual user may do what whoever made its token may do now, in its organization.
+    async fn find_virtual_user(&self, claims: &Claims, now: Timestamp) -> Result<User, AuthenticateError> {
+        let row: Option<(i64, i64, i64)> = storage::query(
+            "SELECT user_id, organization_id, created_us FROM plane_tokens WHERE id = $1 AND virtual_user = $2 \
+             AND (expires_us IS NULL OR expires_us > $3)",
+        )
+        .bind(&claims.jti)
+        .bind(&claims.sub)
+        .bind(to_micros(now))
+        .fetch_optional_as(&self.storage)
+        .await
+        .map_err(StorageError::at("look for a token"))?;
+        let (maker, organization, created_us) = row.ok_or(AuthenticateError::Revoked)?;
+        let place = self.find_membership(organization, maker).await?.ok_or(AuthenticateError::Revoked)?;
+        let created_at = from_micros(created_us);
+        Ok(User {
+            // Nobody has this number.
+            id: 0,
+            login: claims.sub.clone(),
+            name: claims.sub.clone(),
+            email: String::new(),
+            image: String::new(),
+            created_at,
+            updated_at: created_at,
+            confined_to: Some(place),
+        })
+    }
+
+    /// Makes a token for a virtual user, `ORGANIZATION/NAME`. It is among the tokens of the person who makes it.
+    pub async fn create_virtual_token(
+        &self,
+        maker: &User,
+        virtual_user: &str,
+        new: &NewToken,
+    ) -> Result<(TokenRecord, String), TokenError> {
+        let now = self.now();
+        check(new, now)?;
+        let (organization, name) = virtual_user.split_once('/').unwrap_or_default();
+        let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "._-/".contains(letter);
+        if organization.is_empty()
+            || name.is_empty()
+            || name.len() > VIRTUAL_NAME_CHARS_MAX
+            || !name.chars().all(is_plain)
+        {
+            return Err(TokenError::Invalid(format!(
+                "`virtualUser` must be ORGANIZATION/NAME, with a name of letters, digits, `.`, `_`, `-` and `/`, \
+                 {VIRTUAL_NAME_CHARS_MAX} at most"
+            )));
+        }
+        let places = self.list_organizations(maker.id).await?;
+        let place = places.into_iter().find(|place| place.name == organization);
+        let Some(place) = place else {
+            let text = format!("organization `{organization}` does not exist, or you are not in it");
+            return Err(TokenError::Invalid(text));
+        };
+        match self.find_membership(place.id, maker.id).await? {
+            Some((_, Role::Admin)) => {}
+            _ => return Err(TokenError::NotAdministrator(place.name)),
+        }
+        let mut tx = self.storage.begin().await.map_err(StorageError::at("begin"))?;
+        let virtual_user = VirtualUser { name: virtual_user, organization: place.id };
+        let issued = self.token_keys.issue_as(&mut tx, maker, Some(virtual_user), new, now).await?;
+        tx.commit().await.map_err(StorageError::at("commit"))?;
+        Ok(issued)
     }
 
     /// Makes a token for a user. Returns its record and its text, which is not kept.
@@ -187,12 +298,7 @@ impl ControlPlane {
         new: &NewToken,
     ) -> Result<(TokenRecord, String), TokenError> {
         let now = self.now();
-        if new.name.chars().count() > NAME_CHARS_MAX || new.name.contains('\0') {
-            return Err(TokenError::Invalid(format!("the name has more than {NAME_CHARS_MAX} characters")));
-        }
-        if new.expires_at.is_some_and(|end| end <= now) {
-            return Err(TokenError::Invalid("the token would have ended already".to_owned()));
-        }
+        check(new, now)?;
         let mut tx = self.storage.begin().await.map_err(StorageError::at("begin"))?;
         let issued = self.token_keys.issue(&mut tx, user, new, now).await?;
         tx.commit().await.map_err(StorageError::at("commit"))?;
@@ -202,7 +308,8 @@ impl ControlPlane {
     /// The tokens of a user, oldest first.
     pub async fn list_tokens(&self, user: i64) -> Result<Vec<TokenRecord>, StorageError> {
         let rows = storage::query(
-            "SELECT id, name, created_us, expires_us FROM plane_tokens WHERE user_id = $1 ORDER BY created_us, id",
+            "SELECT id, name, created_us, expires_us, virtual_user FROM plane_tokens WHERE user_id = $1 \
+             ORDER BY created_us, id",
         )
         .bind(user)
         .fetch_all(&self.storage)
@@ -214,7 +321,7 @@ impl ControlPlane {
     /// One token of a user.
     pub async fn find_token(&self, user: i64, id: &str) -> Result<TokenRecord, TokenError> {
         let row = storage::query(
-            "SELECT id, name, created_us, expires_us FROM plane_tokens WHERE user_id = $1 AND id = $2",
+            "SELECT id, name, created_us, expires_us, virtual_user FROM plane_tokens WHERE user_id = $1 AND id = $2",
         )
         .bind(user)
         .bind(id)
@@ -239,6 +346,16 @@ impl ControlPlane {
     }
 }
 
+fn check(new: &NewToken, now: Timestamp) -> Result<(), TokenError> {
+    if new.name.chars().count() > NAME_CHARS_MAX || new.name.contains('\0') {
+        return Err(TokenError::Invalid(format!("the name has more than {NAME_CHARS_MAX} characters")));
+    }
+    if new.expires_at.is_some_and(|end| end <= now) {
+        return Err(TokenError::Invalid("the token would have ended already".to_owned()));
+    }
+    Ok(())
+}
+
 fn read_token(row: &Row) -> Result<TokenRecord, StorageError> {
     let read = || -> Result<TokenRecord, Box<dyn std::error::Error + Send + Sync>> {
         let expires: Option<i64> = row.get("expires_us")?;
@@ -247,6 +364,7 @@ fn read_token(row: &Row) -> Result<TokenRecord, StorageError> {
             name: row.get("name")?,
             created_at: from_micros(row.get("created_us")?),
             expires_at: expires.map(from_micros),
+            virtual_user: row.get("virtual_user")?,
         })
     };
     read().map_err(StorageError::at("read a token"))

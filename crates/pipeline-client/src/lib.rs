@@ -4,6 +4,7 @@
 //! It knows no command and no terminal, so everything in it is tested without one. It follows no redirect, reads no answer
 //! without a limit, waits for none without a deadline, and shows no token.
 
+mod browser_login;
 mod config_file;
 mod error;
 mod settings;
@@ -12,6 +13,7 @@ mod token;
 mod transport;
 pub mod wire;
 
+pub use browser_login::{BrowserLogin, BrowserLoginError, LoginProvider, ProviderTokens};
 pub use config_file::{ConfigFile, ConfigFileError, write_private};
 pub use error::CallError;
 pub use settings::{BuildClientError, ConnectionSettings, Endpoint, EndpointError, Trust};

@@ -58,6 +58,13 @@ impl Endpoint {
         host == "localhost" || address.is_ok_and(|address| address.is_loopback())
     }
 
+    /// The address of something on its host, whatever its base path is.
+    pub(crate) fn join_at_root(&self, path: &str) -> Url {
+        let mut url = self.0.clone();
+        url.set_path(path);
+        url
+    }
+
     /// The address of something below it. Segments are encoded: none of them can become two, or lead elsewhere.
     pub(crate) fn join(&self, segments: &[&str]) -> Url {
         let mut url = self.0.clone();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use reqwest::header::{self, HeaderMap};
-use reqwest::{Method, StatusCode, Url};
+use reqwest::{Method, RequestBuilder, StatusCode, Url};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -122,18 +122,28 @@ impl Client {
         if !call.query.is_empty() {
             url.query_pairs_mut().extend_pairs(call.query);
         }
+        let (status, headers, body) = self.transfer(&call.method, &url, self.request(call, &url)).await?;
+        self.sort(status, &headers, &body)
+    }
+
+    /// Sends within the deadline, reads within the limit, and tells the observer.
+    pub(crate) async fn transfer(
+        &self,
+        method: &Method,
+        url: &Url,
+        request: RequestBuilder,
+    ) -> Result<(StatusCode, HeaderMap, Vec<u8>), CallError> {
         let began = Instant::now();
         let deadline = self.settings.call_timeout;
-        let result = match tokio::time::timeout(deadline, self.exchange(call, &url)).await {
+        let result = match tokio::time::timeout(deadline, self.exchange(request)).await {
             Ok(result) => result,
             Err(_) => Err(self.timeout()),
         };
         if let Some(observer) = &self.observer {
             let status = result.as_ref().ok().map(|(status, ..)| status.as_u16());
-            observer(&CallRecord { method: &call.method, url: &url, status, duration: began.elapsed() });
+            observer(&CallRecord { method, url, status, duration: began.elapsed() });
         }
-        let (status, headers, body) = result?;
-        self.sort(status, &headers, &body)
+        result
     }
 
     /// The fingerprint of the certificate that the server shows, for somebody to compare.
@@ -147,22 +157,28 @@ impl Client {
         Ok(information.and_then(|tls| tls.peer_certificate()).map(Fingerprint::of))
     }
 
-    async fn exchange(
-        &self,
-        call: &Call<'_>,
-        url: &Url,
-    ) -> Result<(StatusCode, HeaderMap, Vec<u8>), CallError> {
-        let mut request = self
+    fn request(&self, call: &Call<'_>, url: &Url) -> RequestBuilder {
+        let request = self.start_request(call.method.clone(), url);
+        match call.body {
+            Some(body) => request.json(body),
+            None => request,
+        }
+    }
+
+    /// A request with the headers that all have.
+    pub(crate) fn start_request(&self, method: Method, url: &Url) -> RequestBuilder {
+        let request = self
             .connections
-            .request(call.method.clone(), url.clone())
+            .request(method, url.clone())
             .header(header::ACCEPT, "application/json")
             .header("Client", "banzai-cli");
-        if let Some(token) = &self.settings.token {
-            request = request.bearer_auth(token.reveal());
+        match &self.settings.token {
+            Some(token) => request.bearer_auth(token.reveal()),
+            None => request,
         }
-        if let Some(body) = call.body {
-            request = request.json(body);
-        }
+    }
+
+    async fn exchange(&self, request: RequestBuilder) -> Result<(StatusCode, HeaderMap, Vec<u8>), CallError> {
         let mut response = request.send().await.map_err(|error| self.broken(error))?;
         let (status, headers) = (response.status(), response.headers().clone());
         let mut body = Vec::new();
@@ -176,7 +192,12 @@ impl Client {
         Ok((status, headers, body))
     }
 
-    fn sort(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Result<Answer, CallError> {
+    pub(crate) fn sort(
+        &self,
+        status: StatusCode,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> Result<Answer, CallError> {
         let content_type = header_text(headers, header::CONTENT_TYPE.as_str());
         let is_json = is_json(&content_type);
         if status.is_redirection() {
@@ -223,7 +244,7 @@ impl Client {
         CallError::Timeout { url: settings.endpoint.to_string(), seconds: settings.call_timeout.as_secs() }
     }
 
-    fn unexpected(&self, problem: String) -> CallError {
+    pub(crate) fn unexpected(&self, problem: String) -> CallError {
         CallError::Unexpected { url: self.settings.endpoint.to_string(), problem }
     }
 }

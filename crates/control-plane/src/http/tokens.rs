@@ -18,6 +18,9 @@ struct NewTokenWire {
     name: String,
     #[serde(default)]
     expires_at: Option<jiff::Timestamp>,
+    /// `ORGANIZATION/NAME`: the token of a machine, which acts in this organization only.
+    #[serde(default)]
+    virtual_user: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -28,6 +31,8 @@ struct TokenWire {
     created_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    virtual_user: Option<String>,
     /// Only in the answer to its making.
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<String>,
@@ -40,6 +45,7 @@ impl TokenWire {
             name: record.name,
             created_at: wire_time(record.created_at),
             expires_at: record.expires_at.map(wire_time),
+            virtual_user: record.virtual_user,
             token,
         }
     }
@@ -57,8 +63,12 @@ pub(super) async fn create(
     Person { user }: Person,
     request: Request,
 ) -> Answer {
-    let NewTokenWire { name, expires_at } = read_json(request).await?;
-    let (record, token) = shared.plane.create_token(&user, &NewToken { name, expires_at }).await?;
+    let NewTokenWire { name, expires_at, virtual_user } = read_json(request).await?;
+    let new = NewToken { name, expires_at };
+    let (record, token) = match virtual_user.filter(|name| !name.is_empty()) {
+        Some(name) => shared.plane.create_virtual_token(&user, &name, &new).await?,
+        None => shared.plane.create_token(&user, &new).await?,
+    };
     ok(&TokenWire::new(record, Some(token)))
 }
 
@@ -86,6 +96,7 @@ impl From<TokenError> for ApiError {
         match error {
             TokenError::NotFound(_) => Self::not_found(error.to_string()),
             TokenError::Invalid(text) => Self::bad_request(text),
+            TokenError::NotAdministrator(_) => Self::problem(StatusCode::FORBIDDEN, error.to_string()),
             TokenError::Sign(_) => Self::Internal(chain(&error)),
             TokenError::Storage(error) => error.into(),
         }

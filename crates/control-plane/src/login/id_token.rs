@@ -249,3 +249,7 @@ fn person(claims: ClaimsWire) -> Person {
         groups,
     }
 }
+
+#[cfg(test)]
+#[path = "id_token_tests.rs"]
+mod tests;

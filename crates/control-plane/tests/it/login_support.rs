@@ -196,3 +196,86 @@ impl Browser {
 pub(crate) fn location(response: &Response) -> String {
     response.headers()[LOCATION].to_str().unwrap().to_owned()
 }
+
+/// An id token that Dex gives to one of its clients, got as a program gets it.
+pub(crate) async fn id_token(stage: &Stage, client: &str, secret: &str, login: &str) -> String {
+    let issuer = stage.dex.issuer();
+    let callback = match client {
+        "banzai-cli" => "http://localhost:5555/callback".to_owned(),
+        _ => format!("{}/auth/oidc/callback", stage.plane.url),
+    };
+    let mut address = reqwest::Url::parse(&format!("{issuer}/auth")).unwrap();
+    address.query_pairs_mut().extend_pairs([
+        ("response_type", "code"),
+        ("client_id", client),
+        ("redirect_uri", &callback),
+        ("scope", "openid profile email groups offline_access"),
+        ("state", "s"),
+        ("nonce", "n"),
+    ]);
+    let browser = Browser::new();
+    let back = browser.authenticate(address.as_str(), login).await;
+    let code = query_of(&back, "code");
+    let mut form = address.clone();
+    form.query_pairs_mut().clear().extend_pairs([
+        ("grant_type", "authorization_code"),
+        ("code", &code),
+        ("redirect_uri", &callback),
+        ("client_id", client),
+        ("client_secret", secret),
+    ]);
+    let answer = browser
+        .request(Method::POST, &format!("{issuer}/token"))
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(form.query().unwrap().to_owned())
+        .send()
+        .await
+        .unwrap();
+    let tokens: serde_json::Value = answer.json().await.unwrap();
+    tokens["id_token"].as_str().unwrap().to_owned()
+}
+
+/// What stands in an address under a name.
+pub(crate) fn query_of(address: &str, name: &str) -> String {
+    let address = reqwest::Url::parse(address).unwrap();
+    let found = address.query_pairs().find(|(key, _)| key == name);
+    found.map(|(_, value)| value.into_owned()).unwrap_or_default()
+}
+
+/// The same address with something else under a name.
+pub(crate) fn with_query(address: &str, name: &str, value: &str) -> String {
+    let mut address = reqwest::Url::parse(address).unwrap();
+    let pairs: Vec<(String, String)> = address
+        .query_pairs()
+        .map(|(key, old)| {
+            let new = if key == name { value.to_owned() } else { old.into_owned() };
+            (key.into_owned(), new)
+        })
+        .collect();
+    address.query_pairs_mut().clear().extend_pairs(pairs);
+    address.into()
+}
+
+/// Sends an id token as the older client does.
+pub(crate) async fn send_id_token(plane: &TestPlane, id_token: &str) -> Response {
+    let form = format!(
+        "--xyz\r\nContent-Disposition: form-data; name=\"id_token\"\r\n\r\n{id_token}\r\n\
+         --xyz\r\nContent-Disposition: form-data; name=\"refresh_token\"\r\n\r\nrefresh\r\n--xyz--\r\n"
+    );
+    Browser::new()
+        .request(Method::POST, &format!("{}/auth/dex/callback", plane.url))
+        .header("client", "banzai-cli")
+        .header("content-type", "multipart/form-data; boundary=xyz")
+        .body(form)
+        .send()
+        .await
+        .unwrap()
+}
+
+/// Status and the text for people.
+pub(crate) async fn refusal(response: Response) -> (StatusCode, String) {
+    let status = response.status();
+    let text = response.text().await.unwrap();
+    let body: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+    (status, body["detail"].as_str().unwrap_or(&text).to_owned())
+}

@@ -9,6 +9,8 @@ mod engine_support;
 mod identity;
 mod kubeconfigs;
 mod login;
+mod login_hostile;
+mod login_program;
 mod login_support;
 mod older_security;
 mod openapi;

@@ -157,7 +157,9 @@ pub(crate) struct ClusterGroup<C: Subcommand> {
 #[derive(Debug, Args)]
 #[command(
     after_help = "On the machine of `lazaret serve`, `login` alone is enough: it finds the server and the token of the first user.\n\n\
-    Examples:\n  lazaret login\n  lazaret login -e https://pipeline.example.org/pipeline -t TOKEN\n  \
+    Elsewhere it opens a browser, where the server has a provider that people log in with, and asks for a token where it has none.\n\n\
+    Examples:\n  lazaret login\n  lazaret login -e https://pipeline.example.org/pipeline\n  \
+    lazaret login -e https://pipeline.example.org/pipeline -t TOKEN\n  \
     lazaret login -e https://pipeline.example.org/pipeline -t - < token-file\n  \
     lazaret login -e https://10.0.0.5:9090/pipeline --skip-verify    (the certificate it has now is the only one believed from then on)"
 )]
@@ -172,6 +174,10 @@ pub(crate) struct LoginArguments {
     /// Your token; `-` reads it from standard input, where no list of processes shows it
     #[arg(short, long, value_name = "TOKEN")]
     pub(crate) token: Option<String>,
+
+    /// Log in by browser, and only print the address to open, as on a machine without a screen
+    #[arg(long, conflicts_with = "token")]
+    pub(crate) no_browser: bool,
 
     /// Exchange the token for one that does not end
     #[arg(long)]
@@ -275,6 +281,9 @@ pub(crate) enum TokenCommand {
         /// When it ends, as 2030-01-31T00:00:00Z; without it, never
         #[arg(long, value_name = "TIME")]
         expires_at: Option<jiff::Timestamp>,
+        /// A machine that acts in one organization only, with its own name
+        #[arg(long, value_name = "ORGANIZATION/NAME")]
+        virtual_user: Option<String>,
     },
     /// List your tokens
     #[command(visible_aliases = ["ls", "l"])]

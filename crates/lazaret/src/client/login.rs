@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::arguments::LoginArguments;
 use super::session::{LOCAL_ENDPOINT, Session, find_organization, list_organizations, parse_endpoint};
-use super::{ask, document};
+use super::{ask, document, login_browser};
 use crate::config;
 use crate::exit::Exit;
 use crate::name::program_name;
@@ -20,7 +20,8 @@ const TOKEN_FILE_BYTES_MAX: u64 = 64 << 10;
 pub(super) async fn run(mut session: Session, arguments: LoginArguments) -> anyhow::Result<Exit> {
     let endpoint = endpoint(&session, arguments.endpoint.as_deref())?;
     let trust = find_trust(&session, &endpoint, arguments.skip_verify).await?;
-    let token = token(&session, &endpoint, arguments.token.as_deref())?;
+    let stranger = session.connect(endpoint.clone(), trust.clone(), None)?;
+    let (token, is_by_browser) = token(&session, &stranger, &arguments).await?;
     if let Some(end) = token.claims().expires_at.filter(|end| *end <= config::now()) {
         bail!("the token ended at {end}: get another one");
     }
@@ -28,7 +29,7 @@ pub(super) async fn run(mut session: Session, arguments: LoginArguments) -> anyh
     let user = who_am_i(&client).await?;
     let organizations = list_organizations(&client).await?;
     let organization = organization(&session, &organizations)?;
-    let token = if arguments.permanent { permanent(&client, token).await? } else { token };
+    let token = if arguments.permanent { permanent(&client, token, is_by_browser).await? } else { token };
 
     let config = &mut session.config;
     let fingerprint = match &trust {
@@ -125,28 +126,63 @@ async fn version(client: &Client) -> anyhow::Result<()> {
     }
 }
 
-fn token(session: &Session, endpoint: &Endpoint, flag: Option<&str>) -> anyhow::Result<Token> {
-    let unusable = |place: &str| format!("{place} holds no token: a token is one word");
-    match flag {
-        Some("-") => {
-            let (text, place) = document::read_text(None)?;
-            return Token::parse(&text).with_context(|| unusable(&place));
+/// The token to log in with, and whether a browser brought it.
+async fn token(
+    session: &Session,
+    stranger: &Client,
+    arguments: &LoginArguments,
+) -> anyhow::Result<(Token, bool)> {
+    if let Some(token) = given_token(stranger.endpoint(), arguments)? {
+        return Ok((token, false));
+    }
+    if session.is_interactive || arguments.no_browser {
+        let provider = stranger
+            .find_login_provider()
+            .await
+            .context("failed to ask the server where its people log in")?;
+        if let Some(provider) = provider {
+            let authorities = match session.authorities()? {
+                Trust::Authorities(pem) => Some(pem),
+                _ => None,
+            };
+            let opens_browser = !arguments.no_browser;
+            let token = login_browser::run(stranger, provider, authorities.as_deref(), opens_browser).await?;
+            return Ok((token, true));
         }
-        Some(text) => return Token::parse(text).with_context(|| unusable("--token")),
-        None => {}
-    }
-    if let Some(path) = config::token_file().filter(|path| endpoint.is_loopback() && path.is_file()) {
-        let text = read_token_file(&path)?;
-        terminal::error_line(&format!("using the token of the first user in {}", path.display()));
-        return Token::parse(&text).with_context(|| unusable(&format!("`{}`", path.display())));
-    }
-    if session.is_interactive {
-        return Token::parse(&ask::hidden("Token:")?).with_context(|| unusable("what was typed"));
+        if arguments.no_browser {
+            bail!("the server has no provider that people log in with: give --token TOKEN");
+        }
+        let token = Token::parse(&ask::hidden("Token:")?);
+        return Ok((token.with_context(|| unusable("what was typed"))?, false));
     }
     bail!(
-        "a token is needed: give --token TOKEN, or `--token -` and the token on standard input; on the machine of the server, \
-         `login` finds `admin.token` in its data folder (LAZARET_DATA_DIR) by itself"
+        "a token is needed: give --token TOKEN, or `--token -` and the token on standard input, or --no-browser to log in by a \
+         browser elsewhere; on the machine of the server, `login` finds `admin.token` in its data folder (LAZARET_DATA_DIR) by \
+         itself"
     )
+}
+
+/// The token that the flag gives, or the one of the first user where this is the machine of the server.
+fn given_token(endpoint: &Endpoint, arguments: &LoginArguments) -> anyhow::Result<Option<Token>> {
+    match arguments.token.as_deref() {
+        Some("-") => {
+            let (text, place) = document::read_text(None)?;
+            return Token::parse(&text).with_context(|| unusable(&place)).map(Some);
+        }
+        Some(text) => return Token::parse(text).with_context(|| unusable("--token")).map(Some),
+        None if arguments.no_browser => return Ok(None),
+        None => {}
+    }
+    let Some(path) = config::token_file().filter(|path| endpoint.is_loopback() && path.is_file()) else {
+        return Ok(None);
+    };
+    let text = read_token_file(&path)?;
+    terminal::error_line(&format!("using the token of the first user in {}", path.display()));
+    Token::parse(&text).with_context(|| unusable(&format!("`{}`", path.display()))).map(Some)
+}
+
+fn unusable(place: &str) -> String {
+    format!("{place} holds no token: a token is one word")
 }
 
 fn read_token_file(path: &Path) -> anyhow::Result<String> {
@@ -167,8 +203,8 @@ async fn who_am_i(client: &Client) -> anyhow::Result<wire::User> {
     }
 }
 
-/// A token without an end, in place of one that has one.
-async fn permanent(client: &Client, token: Token) -> anyhow::Result<Token> {
+/// A token without an end, in place of one that has one; what only the browser brought is ended then.
+async fn permanent(client: &Client, token: Token, is_by_browser: bool) -> anyhow::Result<Token> {
     if token.claims().expires_at.is_none() {
         return Ok(token);
     }
@@ -179,7 +215,18 @@ async fn permanent(client: &Client, token: Token) -> anyhow::Result<Token> {
     let call = Call::new(http::Method::POST, &path, Some(&body));
     let made: wire::TokenItem = client.read(&call).await.context("failed to create permanent token")?;
     let text = made.token.context("the server made a token and did not send it")?;
-    Token::parse(&text).context("the server made a token that is none")
+    let made = Token::parse(&text).context("the server made a token that is none")?;
+    if let Some(id) = token.claims().id.filter(|_| is_by_browser) {
+        let path = ["api", "v1", "tokens", id.as_str()];
+        if let Err(error) = client.send(&Call::new(http::Method::DELETE, &path, None)).await {
+            let error = anyhow::Error::from(error);
+            terminal::error_line(&format!(
+                "the token of the login counts until its end: {}",
+                terminal::chain(&error)
+            ));
+        }
+    }
+    Ok(made)
 }
 
 /// The organization to select: as the flag says, the one selected before if one is still in it, the only one, or as the

@@ -12,6 +12,7 @@ mod failure;
 mod image;
 mod kubeconfig;
 mod login;
+mod login_browser;
 mod organization;
 mod output;
 mod policy;

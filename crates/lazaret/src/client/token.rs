@@ -17,7 +17,9 @@ const TOKENS: [&str; 3] = ["api", "v1", "tokens"];
 /// Runs one of the commands.
 pub(super) async fn run(session: &Session, command: TokenCommand) -> anyhow::Result<Exit> {
     match command {
-        TokenCommand::Create { name, expires_at } => create(session, name, expires_at).await,
+        TokenCommand::Create { name, expires_at, virtual_user } => {
+            create(session, name, expires_at, virtual_user).await
+        }
         TokenCommand::List => list(session).await,
         TokenCommand::Delete { ids } => delete(session, &ids).await,
     }
@@ -28,12 +30,16 @@ async fn create(
     session: &Session,
     name: Option<String>,
     expires_at: Option<jiff::Timestamp>,
+    virtual_user: Option<String>,
 ) -> anyhow::Result<Exit> {
     let client = session.client()?;
     let name = name.unwrap_or_else(|| format!("cli-{}", config::machine_name().unwrap_or_default()));
     let mut body = json!({"name": name});
     if let Some(end) = expires_at {
         body["expiresAt"] = json!(end.to_string());
+    }
+    if let Some(virtual_user) = virtual_user {
+        body["virtualUser"] = json!(virtual_user);
     }
     let call = Call::new(Method::POST, &TOKENS, Some(&body));
     let (answer, made) = session.fetch::<wire::TokenItem>(&client, &call, "create a token").await?;

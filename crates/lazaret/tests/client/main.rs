@@ -5,6 +5,7 @@
 mod commands;
 mod hostile;
 mod login;
+mod login_browser;
 mod real_cluster;
 mod real_server;
 mod shell;

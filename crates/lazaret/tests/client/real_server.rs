@@ -29,7 +29,7 @@ impl Machine {
         Self::start_with(&["--admission-listen", &format!("127.0.0.1:{port}")])
     }
 
-    fn start_with(more: &[&str]) -> Self {
+    pub(crate) fn start_with(more: &[&str]) -> Self {
         let data = Scratch::new("client-serve").unwrap();
         let server = Program::at(&lazaret())
             .environment("LAZARET_FEEDS_FETCH", "false")
