@@ -84,6 +84,32 @@ fn technical_account(plane: &Plane) -> Result<String> {
     Ok(ours.next().context("the cluster has an account")?.to_owned())
 }
 
+/// `insecure` of a spec: a registry whose certificate nobody vouches for.
+#[test]
+fn an_unknown_certificate_is_told_and_may_be_accepted() -> Result<()> {
+    let password = PASSWORDS[0].to_owned();
+    let registry = Registry::start(RegistryMode::HtpasswdTls { user: "robot".to_owned(), password })?;
+    registry.push(&debian_images()?.vulnerable, "debian:vulnerable")?;
+    let plane = Plane::start(EngineOptions {
+        with_database: true,
+        settings: vec!["registries.private-hosts=127.0.0.1".to_owned()],
+        ..EngineOptions::default()
+    })?;
+    let cluster = Cluster::start()?;
+    let id = plane.import("one", &cluster)?;
+    let secret = plane.add_secret("registry", "password", &values(PASSWORDS[0]))?;
+    let spec = |is_insecure: bool| {
+        let registry = json!({"registry": registry.host(), "secretId": secret, "insecure": is_insecure});
+        json!({"spec": {"policy": {"policyId": "reject_high"}, "registries": [registry]}})
+    };
+    plane.ask(Method::POST, &Plane::service(id), Some(&spec(false)))?;
+    let refused = service_reason(&plane, id, "certificate")?;
+    ensure!(refused["status"] == "ERROR", "{refused:#}");
+    plane.ask(Method::POST, &Plane::service(id), Some(&spec(true)))?;
+    plane.wait_for(id, "ACTIVE")?;
+    wait_for_verdict(&cluster, &registry.reference("debian:vulnerable"), Some(VULNERABILITY)).map(drop)
+}
+
 #[test]
 fn a_secret_that_is_none_for_registries_is_told_before_anything_is_deployed() -> Result<()> {
     let plane = Plane::start(EngineOptions::default())?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use e2e::{EngineOptions, Method, Plane, cluster_state, plane_state, run_pod, service_reason, stop_at};
 use serde_json::{Value, json};
-use testkit::{Cluster, VaultServer, wait_until};
+use testkit::{Cluster, VaultServer, wait_until, workspace_folder};
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -64,12 +64,27 @@ impl Vault {
         wait_until(DEADLINE, "Vault to be unsealed", || self.ids().ok().map(drop))
     }
 
-    fn options(&self) -> EngineOptions {
-        EngineOptions {
-            settings: vec!["secrets.store=vault".to_owned(), format!("vault.address={}", self.server.url())],
-            environment: vec![("LAZARET_VAULT_TOKEN".to_owned(), self.server.root_token().to_owned())],
+    /// Settings of who may do what the documentation says that Lazaret has to, and nothing else.
+    fn options(&self) -> Result<EngineOptions> {
+        let page = fs_err::read_to_string(workspace_folder().join("docs/secrets.md"))?;
+        let policy = page.split_once("vault policy write lazaret - <<'EOF'\n").context("a policy")?.1;
+        let policy = policy.split_once("\nEOF").context("the end of the policy")?.0;
+        self.ask(Method::POST, "sys/policies/acl/lazaret", &json!({"policy": policy}))?;
+        self.ask(Method::POST, "sys/auth/approle", &json!({"type": "approle"}))?;
+        let role = json!({"token_policies": "lazaret", "token_ttl": "1h", "token_max_ttl": "24h"});
+        self.ask(Method::POST, "auth/approle/role/lazaret", &role)?;
+        let id = self.ask(Method::GET, "auth/approle/role/lazaret/role-id", &Value::Null)?;
+        let secret = self.ask(Method::POST, "auth/approle/role/lazaret/secret-id", &json!({}))?;
+        let text = |value: &Value| value.as_str().map(str::to_owned).context("Vault answers with a text");
+        Ok(EngineOptions {
+            settings: vec![
+                "secrets.store=vault".to_owned(),
+                format!("vault.address={}", self.server.url()),
+                format!("vault.role-id={}", text(&id["data"]["role_id"])?),
+            ],
+            environment: vec![("LAZARET_VAULT_SECRET_ID".to_owned(), text(&secret["data"]["secret_id"])?)],
             ..EngineOptions::default()
-        }
+        })
     }
 }
 
@@ -80,7 +95,7 @@ fn spec() -> Value {
 #[test]
 fn the_technical_user_lives_in_vault_as_long_as_the_service() -> Result<()> {
     let vault = Vault::start()?;
-    let plane = Plane::start(vault.options())?;
+    let plane = Plane::start(vault.options()?)?;
     let cluster = Cluster::start()?;
     let id = plane.import("one", &cluster)?;
     let before = (vault.ids()?, cluster_state(&cluster)?, plane_state(&plane)?);
@@ -114,7 +129,7 @@ fn the_technical_user_lives_in_vault_as_long_as_the_service() -> Result<()> {
 #[test]
 fn a_sealed_vault_is_waited_for() -> Result<()> {
     let vault = Vault::start()?;
-    let plane = Plane::start(vault.options())?;
+    let plane = Plane::start(vault.options()?)?;
     let cluster = Cluster::start()?;
     let id = plane.import("one", &cluster)?;
     let before = (vault.ids()?, cluster_state(&cluster)?);

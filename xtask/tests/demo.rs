@@ -66,6 +66,8 @@ fn end(mut demo: RunningProgram, signal: &str, folders: &[PathBuf]) -> Result<bo
 fn four_commands_show_what_lazaret_does() -> Result<()> {
     let demo = demo().start()?;
     demo.wait_for_line("Ctrl-C stops all of it", START_TIME)?;
+    // What is to be pasted comes through another pipe, and this is its last line.
+    demo.wait_for_line("kubectl describe audit", START_TIME)?;
     let output = demo.output();
     let commands = commands(&output);
     let [source, refused, admitted, whitelisted, audits] = &commands[..] else {

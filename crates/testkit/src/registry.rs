@@ -20,6 +20,7 @@ const READY_DEADLINE: Duration = Duration::from_secs(30);
 /// Another process may take the chosen port before the registry binds it.
 const ATTEMPTS_MAX: usize = 3;
 const PASSWORDS: &str = "htpasswd";
+const CERTIFICATE: &str = "registry.crt";
 
 /// Who may talk to a registry, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +36,28 @@ pub enum RegistryMode {
     },
     /// HTTPS for everybody, with a certificate that only [`Registry::certificate`] vouches for.
     Tls,
+    /// The same for one user.
+    HtpasswdTls {
+        /// The name.
+        user: String,
+        /// The password, at most 72 bytes.
+        password: String,
+    },
+}
+
+impl RegistryMode {
+    fn login(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Open | Self::Tls => None,
+            Self::Htpasswd { user, password } | Self::HtpasswdTls { user, password } => {
+                Some((user, password))
+            }
+        }
+    }
+
+    fn is_tls(&self) -> bool {
+        matches!(self, Self::Tls | Self::HtpasswdTls { .. })
+    }
 }
 
 /// A running registry; it and its content are gone when it is dropped, and when the test dies.
@@ -74,27 +97,14 @@ impl Registry {
             "storage": { "filesystem": { "rootdirectory": folder.join("storage") }, "delete": { "enabled": true } },
             "http": { "addr": format!("127.0.0.1:{port}") },
         });
-        match &mode {
-            RegistryMode::Open => {}
-            RegistryMode::Htpasswd { user, password } => {
-                let file = folder.join(PASSWORDS);
-                fs_err::write(&file, password_line(user, password)?)?;
-                config["auth"] =
-                    serde_json::json!({ "htpasswd": { "realm": "test registry", "path": file } });
-            }
-            RegistryMode::Tls => {
-                let key = KeyPair::generate().context("failed to generate a key")?;
-                let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
-                let params =
-                    CertificateParams::new(names).context("failed to describe the registry's certificate")?;
-                let certificate =
-                    params.self_signed(&key).context("failed to sign the registry's certificate")?;
-                let (certificate_file, key_file) = (folder.join("registry.crt"), folder.join("registry.key"));
-                fs_err::write(&certificate_file, certificate.pem())?;
-                fs_err::write(&key_file, key.serialize_pem())?;
-                config["http"]["tls"] =
-                    serde_json::json!({ "certificate": certificate_file, "key": key_file });
-            }
+        if let Some((user, password)) = mode.login() {
+            let file = folder.join(PASSWORDS);
+            fs_err::write(&file, password_line(user, password)?)?;
+            config["auth"] = serde_json::json!({ "htpasswd": { "realm": "test registry", "path": file } });
+        }
+        if mode.is_tls() {
+            let (certificate, key) = make_certificate(folder)?;
+            config["http"]["tls"] = serde_json::json!({ "certificate": certificate, "key": key });
         }
         fs_err::write(folder.join("config.yml"), config.to_string())?;
         let mut registry = Self { process: None, port, mode, scratch };
@@ -112,9 +122,9 @@ impl Registry {
         format!("{}/{name}", self.host())
     }
 
-    /// The file with the certificate to trust, in the mode [`RegistryMode::Tls`].
+    /// The file with the certificate to trust, in the modes with TLS.
     pub fn certificate(&self) -> Option<PathBuf> {
-        (self.mode == RegistryMode::Tls).then(|| self.scratch.path().join("registry.crt"))
+        self.mode.is_tls().then(|| self.scratch.path().join(CERTIFICATE))
     }
 
     /// Copies an OCI archive, with all its platforms and its digests unchanged, to `NAME:TAG`.
@@ -161,9 +171,11 @@ impl Registry {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    /// Gives the one user of [`RegistryMode::Htpasswd`] another password, which alone counts from then on.
+    /// Gives the one user of a registry with a password another password, which alone counts from then on.
     pub fn change_password(&mut self, new: &str) -> Result<()> {
-        let RegistryMode::Htpasswd { user, password } = &mut self.mode else {
+        let (RegistryMode::Htpasswd { user, password } | RegistryMode::HtpasswdTls { user, password }) =
+            &mut self.mode
+        else {
             bail!("the registry asks for no password");
         };
         new.clone_into(password);
@@ -205,11 +217,23 @@ impl Registry {
         run(&require_program("skopeo")?, b"", |command| {
             // A policy file is a matter of the machine; what is copied here was made by the test.
             command.arg("--insecure-policy").arg("--tmpdir").arg(self.scratch.path()).args(arguments);
-            if let RegistryMode::Htpasswd { user, password } = &self.mode {
+            if let Some((user, password)) = self.mode.login() {
                 command.arg(credentials_option).arg(format!("{user}:{password}"));
             }
         })
     }
+}
+
+/// A certificate that signs itself, and its key, in files.
+fn make_certificate(folder: &Path) -> Result<(PathBuf, PathBuf)> {
+    let key = KeyPair::generate().context("failed to generate a key")?;
+    let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+    let params = CertificateParams::new(names).context("failed to describe the registry's certificate")?;
+    let certificate = params.self_signed(&key).context("failed to sign the registry's certificate")?;
+    let (certificate_file, key_file) = (folder.join(CERTIFICATE), folder.join("registry.key"));
+    fs_err::write(&certificate_file, certificate.pem())?;
+    fs_err::write(&key_file, key.serialize_pem())?;
+    Ok((certificate_file, key_file))
 }
 
 fn password_line(user: &str, password: &str) -> Result<String> {

@@ -187,9 +187,12 @@ impl Demo {
         client.arguments(arguments).argument("--no-interactive").run(stdin)?.success().map(drop)
     }
 
-    /// The facts are those of the folder: nothing is fetched.
+    /// The facts are those of the folder: nothing is fetched, and nothing is behind a proxy of this machine.
     fn lazaret(&self) -> Program {
-        Program::at(&self.program).environment("LAZARET_FEEDS_FETCH", "false")
+        Program::at(&self.program)
+            .environment("LAZARET_FEEDS_FETCH", "false")
+            .environment("NO_PROXY", "127.0.0.1,localhost")
+            .environment("no_proxy", "127.0.0.1,localhost")
     }
 
     fn data_folder(&self) -> PathBuf {
