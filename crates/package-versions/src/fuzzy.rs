@@ -9,25 +9,29 @@ use std::cmp::Ordering;
 use crate::digits::{Number, compare_releases, split_release, split_run};
 
 /// Words of stages before the release, in order.
-const PRE_RELEASE_WORDS: [(&str, u8); 12] = [
+const PRE_RELEASE_WORDS: [(&str, u8); 16] = [
     ("dev", 0),
     ("snapshot", 0),
+    ("nightly", 0),
+    ("canary", 0),
+    ("next", 0),
     ("alpha", 1),
     ("beta", 2),
     ("milestone", 3),
     ("m", 3),
     ("pre", 4),
     ("preview", 4),
+    ("prerelease", 4),
     ("rc", 5),
     ("cr", 5),
     ("a", 1),
     ("b", 2),
 ];
-const PATCH_WORDS: [&str; 10] =
-    ["p", "pl", "patch", "patchlevel", "post", "sp", "u", "update", "r", SECURITY_FIX];
+const PATCH_WORDS: [&str; 11] =
+    ["p", "pl", "patch", "patchlevel", "post", "sp", "u", "update", "r", "hotfix", SECURITY_FIX];
 const SECURITY_FIX: &str = "security";
 /// Words that mean the release itself.
-const RELEASE_WORDS: [&str; 4] = ["final", "release", "ga", "stable"];
+const RELEASE_WORDS: [&str; 6] = ["final", "release", "ga", "stable", "lts", "incubating"];
 
 /// One step behind the first numbers. The order of the variants is the order of versions that differ in this step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -200,9 +200,10 @@ fn versions_without_a_package_manager_are_in_order() {
     check_ladder(
         Fuzzy,
         &[
+            "1.1.1-next.1 = 1.1.1-nightly1",
             "1.1.1-alpha1 = 1.1.1a1",
             "1.1.1-rc1 = v1.1.1rc1",
-            "1.1.1 = 1.1.1.0 = 1.1.1-stable = 1.1.1+build",
+            "1.1.1 = 1.1.1.0 = 1.1.1-stable = 1.1.1-lts = 1.1.1+build",
             "1.1.1k",
             "1.1.1l",
             "1.1.1z",
