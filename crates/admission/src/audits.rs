@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
@@ -187,7 +188,7 @@ pub fn audit_name(owner: Option<&OwnerReference>, pod: &str) -> Option<String> {
     if is_object_name(&wanted) {
         return Some(wanted);
     }
-    let hash = hex(&Sha256::digest(wanted.as_bytes()));
+    let hash = HEXLOWER.encode(&Sha256::digest(wanted.as_bytes()));
     let kept: String = wanted
         .to_lowercase()
         .chars()
@@ -197,10 +198,6 @@ pub fn audit_name(owner: Option<&OwnerReference>, pod: &str) -> Option<String> {
     let kept = kept.trim_matches('-');
     let hash = &hash[..HASH_CHARS];
     Some(if kept.is_empty() { hash.to_owned() } else { format!("{kept}-{hash}") })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn audit_spec(subject: &AuditSubject, images: &[JudgedImage], ruling: Ruling, now: Timestamp) -> AuditSpec {

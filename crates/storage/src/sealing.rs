@@ -14,6 +14,7 @@ use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::{digest, hkdf, rand};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use data_encoding::HEXLOWER;
 
 const KEY_BYTES: usize = 32;
 const KEY_ID_BYTES: usize = 8;
@@ -99,7 +100,7 @@ impl Sealer {
 
     /// The names of the keys in a file, the one that seals first.
     pub fn key_names(path: &Path) -> Result<Vec<String>, KeyFileError> {
-        Ok(read(path)?.iter().map(|key| hex(&key.id)).collect())
+        Ok(read(path)?.iter().map(|key| HEXLOWER.encode(&key.id)).collect())
     }
 
     /// Leaves only the key that seals in the file. What the others sealed cannot be opened again: see [`Self::count_by_key`].
@@ -112,7 +113,9 @@ impl Sealer {
     pub fn count_by_key<'a>(sealed: impl Iterator<Item = &'a [u8]>) -> BTreeMap<String, usize> {
         let mut counts = BTreeMap::new();
         for value in sealed {
-            *counts.entry(value.get(1..=KEY_ID_BYTES).map(hex).unwrap_or_default()).or_default() += 1;
+            *counts
+                .entry(value.get(1..=KEY_ID_BYTES).map(|id| HEXLOWER.encode(id)).unwrap_or_default())
+                .or_default() += 1;
         }
         counts
     }
@@ -153,8 +156,9 @@ impl Sealer {
         let id: [u8; KEY_ID_BYTES] = head[1..=KEY_ID_BYTES].try_into().map_err(|_| UnsealError::Damaged)?;
         let nonce: [u8; NONCE_BYTES] =
             head[1 + KEY_ID_BYTES..].try_into().map_err(|_| UnsealError::Damaged)?;
-        let key =
-            self.find(id).ok_or_else(|| UnsealError::UnknownKey { id: hex(&id), path: self.path.clone() })?;
+        let key = self
+            .find(id)
+            .ok_or_else(|| UnsealError::UnknownKey { id: HEXLOWER.encode(&id), path: self.path.clone() })?;
         let mut body = body.to_vec();
         let cipher = key.cipher().ok_or(UnsealError::Damaged)?;
         let nonce = Nonce::assume_unique_for_key(nonce);
@@ -229,13 +233,13 @@ impl Key {
     }
 
     fn line(&self) -> String {
-        format!("{} {}\n", hex(&self.id), STANDARD.encode(self.bytes))
+        format!("{} {}\n", HEXLOWER.encode(&self.id), STANDARD.encode(self.bytes))
     }
 
     fn parse(line: &str) -> Option<Self> {
         let (id, bytes) = line.trim().split_once(' ')?;
         let key = Self::from_bytes(STANDARD.decode(bytes.trim()).ok()?.try_into().ok()?);
-        (hex(&key.id) == id).then_some(key)
+        (HEXLOWER.encode(&key.id) == id).then_some(key)
     }
 }
 
@@ -247,10 +251,6 @@ fn place(table: &str, row: &str, key_id: &[u8]) -> Vec<u8> {
         place.extend_from_slice(part);
     }
     place
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> KeyFileError {
@@ -277,7 +277,7 @@ fn write_beside(path: &Path, keys: &[Key]) -> Result<PathBuf, KeyFileError> {
     let mut random = [0; 8];
     rand::fill(&mut random).map_err(|_| KeyFileError::Random)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let beside = path.with_file_name(format!(".{name}.{}", hex(&random)));
+    let beside = path.with_file_name(format!(".{name}.{}", HEXLOWER.encode(&random)));
     let written = fs_err::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside).and_then(
         |mut file| {
             file.write_all(FILE_HEAD.as_bytes())?;

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use data_encoding::HEXLOWER;
 use flate2::write::GzDecoder;
 use model::FeedKind;
 use reqwest::Url;
@@ -112,7 +113,7 @@ impl Receiver {
         drop(file);
         beside.persist(&destination).map_err(|error| disk(error.error))?;
         flush_folder(&destination).map_err(disk)?;
-        Ok(FetchedFile { validators, bytes: written, sha256: hex(&hasher.finalize()) })
+        Ok(FetchedFile { validators, bytes: written, sha256: HEXLOWER.encode(&hasher.finalize()) })
     }
 
     async fn keep(&mut self, bytes: &[u8]) -> Result<(), FetchError> {
@@ -129,10 +130,6 @@ impl Receiver {
     fn not_the_content(&self, problem: &'static str) -> FetchError {
         FetchError::NotTheContent { url: self.url.clone(), problem }
     }
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A file that vanishes unless it gets its name.

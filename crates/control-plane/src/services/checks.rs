@@ -1,22 +1,17 @@
 //! What has to be asked before anything is deployed: secrets, addresses, the engine's policies.
 
-use std::time::Duration;
-
 use engine_client::ClientError;
 use futures_util::future::join_all;
-use outbound_guard::LookupError;
 
 use super::ServiceError;
 use super::validation::{
     CustomEngine, Enforcement, PolicyChoice, RegistryChoice, RegistryKind, Spec, WebhookPlace,
 };
-use crate::addresses::{AddressRule, guard};
+use crate::addresses::{find_refusal, guard};
 use crate::engines::{Credentials, EngineChoice, soon, technical_user};
 use crate::storage_error::chain;
 use crate::{Cluster, ControlPlane, Secret, SecretError, SecretKind, TAG_HIDDEN, TAG_KUBECONFIG};
 
-/// A name that is not resolved by then has no address for us.
-const RESOLVE_TIME: Duration = Duration::from_secs(3);
 /// Registries that are looked up at the same time.
 const CHECKS_AT_ONCE: usize = 10;
 
@@ -168,28 +163,8 @@ impl ControlPlane {
         Ok(())
     }
 
-    /// Why a host is not connected to. Where private addresses are allowed, a name that is not found is left to whoever
-    /// connects, and his own guard; where they are not, nobody can say where it will lead.
     async fn refused_host(&self, what: &str, host: &str) -> Option<String> {
-        let rule = self.settings.addresses;
-        let guard = guard(rule);
-        if let Err(refused) = guard.check_host(host) {
-            return Some(format!("{what}: {refused}"));
-        }
-        let bare = host.trim_start_matches('[').trim_end_matches(']');
-        let problem = match tokio::time::timeout(RESOLVE_TIME, guard.find(bare)).await {
-            Ok(Ok(_)) => return None,
-            Ok(Err(LookupError::Refused { source, .. })) => format!("`{host}` leads to {source}"),
-            Ok(Err(LookupError::Unknown { .. })) | Err(_) if rule >= AddressRule::PrivateToo => return None,
-            Ok(Err(error @ LookupError::Unknown { .. })) => {
-                format!("{}: write the name as the control plane can resolve it", chain(&error))
-            }
-            Err(_) => format!(
-                "the name `{host}` was not resolved within {} s: try again, or see to the name servers of the control plane",
-                RESOLVE_TIME.as_secs()
-            ),
-        };
-        Some(format!("{what}: {problem}"))
+        find_refusal(&guard(self.settings.addresses), host).await.map(|problem| format!("{what}: {problem}"))
     }
 
     /// User and password in a secret of an organization.

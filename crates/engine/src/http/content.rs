@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
+use data_encoding::HEXLOWER;
 use model::{FileEntry, FileKind, ImageContents, MalwareScan, Package, PackageKind};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -249,19 +250,11 @@ fn to_file(file: &FileEntry) -> FileWire<'_> {
         linkdest: file.link_target.as_deref(),
         size: file.size_bytes,
         mode: format!("{:05o}", file.permissions),
-        sha256: file.sha256.filter(|_| file.kind == FileKind::File).map(|bytes| hex(&bytes)),
+        sha256: file.sha256.filter(|_| file.kind == FileKind::File).map(|bytes| HEXLOWER.encode(&bytes)),
         r#type: file.kind.name(),
         uid: file.user_id,
         gid: file.group_id,
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("writing to a String cannot fail");
-        text
-    })
 }
 
 fn to_malware(scan: &MalwareScan) -> Value {

@@ -282,7 +282,7 @@ impl AttributeMatch {
 
 /// Bytes in lower-case hex.
 pub(super) fn hex(bytes: &[u8; 32]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    data_encoding::HEXLOWER.encode(bytes)
 }
 
 #[derive(Debug)]

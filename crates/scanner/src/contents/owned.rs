@@ -1,7 +1,6 @@
 //! Whether the files that packages own are what their package databases say.
 
-use std::fmt::Write as _;
-
+use data_encoding::HEXLOWER;
 use image_layers::{Attributes, EntryKind, ImageTree};
 use model::{Inventory, OwnedFile};
 
@@ -27,17 +26,10 @@ fn is_changed(tree: &ImageTree, file: &OwnedFile) -> Option<bool> {
     let entry = tree.locate(&file.path).filter(|entry| entry.kind() == EntryKind::File)?;
     let Attributes { sha256, sha1, md5, .. } = entry.attributes()?;
     let actual = match algorithm {
-        "sha256" => hex(&sha256?),
-        "sha1" => hex(&sha1?),
-        "md5" => hex(&md5?),
+        "sha256" => HEXLOWER.encode(&sha256?),
+        "sha1" => HEXLOWER.encode(&sha1?),
+        "md5" => HEXLOWER.encode(&md5?),
         _ => return None,
     };
     Some(!actual.eq_ignore_ascii_case(expected))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("writing to a String cannot fail");
-        text
-    })
 }
