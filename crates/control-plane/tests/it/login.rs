@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use testkit::DexServer;
 
 use crate::login_support::{Browser, Stage, location, people, refusal};
-use crate::support::{answer, change_database, clock};
+use crate::support::{answer, change_database, clock, database};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn somebody_logs_in_and_is_who_the_provider_says() {
@@ -136,6 +136,10 @@ async fn who_may_not_come_in_stays_out_and_loses_what_he_had() {
     assert_eq!(status, StatusCode::FORBIDDEN);
     linus.cookies = session;
     assert_eq!(answer(linus.request(Method::GET, &me)).await.0, StatusCode::UNAUTHORIZED);
+    let places = "SELECT count(*) FROM plane_members WHERE user_id = $1";
+    let left: i64 =
+        storage::query(places).bind(2_i64).fetch_value(&database(folder.path()).await).await.unwrap();
+    assert_eq!(left, 0, "what earlier logins gave is taken back");
     // An address in the right domain that nobody verified is no way in.
     let (status, text) = refusal(Browser::new().log_in(&plane, "eve").await).await;
     assert_eq!(status, StatusCode::FORBIDDEN);
