@@ -47,9 +47,13 @@ impl Plane {
 
     /// One request to the control plane; an empty answer is null.
     pub fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<(u16, Value)> {
-        let token = fs_err::read_to_string(self.engine.data_folder().join("admin.token"))?;
         let url = format!("{}/api/v1{path}", self.url()?);
-        self.send(self.client.request(method, url).bearer_auth(token.trim()), body)
+        self.send(self.client.request(method, url).bearer_auth(self.token()?), body)
+    }
+
+    /// The token of the first user.
+    pub fn token(&self) -> Result<String> {
+        Ok(fs_err::read_to_string(self.engine.data_folder().join("admin.token"))?.trim().to_owned())
     }
 
     /// Its address with the base path.

@@ -281,6 +281,47 @@ pub struct WhitelistItem {
     pub regexp: Option<String>,
 }
 
+/// One of `GET …/processes`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Process {
+    /// Its id.
+    pub id: String,
+    /// What it does.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// How it ended.
+    pub log: String,
+    /// What it is about.
+    pub resource_id: String,
+    /// What kind of thing that is.
+    pub resource_type: String,
+    /// `running`, `failed`, `finished` or `canceled`.
+    pub status: String,
+    /// When it began.
+    pub started_at: String,
+    /// When it ended.
+    pub finished_at: Option<String>,
+    /// What happened, in order.
+    #[serde(deserialize_with = "null_is_empty")]
+    pub events: Vec<ProcessEvent>,
+}
+
+/// Something that happened in a process.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct ProcessEvent {
+    /// What was done.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What there is to say about it.
+    pub log: String,
+    /// How far it was.
+    pub status: String,
+    /// When.
+    pub timestamp: String,
+}
+
 /// One of `GET …/anchore/policies`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]

@@ -111,13 +111,16 @@ fn complete(path: &str, operation: &mut Object) {
             parameters.extend(references);
         }
     }
-    let common = ALWAYS
-        .iter()
-        .chain(GUARDED.iter().filter(|_| !is_open))
-        .chain(IN_ORGANIZATION.iter().filter(|_| is_in_organization))
-        .chain(ABOUT_CLUSTER.iter().filter(|_| is_about_cluster))
-        .chain(WITH_BODY.iter().filter(|_| has_body));
     if let Some(Value::Object(responses)) = operation.get_mut("responses") {
+        // Where an engine answers, only what is said before it is asked is known.
+        let is_ours = !responses.contains_key("default");
+        let common = ALWAYS
+            .iter()
+            .chain(IN_ORGANIZATION.iter().filter(|_| is_in_organization))
+            .chain(ABOUT_CLUSTER.iter().filter(|_| is_about_cluster))
+            .chain(WITH_BODY.iter().filter(|_| has_body))
+            .filter(|_| is_ours)
+            .chain(GUARDED.iter().filter(|_| !is_open));
         for (status, name) in common {
             let answer = json!({"$ref": format!("#/components/responses/{name}")});
             responses.entry(*status).or_insert(answer);

@@ -129,6 +129,9 @@ pub(crate) enum ClientCommand {
     /// Manage the releases of a cluster that are let in whatever their images hold
     #[command(visible_alias = "wl", alias = "whitelists")]
     Whitelist(ClusterGroup<WhitelistCommand>),
+    /// Watch what is done about clusters and services, and stop it
+    #[command(hide = true, alias = "processes")]
+    Process(Group<ProcessCommand>),
     /// Have the engine of a cluster look at images
     #[command(alias = "images")]
     Image(ClusterGroup<ImageCommand>),
@@ -268,6 +271,33 @@ pub(crate) struct SecretCreateArguments {
     /// Whether the server tries the secret before it keeps it
     #[arg(short = 'v', long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub(crate) validate: Option<bool>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ProcessCommand {
+    /// List processes, newest first
+    #[command(visible_aliases = ["ls", "l"])]
+    List {
+        /// Only those that are running, failed, finished or canceled; `all` for all
+        #[arg(long, value_name = "STATUS", default_value = "running")]
+        status: String,
+    },
+    /// Show a process with its events
+    #[command(visible_aliases = ["show", "g"])]
+    Get {
+        /// Its id
+        id: String,
+    },
+    /// Stop an activation or update of a service before its next step
+    Cancel {
+        /// Its id
+        id: String,
+    },
+    /// Follow a process until it ends; ends with 1 unless it finished
+    Tail {
+        /// Its id
+        id: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -16,6 +16,7 @@ mod login_browser;
 mod organization;
 mod output;
 mod policy;
+mod process;
 mod running;
 mod scan_log;
 mod secret;
@@ -62,6 +63,7 @@ async fn dispatch(leading: LeadingFlags, command: ClientCommand) -> anyhow::Resu
         ClientCommand::Whitelist(group) => {
             whitelist::run(&open(group.flags)?, &group.cluster, group.command).await
         }
+        ClientCommand::Process(group) => process::run(&open(group.flags)?, group.command).await,
         ClientCommand::Image(group) => image::run(&open(group.flags)?, &group.cluster, group.command).await,
     }
 }

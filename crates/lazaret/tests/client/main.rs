@@ -7,6 +7,7 @@ mod hostile;
 mod login;
 mod login_browser;
 mod real_cluster;
+mod real_engine;
 mod real_server;
 mod shell;
 mod support;

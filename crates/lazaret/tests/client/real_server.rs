@@ -60,7 +60,7 @@ impl Machine {
         serde_json::from_str(&self.done(&[arguments, &["-o", "json"]].concat())).unwrap()
     }
 
-    fn failed(&self, arguments: &[&str]) -> String {
+    pub(crate) fn failed(&self, arguments: &[&str]) -> String {
         expect_code(self.program(arguments).run(b"").unwrap(), 1).stderr
     }
 }
