@@ -140,4 +140,6 @@ pub struct Package {
     pub java: Option<JavaVersions>,
     /// Whether somebody else than the distro made it; `None`: not known.
     pub is_third_party: Option<bool>,
+    /// Name of the package of the operating system that brought it, for packages of programming languages.
+    pub owner: Option<String>,
 }

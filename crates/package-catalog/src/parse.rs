@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use image_layers::{Body, ImageTree};
-use model::{Diagnostic, DiagnosticCode, Distro, Location, Package};
+use model::{Diagnostic, DiagnosticCode, Distro, Location, Package, PackageKind};
 
 /// Limits of one image. Every value is the largest that is still accepted; what is above becomes a diagnostic.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,6 +142,42 @@ impl<'a> ParseInput<'a> {
     /// How many more packages this database may have.
     pub(crate) fn packages_left(&self) -> usize {
         self.limits.packages_max.saturating_sub(self.spent.packages.get())
+    }
+
+    /// A package of a programming language that this file describes, without its URL.
+    pub(crate) fn language_package(
+        &self,
+        kind: PackageKind,
+        name: String,
+        version: Option<String>,
+    ) -> Package {
+        Package {
+            kind,
+            name,
+            version,
+            architecture: None,
+            source: None,
+            purl: String::new(),
+            licenses: Vec::new(),
+            maintainer: None,
+            installed_size_bytes: None,
+            locations: vec![self.location.clone()],
+            files: Vec::new(),
+            java: None,
+            is_third_party: None,
+            owner: None,
+        }
+    }
+
+    /// The result of a file that describes one package.
+    pub(crate) fn one_package(&self, package: Package, mut problems: Problems<'_>) -> Parsed {
+        let mut packages = vec![package];
+        if self.packages_left() == 0 {
+            let message = format!("more than {} packages", self.limits.packages_max);
+            problems.add(DiagnosticCode::PackagesLeftOut, 0, message);
+            packages.clear();
+        }
+        Parsed { diagnostics: problems.finish(1, "a description of a package"), packages }
     }
 
     /// A diagnostic about this database.

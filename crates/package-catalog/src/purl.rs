@@ -66,12 +66,13 @@ fn namespace(kind: PackageKind, distro: &Distro) -> &str {
     }
 }
 
-/// `pkg:golang/github.com/gorilla/mux@v1.8.0`.
+/// `pkg:golang/github.com/gorilla/mux@v1.8.0`, `pkg:npm/%40scope/name@1.0.0`: what stands before the last slash of a name is its
+/// namespace.
 ///
-/// Source: package-url/purl-spec, type `golang`.
-pub(crate) fn golang_purl(path: &str, version: Option<&str>) -> String {
-    let (namespace, name) = path.rsplit_once('/').unwrap_or(("", path));
-    let Ok(mut purl) = PackageUrl::new(PackageKind::Golang.purl_type(), name) else { return String::new() };
+/// Source: package-url/purl-spec, types `golang`, `npm` and `pypi`.
+pub(crate) fn language_purl(kind: PackageKind, full_name: &str, version: Option<&str>) -> String {
+    let (namespace, name) = full_name.rsplit_once('/').unwrap_or(("", full_name));
+    let Ok(mut purl) = PackageUrl::new(kind.purl_type(), name) else { return String::new() };
     if !namespace.is_empty() && purl.with_namespace(namespace).is_err() {
         return String::new();
     }

@@ -7,6 +7,7 @@ use image_layers::{Body, ContentId, Entry, EntryKind, FindError, ImageTree};
 use model::{Diagnostic, DiagnosticCode, Distro, Inventory, Location, Package, PackageKind};
 
 use crate::extract::{SECTIONS, read_sections};
+use crate::ownership::note_owners;
 use crate::parse::{CatalogLimits, ParseInput, Parsed, Spent, is_always_told};
 use crate::table::CATALOGERS;
 use crate::{os_release, unread};
@@ -51,6 +52,7 @@ pub fn catalog(tree: &ImageTree, limits: &CatalogLimits) -> Inventory {
     let Walk { mut packages, mut diagnostics, .. } = walk;
     packages.sort_by(|left, right| sort_key(left).cmp(&sort_key(right)).then_with(|| left.cmp(right)));
     packages.dedup();
+    note_owners(tree, &mut packages);
     diagnostics.sort();
     diagnostics.dedup();
     Inventory { distro, packages, diagnostics, layers: tree.layers().cloned().collect() }

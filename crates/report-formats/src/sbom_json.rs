@@ -26,6 +26,7 @@ struct PackageJson<'a> {
     maintainer: Option<&'a str>,
     installed_size_bytes: Option<u64>,
     file_count: usize,
+    owner: Option<&'a str>,
     locations: Vec<LocationJson<'a>>,
 }
 
@@ -60,6 +61,7 @@ fn package(package: &Package) -> PackageJson<'_> {
         files,
         java: _,
         is_third_party: _,
+        owner,
     } = package;
     PackageJson {
         name,
@@ -72,6 +74,7 @@ fn package(package: &Package) -> PackageJson<'_> {
         maintainer: maintainer.as_deref(),
         installed_size_bytes: *installed_size_bytes,
         file_count: files.len(),
+        owner: owner.as_deref(),
         locations: locations.iter().map(wire::location).collect(),
     }
 }

@@ -70,6 +70,7 @@ fn inventory() -> Inventory {
             files: vec![],
             java: None,
             is_third_party: None,
+            owner: None,
         }],
         diagnostics: vec![Diagnostic {
             code: DiagnosticCode::BrokenRecord,

@@ -428,6 +428,7 @@ mod tests {
                 maven: text("3"),
             }),
             is_third_party: Some(true),
+            owner: text("o"),
         };
         let inventory = Inventory {
             distro: Some(Distro {

@@ -30,6 +30,8 @@ pub(super) struct StoredPackage {
     java: Option<StoredJavaVersions>,
     #[serde(default)]
     is_third_party: Option<bool>,
+    #[serde(default)]
+    owner: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -116,6 +118,7 @@ impl From<&Package> for StoredPackage {
             files,
             java,
             is_third_party,
+            owner,
         } = package.clone();
         Self {
             kind: kind.into(),
@@ -141,6 +144,7 @@ impl From<&Package> for StoredPackage {
                 maven,
             }),
             is_third_party,
+            owner,
         }
     }
 }
@@ -172,6 +176,7 @@ impl TryFrom<StoredPackage> for Package {
                 JavaVersions { specification, implementation, maven }
             }),
             is_third_party: stored.is_third_party,
+            owner: stored.owner,
         })
     }
 }

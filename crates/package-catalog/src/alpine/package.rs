@@ -35,5 +35,6 @@ pub(crate) fn to_package(record: &RawRecord, input: &ParseInput<'_>) -> Package 
         files: record.files.clone(),
         java: None,
         is_third_party: None,
+        owner: None,
     }
 }

@@ -52,6 +52,7 @@ pub(crate) fn to_package(
         files: owned,
         java: None,
         is_third_party: None,
+        owner: None,
         name,
     }
 }

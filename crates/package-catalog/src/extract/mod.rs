@@ -1,16 +1,20 @@
 //! What is taken out of files that are too large to be kept, while their layer streams by.
 //!
-//! Whether a file is of interest is decided by its first bytes, not by its name. An extract is a row of sections, each with a
+//! Executables are known by their first bytes, descriptions of packages by their paths. An extract is a row of sections, each with a
 //! tag; in the squashed tree every section goes to the parser that [`SECTIONS`] names for it.
 
+mod manifest;
 mod sections;
 
 use image_layers::{FileExtractor, FileStart};
 
+pub(crate) use manifest::{ManifestKind, read_section};
 pub(crate) use sections::{Sections, read_sections};
 
 use crate::go::{self, BuildInfoSearch};
 use crate::parse::{CatalogLimits, ParseInput, Parsed};
+use crate::{node, python};
+use manifest::ManifestReader;
 
 /// Smaller files are no executables.
 const EXECUTABLE_BYTES_MIN: u64 = 64;
@@ -28,14 +32,29 @@ pub(crate) struct Section {
 pub(crate) static SECTIONS: &[Section] = &[
     Section { tag: go::TAG_BUILD_INFO, parse: go::parse_build_info },
     Section { tag: go::TAG_OLD_BUILD_INFO, parse: go::parse_old_build_info },
+    Section { tag: node::MANIFEST.tag, parse: node::parse },
+    Section { tag: python::MANIFEST.tag, parse: python::parse },
 ];
+
+static MANIFESTS: [&ManifestKind; 2] = [&node::MANIFEST, &python::MANIFEST];
 
 /// Looks into the files of one layer.
 #[derive(Debug)]
 pub struct LayerExtractor {
     build_info: BuildInfoSearch,
+    manifest: ManifestReader,
     magic: Vec<u8>,
-    is_executable: bool,
+    interest: Interest,
+}
+
+/// What the current file is.
+#[derive(Debug, Clone, Copy)]
+enum Interest {
+    /// Its first bytes have to tell.
+    Unknown,
+    Executable,
+    Manifest(&'static ManifestKind),
+    None,
 }
 
 impl LayerExtractor {
@@ -43,49 +62,59 @@ impl LayerExtractor {
     pub fn new(limits: &CatalogLimits) -> Self {
         Self {
             build_info: BuildInfoSearch::new(limits.section_bytes_max),
+            manifest: ManifestReader::new(limits.section_bytes_max),
             magic: Vec::with_capacity(MAGIC_BYTES),
-            is_executable: false,
+            interest: Interest::None,
         }
     }
 
-    /// The first bytes have come: what follows is looked at, or is not.
-    fn decide(&mut self) {
-        self.is_executable = is_executable(&self.magic);
-        if self.is_executable {
+    /// Takes the first bytes; when they are there, what follows is looked at, or is not. Returns the rest.
+    fn look_at_magic<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let (head, rest) = bytes.split_at(bytes.len().min(MAGIC_BYTES - self.magic.len()));
+        self.magic.extend_from_slice(head);
+        if self.magic.len() == MAGIC_BYTES {
+            self.interest = if is_executable(&self.magic) { Interest::Executable } else { Interest::None };
             self.build_info.start();
         }
+        rest
     }
 }
 
 impl FileExtractor for LayerExtractor {
     fn start(&mut self, file: &FileStart<'_>) -> bool {
         self.magic.clear();
-        self.is_executable = false;
-        file.size_bytes >= EXECUTABLE_BYTES_MIN
+        let manifest = MANIFESTS.into_iter().find(|kind| (kind.is_manifest)(file.path));
+        self.interest = match manifest {
+            Some(kind) if file.size_bytes > 0 => Interest::Manifest(kind),
+            None if file.size_bytes >= EXECUTABLE_BYTES_MIN => Interest::Unknown,
+            _ => Interest::None,
+        };
+        self.manifest.start();
+        !matches!(self.interest, Interest::None)
     }
 
     fn read(&mut self, bytes: &[u8]) {
-        let mut rest = bytes;
-        if self.magic.len() < MAGIC_BYTES {
-            let (head, tail) = rest.split_at(rest.len().min(MAGIC_BYTES - self.magic.len()));
-            self.magic.extend_from_slice(head);
-            rest = tail;
-            if self.magic.len() == MAGIC_BYTES {
-                self.decide();
-            }
-        }
-        if self.is_executable {
-            self.build_info.read(rest);
+        let rest = match self.interest {
+            Interest::Unknown => self.look_at_magic(bytes),
+            _ => bytes,
+        };
+        match self.interest {
+            Interest::Executable => self.build_info.read(rest),
+            Interest::Manifest(_) => self.manifest.read(rest),
+            Interest::Unknown | Interest::None => {}
         }
     }
 
     fn end(&mut self) -> Option<Vec<u8>> {
-        if !self.is_executable {
-            return None;
-        }
         let mut sections = Sections::default();
-        if let Some((tag, section)) = self.build_info.end() {
-            sections.add(tag, &section);
+        match self.interest {
+            Interest::Executable => {
+                if let Some((tag, section)) = self.build_info.end() {
+                    sections.add(tag, &section);
+                }
+            }
+            Interest::Manifest(kind) => sections.add(kind.tag, &self.manifest.end(kind)),
+            Interest::Unknown | Interest::None => {}
         }
         sections.finish()
     }

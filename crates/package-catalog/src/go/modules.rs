@@ -3,10 +3,10 @@
 //! Lines of the list: `path`, `mod`, `dep`, `=>` (what the module of the line before is replaced by), `build` (a setting),
 //! each with its values behind tabs. Source: Go, `runtime/debug`, `BuildInfo.String`.
 
-use model::{DiagnosticCode, Location, Package, PackageKind};
+use model::{DiagnosticCode, Package, PackageKind};
 
 use crate::parse::{ParseInput, Parsed, Problems, lines};
-use crate::purl::golang_purl;
+use crate::purl::language_purl;
 
 /// What a module that was built in its own folder has for a version.
 const DEVELOPMENT: &str = "(devel)";
@@ -54,7 +54,7 @@ pub(crate) fn parse_build_info(input: &ParseInput<'_>) -> Parsed {
             let message = format!("module `{}` has no version that advisories could name", module.path);
             problems.add(DiagnosticCode::MissingVersion, module.offset, message);
         }
-        packages.push(to_package(module, input.location));
+        packages.push(to_package(module, input));
     }
     let diagnostics = problems.finish(packages.len(), "build information of Go");
     Parsed { packages, diagnostics }
@@ -169,20 +169,7 @@ fn library_version(go_version: &str) -> Option<String> {
     version.starts_with(|character: char| character.is_ascii_digit()).then(|| version.to_owned())
 }
 
-fn to_package(module: Module, location: &Location) -> Package {
-    Package {
-        kind: PackageKind::Golang,
-        purl: golang_purl(&module.path, module.version.as_deref()),
-        name: module.path,
-        version: module.version,
-        architecture: None,
-        source: None,
-        licenses: Vec::new(),
-        maintainer: None,
-        installed_size_bytes: None,
-        locations: vec![location.clone()],
-        files: Vec::new(),
-        java: None,
-        is_third_party: None,
-    }
+fn to_package(module: Module, input: &ParseInput<'_>) -> Package {
+    let purl = language_purl(PackageKind::Golang, &module.path, module.version.as_deref());
+    Package { purl, ..input.language_package(PackageKind::Golang, module.path, module.version) }
 }

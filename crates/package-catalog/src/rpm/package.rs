@@ -106,6 +106,7 @@ pub(super) fn to_package(
         files,
         java: None,
         is_third_party: None,
+        owner: None,
         name: raw.name,
     }
 }

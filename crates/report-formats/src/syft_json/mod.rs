@@ -135,6 +135,7 @@ fn to_package(kind: PackageKind, artifact: RawArtifact) -> Package {
         files: Vec::new(),
         java: (kind == PackageKind::Maven).then(|| java_versions(&metadata)),
         is_third_party: None,
+        owner: None,
         name: artifact.name,
         version,
     }

@@ -1,0 +1,64 @@
+//! Files that describe one package: there are thousands of them in an image, and of each only a few values matter.
+
+/// One kind of them.
+#[derive(Debug)]
+pub(crate) struct ManifestKind {
+    /// The tag of its section.
+    pub(crate) tag: u8,
+    /// Whether the file at a path is one.
+    pub(crate) is_manifest: fn(&str) -> bool,
+    /// What is kept of its content; an error says in words why nothing is.
+    pub(crate) reduce: fn(&[u8]) -> Result<Vec<u8>, String>,
+}
+
+/// First byte of a section that holds what was kept.
+const KEPT: u8 = 0;
+/// First byte of a section that holds why nothing was.
+const BROKEN: u8 = 1;
+
+/// Takes one manifest after the other.
+#[derive(Debug)]
+pub(crate) struct ManifestReader {
+    bytes_max: usize,
+    content: Vec<u8>,
+    is_larger: bool,
+}
+
+impl ManifestReader {
+    pub(crate) fn new(bytes_max: usize) -> Self {
+        Self { bytes_max, content: Vec::new(), is_larger: false }
+    }
+
+    pub(crate) fn start(&mut self) {
+        self.content.clear();
+        self.is_larger = false;
+    }
+
+    pub(crate) fn read(&mut self, bytes: &[u8]) {
+        let room = self.bytes_max - self.content.len();
+        self.is_larger |= bytes.len() > room;
+        self.content.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    }
+
+    /// The section of the file that is over.
+    pub(crate) fn end(&mut self, kind: &ManifestKind) -> Vec<u8> {
+        let reduced = match self.is_larger {
+            true => Err(format!("file is larger than {} bytes", self.bytes_max)),
+            false => (kind.reduce)(&self.content),
+        };
+        let (mark, bytes) = match reduced {
+            Ok(kept) => (KEPT, kept),
+            Err(why) => (BROKEN, why.into_bytes()),
+        };
+        [&[mark], bytes.as_slice()].concat()
+    }
+}
+
+/// What was kept of a manifest, or why nothing was.
+pub(crate) fn read_section(section: &[u8]) -> Result<&[u8], String> {
+    match section.split_first() {
+        Some((&KEPT, kept)) => Ok(kept),
+        Some((_, why)) => Err(String::from_utf8_lossy(why).into_owned()),
+        None => Err("nothing was kept of it".to_owned()),
+    }
+}

@@ -1,0 +1,95 @@
+//! JavaScript: the `package.json` of installed packages.
+//!
+//! A package below `node_modules` has its own at its top; what lies deeper in it are parts and examples of the package. Elsewhere
+//! every file with a name and a version is one.
+
+#[cfg(test)]
+mod tests;
+
+use model::{DiagnosticCode, PackageKind};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::extract::{ManifestKind, read_section};
+use crate::parse::{ParseInput, Parsed, Problems};
+use crate::purl::language_purl;
+
+/// `package.json`, with only the values that matter.
+pub(crate) static MANIFEST: ManifestKind = ManifestKind { tag: 3, is_manifest, reduce };
+
+const FILE_NAME: &str = "package.json";
+const MODULES: &str = "node_modules/";
+const LICENSES_MAX: usize = 20;
+
+#[derive(Deserialize, Serialize, Default)]
+struct Manifest {
+    name: String,
+    version: String,
+    licenses: Vec<String>,
+    author: Option<String>,
+}
+
+fn is_manifest(path: &str) -> bool {
+    let Some(folder) = path.strip_suffix(FILE_NAME) else { return false };
+    let inner = match folder.rfind(MODULES) {
+        Some(at) if at == 0 || folder.as_bytes().get(at - 1) == Some(&b'/') => &folder[at + MODULES.len()..],
+        _ => return folder.is_empty() || folder.ends_with('/'),
+    };
+    let depth = inner.matches('/').count();
+    depth == if inner.starts_with('@') { 2 } else { 1 }
+}
+
+fn reduce(content: &[u8]) -> Result<Vec<u8>, String> {
+    let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
+    let document: Value =
+        serde_json::from_slice(content).map_err(|error| format!("file is no JSON: {error}"))?;
+    let text = |key: &str| document[key].as_str().unwrap_or_default().trim().to_owned();
+    let mut licenses = licenses_of(&document["license"]);
+    licenses.extend(licenses_of(&document["licenses"]));
+    licenses.truncate(LICENSES_MAX);
+    let author = match &document["author"] {
+        Value::String(author) => Some(author.clone()),
+        author => author["name"].as_str().map(str::to_owned),
+    };
+    let manifest = Manifest { name: text("name"), version: text("version"), licenses, author };
+    serde_json::to_vec(&manifest).map_err(|error| error.to_string())
+}
+
+/// A text, an object with a type, or a list of either.
+fn licenses_of(value: &Value) -> Vec<String> {
+    match value {
+        Value::String(license) => vec![license.clone()],
+        Value::Object(license) => {
+            license.get("type").and_then(Value::as_str).map(str::to_owned).into_iter().collect()
+        }
+        Value::Array(licenses) => {
+            licenses.iter().filter(|license| !license.is_array()).flat_map(licenses_of).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The package of one manifest; a template, which has no name or no version, is none.
+pub(crate) fn parse(input: &ParseInput<'_>) -> Parsed {
+    let read = read_section(input.bytes)
+        .and_then(|kept| serde_json::from_slice::<Manifest>(kept).map_err(|error| error.to_string()));
+    let manifest = match read {
+        Ok(manifest) => manifest,
+        Err(why) => {
+            let diagnostic = input.diagnostic(DiagnosticCode::BrokenRecord, None, why);
+            return Parsed { packages: Vec::new(), diagnostics: vec![diagnostic] };
+        }
+    };
+    if manifest.name.is_empty() || manifest.version.is_empty() {
+        return Parsed::default();
+    }
+    let mut problems = Problems::new(input);
+    let name = problems.value(0, manifest.name.as_bytes());
+    let version = problems.value(0, manifest.version.as_bytes());
+    let mut package = input.language_package(PackageKind::Npm, name, Some(version));
+    package.purl = language_purl(PackageKind::Npm, &package.name, package.version.as_deref());
+    package.licenses =
+        manifest.licenses.iter().map(|license| problems.value(0, license.as_bytes())).collect();
+    package.maintainer = manifest.author.map(|author| problems.value(0, author.as_bytes()));
+    input.one_package(package, problems)
+}

@@ -1,0 +1,58 @@
+//! Which files are packages of JavaScript, and what is read of them.
+
+use model::DiagnosticCode;
+
+use crate::tests::{names, packages_of};
+
+#[test]
+fn the_manifest_at_the_top_of_a_package_counts() {
+    let manifest = br#"{"name": "left-pad", "version": "1.3.0"}"#;
+    for (path, is_package) in [
+        ("app/node_modules/left-pad/package.json", true),
+        ("node_modules/left-pad/package.json", true),
+        ("app/node_modules/@scope/left-pad/package.json", true),
+        ("app/node_modules/.pnpm/a@1/node_modules/left-pad/package.json", true),
+        ("app/node_modules/left-pad/test/fixture/package.json", false),
+        ("app/node_modules/@scope/left-pad/lib/package.json", false),
+        ("app/node_modules/package.json", false),
+        ("usr/share/nodejs/left-pad/package.json", true),
+        ("app/package.json", true),
+        ("package.json", true),
+        ("app/xpackage.json", false),
+        ("app/package.json.orig", false),
+        ("app/my_node_modules/a/b/package.json", true),
+    ] {
+        let (packages, diagnostics) = packages_of(path, manifest);
+        let expected: &[&str] = if is_package { &["left-pad 1.3.0"] } else { &[] };
+        assert_eq!(
+            (names(&packages), diagnostics),
+            (expected.iter().map(ToString::to_string).collect(), vec![]),
+            "{path}"
+        );
+    }
+}
+
+#[test]
+fn the_values_that_matter_are_read() {
+    let read = |text: &str| packages_of("app/node_modules/a/package.json", text.as_bytes());
+    let (packages, _) = read(
+        "\u{feff}{\"name\":\"@scope/a\",\"version\":\"1.0.0\",\"license\":{\"type\":\"MIT\"},\
+         \"licenses\":[\"ISC\",{\"type\":\"BSD\"}],\"author\":{\"name\":\"Ada\"},\"scripts\":{\"x\":\"y\"}}",
+    );
+    assert_eq!(packages[0].purl, "pkg:npm/%40scope/a@1.0.0");
+    assert_eq!(packages[0].licenses, ["MIT", "ISC", "BSD"]);
+    assert_eq!(packages[0].maintainer.as_deref(), Some("Ada"));
+    assert_eq!(packages[0].locations[0].path, "/app/node_modules/a/package.json");
+    for nothing in [r#"{"name":"a"}"#, r#"{"version":"1"}"#, r#"{"name":1,"version":"1"}"#, "[]", "{}"] {
+        assert_eq!(read(nothing), (vec![], vec![]), "{nothing}");
+    }
+    let deep = "[".repeat(100_000);
+    let large = format!("{{\"name\":\"a\",\"version\":\"1\",\"x\":\"{}\"}}", "y".repeat(5 << 20));
+    for broken in ["{", "", "{\"name\":\"a\"", deep.as_str(), large.as_str()] {
+        let (packages, diagnostics) = read(broken);
+        let codes: Vec<_> = diagnostics.iter().map(|it| it.code).collect();
+        // An extract is made of what is large enough to be of interest; an empty file is nothing.
+        let expected = if broken.is_empty() { vec![] } else { vec![DiagnosticCode::BrokenRecord] };
+        assert_eq!((packages, codes), (vec![], expected), "{:.40}", broken);
+    }
+}

@@ -1,0 +1,72 @@
+//! Which packages of programming languages came with a package of the operating system.
+//!
+//! The distro builds them, mends them without changing their version, and writes its own advisories about them.
+
+use std::collections::BTreeMap;
+
+use image_layers::ImageTree;
+use model::Package;
+
+/// Folders that are links on systems with a merged `/usr`; package databases still write the old paths.
+const MERGED_FOLDERS: [&str; 4] = ["bin/", "lib/", "lib64/", "sbin/"];
+
+/// Notes at each package that has no package manager of the system whose file its evidence is.
+pub(crate) fn note_owners(tree: &ImageTree, packages: &mut [Package]) {
+    let is_of_system = |package: &Package| package.kind.is_operating_system();
+    let evidence = |package: &Package| package.locations.first().map(|location| location.path.clone());
+    let mut owners: BTreeMap<String, Option<String>> = packages
+        .iter()
+        .filter(|it| !is_of_system(it))
+        .filter_map(evidence)
+        .map(|path| (path, None))
+        .collect();
+    if owners.is_empty() {
+        return;
+    }
+    for package in packages.iter().filter(|package| is_of_system(package)) {
+        for file in &package.files {
+            let owner = match owners.get_mut(&file.path) {
+                None if is_in_merged_folder(&file.path) => {
+                    let real = tree.find(&file.path).map(|entry| format!("/{}", entry.path()));
+                    real.and_then(|real| owners.get_mut(&real))
+                }
+                found => found,
+            };
+            if let Some(owner) = owner {
+                owner.get_or_insert_with(|| package.name.clone());
+            }
+        }
+    }
+    for package in packages.iter_mut().filter(|package| !is_of_system(package)) {
+        package.owner = evidence(package).and_then(|path| owners.get(&path).cloned().flatten());
+    }
+}
+
+fn is_in_merged_folder(path: &str) -> bool {
+    let path = path.trim_start_matches('/');
+    MERGED_FOLDERS.iter().any(|folder| path.starts_with(folder))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::tests::inventory;
+
+    #[test]
+    fn what_a_distro_has_installed_has_an_owner() {
+        let status = b"Package: python3-a\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n";
+        let list = b"/.\n/usr\n/usr/lib/python3/a.dist-info/METADATA\n/lib/tool/package.json\n";
+        let found = inventory(&[
+            ("var/lib/dpkg/status", status),
+            ("var/lib/dpkg/info/python3-a.list", list),
+            ("usr/lib/python3/a.dist-info/METADATA", b"Name: a\nVersion: 1\n"),
+            ("usr/local/lib/python3/b.dist-info/METADATA", b"Name: b\nVersion: 1\n"),
+            ("lib", b"-> usr/lib"),
+            ("usr/lib/tool/package.json", br#"{"name": "tool", "version": "1"}"#),
+        ]);
+        let owners: Vec<(&str, Option<&str>)> =
+            found.packages.iter().map(|package| (package.name.as_str(), package.owner.as_deref())).collect();
+        let expected =
+            [("python3-a", None), ("tool", Some("python3-a")), ("a", Some("python3-a")), ("b", None)];
+        assert_eq!(owners, expected);
+    }
+}

@@ -1,0 +1,101 @@
+//! Python: the description that an installer leaves beside an installed package.
+//!
+//! `*.dist-info/METADATA`, `*.egg-info/PKG-INFO` and plain `*.egg-info` files have the same form: fields as in a letter, up to the
+//! first empty line. Source: Core metadata specifications of the Python Packaging Authority.
+
+#[cfg(test)]
+mod tests;
+
+use model::{DiagnosticCode, Ecosystem, PackageKind};
+
+use crate::extract::{ManifestKind, read_section};
+use crate::parse::{ParseInput, Parsed, Problems, lines};
+use crate::purl::language_purl;
+
+/// The fields that matter, one line each.
+pub(crate) static MANIFEST: ManifestKind = ManifestKind { tag: 4, is_manifest, reduce };
+
+/// Endings of paths, lower case.
+const ENDINGS: [&str; 3] = [".dist-info/metadata", ".egg-info/pkg-info", ".egg-info"];
+const FIELDS: [&[u8]; 7] =
+    [b"name", b"version", b"license", b"license-expression", b"author", b"author-email", b"maintainer"];
+const CLASSIFIER: &[u8] = b"classifier";
+const LICENSE_CLASSIFIER: &[u8] = b"License ::";
+
+fn is_manifest(path: &str) -> bool {
+    let ends_with = |ending: &&str| {
+        let at = path.len().checked_sub(ending.len());
+        at.and_then(|at| path.get(at..)).is_some_and(|tail| tail.eq_ignore_ascii_case(ending))
+    };
+    ENDINGS.iter().any(|ending| ends_with(&ending))
+}
+
+/// A field and its value; a line that goes on with the value before it is none.
+fn field(line: &[u8]) -> Option<(Vec<u8>, &[u8])> {
+    if line.first().is_none_or(u8::is_ascii_whitespace) {
+        return None;
+    }
+    let colon = line.iter().position(|byte| *byte == b':')?;
+    Some((line[..colon].to_ascii_lowercase(), line[colon + 1..].trim_ascii()))
+}
+
+fn reduce(content: &[u8]) -> Result<Vec<u8>, String> {
+    let mut kept = Vec::new();
+    for (_, line) in lines(content).take_while(|(_, line)| !line.is_empty()) {
+        let Some((name, value)) = field(line) else { continue };
+        let is_license = name == CLASSIFIER && value.starts_with(LICENSE_CLASSIFIER);
+        if FIELDS.contains(&name.as_slice()) || is_license {
+            kept.extend_from_slice(line);
+            kept.push(b'\n');
+        }
+    }
+    Ok(kept)
+}
+
+/// The package of one description.
+pub(crate) fn parse(input: &ParseInput<'_>) -> Parsed {
+    let broken = |why: String| Parsed {
+        packages: Vec::new(),
+        diagnostics: vec![input.diagnostic(DiagnosticCode::BrokenRecord, None, why)],
+    };
+    let kept = match read_section(input.bytes) {
+        Ok(kept) => kept,
+        Err(why) => return broken(why),
+    };
+    let mut problems = Problems::new(input);
+    let (mut name, mut version, mut expression, mut license) = (String::new(), None, None, None);
+    let (mut maintainer, mut classified) = (None, Vec::new());
+    for (offset, line) in lines(kept) {
+        let Some((field, value)) = field(line) else { continue };
+        let value = problems.value(offset, value);
+        if value.is_empty() || value == "UNKNOWN" {
+            continue;
+        }
+        match field.as_slice() {
+            b"name" if name.is_empty() => name = value,
+            b"version" => version = version.or(Some(value)),
+            b"license-expression" => expression = Some(value),
+            b"license" => license = Some(value),
+            CLASSIFIER => classified.extend(value.rsplit(" :: ").next().map(str::to_owned)),
+            _ => maintainer = maintainer.or(Some(value)),
+        }
+    }
+    if name.is_empty() {
+        return broken("description has no name".to_owned());
+    }
+    if version.is_none() {
+        problems.add(DiagnosticCode::MissingVersion, 0, format!("package `{name}` has no version"));
+    }
+    let mut package = input.language_package(PackageKind::PyPi, name, version);
+    let ecosystem = Ecosystem { family: "pypi".to_owned(), release: None };
+    let normal = ecosystem.normal_name(&package.name);
+    package.purl = language_purl(PackageKind::PyPi, &normal, package.version.as_deref());
+    // The newest form says it best; the oldest is often a whole text.
+    package.licenses = match (expression, classified.is_empty()) {
+        (Some(expression), _) => vec![expression],
+        (None, false) => classified,
+        (None, true) => license.into_iter().collect(),
+    };
+    package.maintainer = maintainer;
+    input.one_package(package, problems)
+}

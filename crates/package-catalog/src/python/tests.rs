@@ -1,0 +1,47 @@
+//! Descriptions of Python packages in their three places.
+
+use model::DiagnosticCode;
+
+use crate::tests::{names, packages_of};
+
+const METADATA: &str = "Metadata-Version: 2.1\nName: Zope.Interface\nVersion: 5.0rc1\nSummary: Interfaces\n\
+    Author: Ada\nLicense: ZPL 2.1\nClassifier: License :: OSI Approved :: Zope Public License\n\
+    Classifier: Topic :: Software\n\nName: not-this\nVersion: 9\n";
+
+#[test]
+fn all_places_of_a_description_are_read() {
+    for (path, is_package) in [
+        ("usr/lib/python3/dist-packages/zope-5.0.dist-info/METADATA", true),
+        ("opt/venv/lib/python3.12/site-packages/zope.egg-info/PKG-INFO", true),
+        ("usr/lib/python3/dist-packages/zope-5.0.egg-info", true),
+        ("usr/lib/zope-5.0.DIST-INFO/metadata", true),
+        ("usr/lib/zope-5.0.dist-info/METADATA.txt", false),
+        ("usr/lib/metadata", false),
+        ("METADATA", false),
+    ] {
+        let (packages, diagnostics) = packages_of(path, METADATA.as_bytes());
+        let expected: &[&str] = if is_package { &["Zope.Interface 5.0rc1"] } else { &[] };
+        let expected: Vec<String> = expected.iter().map(ToString::to_string).collect();
+        assert_eq!((names(&packages), diagnostics), (expected, vec![]), "{path}");
+    }
+}
+
+#[test]
+fn the_fields_of_the_head_count() {
+    let read = |text: &[u8]| packages_of("a.dist-info/METADATA", text);
+    let (packages, _) = read(METADATA.as_bytes());
+    assert_eq!(packages[0].purl, "pkg:pypi/zope-interface@5.0rc1");
+    assert_eq!(packages[0].licenses, ["Zope Public License"]);
+    assert_eq!(packages[0].maintainer.as_deref(), Some("Ada"));
+    let (packages, diagnostics) =
+        read(b"name:a\r\nVERSION : 1\r\nversion: 2.0\r\nLicense-Expression: MIT\r\n\r\n");
+    assert_eq!((names(&packages), diagnostics), (vec!["a 2.0".to_owned()], vec![]));
+    assert_eq!(packages[0].licenses, ["MIT"]);
+    let (packages, diagnostics) = read(b"Name: caf\xe9\n");
+    assert_eq!(names(&packages), ["caf\u{fffd} -"]);
+    assert_eq!(diagnostics[0].code, DiagnosticCode::MissingVersion);
+    for broken in [b"Version: 1\n".as_slice(), b"{}", b"\n\n"] {
+        let (packages, diagnostics) = read(broken);
+        assert_eq!((packages, diagnostics[0].code), (vec![], DiagnosticCode::BrokenRecord));
+    }
+}
