@@ -27,7 +27,7 @@ fn is_manifest(path: &str) -> bool {
         let at = path.len().checked_sub(ending.len());
         at.and_then(|at| path.get(at..)).is_some_and(|tail| tail.eq_ignore_ascii_case(ending))
     };
-    ENDINGS.iter().any(|ending| ends_with(&ending))
+    ENDINGS.iter().any(ends_with)
 }
 
 /// A field and its value; a line that goes on with the value before it is none.
