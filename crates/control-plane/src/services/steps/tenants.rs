@@ -13,8 +13,8 @@ use crate::services::attempt::{StepError, of_cluster};
 /// For all kinds together.
 const LOOK_TIME: Duration = Duration::from_secs(60);
 const PAGE_OBJECTS: u32 = 500;
-/// Kept by the cluster itself about what is there, and gone with it.
-const BYPRODUCTS: [&str; 3] = ["Event", "Endpoints", "EndpointSlice"];
+/// Kept by the cluster, or by the webhook, about what is there, and gone with it.
+const BYPRODUCTS: [&str; 4] = ["Audit", "Event", "Endpoints", "EndpointSlice"];
 
 /// Something in a namespace that is not ours and was not there from its beginning. What cannot be looked at may be something.
 pub(super) async fn find_tenant(client: &Client, namespace: &str) -> Result<Option<String>, StepError> {
