@@ -10,6 +10,7 @@ mod debian;
 mod extract;
 mod go;
 mod node;
+mod opkg;
 mod os_release;
 mod ownership;
 mod parse;

@@ -16,7 +16,13 @@ pub(crate) static CANDIDATES: &[&str] = &[
     "etc/os-release",
     "usr/lib/os-release",
     "etc/system-release-cpe",
+    "etc/oracle-release",
+    "etc/centos-release",
     "etc/redhat-release",
+    "etc/system-release",
+    "etc/SuSE-release",
+    "etc/photon-release",
+    "etc/mariner-release",
     "etc/alpine-release",
     DEBIAN_VERSION,
     APK_REPOSITORIES,
@@ -29,7 +35,14 @@ static NAMING: &[(&str, Parser)] = &[
     ("etc/os-release", parse_os_release),
     ("usr/lib/os-release", parse_os_release),
     ("etc/system-release-cpe", parse_release_cpe),
+    // Rebuilds of Red Hat's distro have its file as well, with its name in it: their own comes first.
+    ("etc/oracle-release", parse_redhat_release),
+    ("etc/centos-release", parse_redhat_release),
     ("etc/redhat-release", parse_redhat_release),
+    ("etc/system-release", parse_redhat_release),
+    ("etc/SuSE-release", parse_suse_release),
+    ("etc/photon-release", parse_named_release),
+    ("etc/mariner-release", parse_named_release),
     ("etc/alpine-release", parse_alpine_release),
     (DEBIAN_VERSION, parse_debian_version),
 ];
@@ -173,9 +186,52 @@ fn parse_redhat_release(bytes: &[u8]) -> Option<Distro> {
         ("Rocky Linux", "rocky"),
         ("AlmaLinux", "almalinux"),
         ("Amazon Linux", "amzn"),
+        ("CloudLinux", "cloudlinux"),
+        ("openEuler", "openeuler"),
+        ("Anolis OS", "anolis"),
+        ("EuroLinux", "eurolinux"),
     ];
     let (_, id) = known.into_iter().find(|(start, _)| name.starts_with(start))?;
     let version_id = rest.split_whitespace().next().map(str::to_owned);
+    Some(Distro { id: id.to_owned(), version_id, pretty_name: Some(line), ..Distro::default() })
+}
+
+/// `SUSE Linux Enterprise Server 11 (x86_64)`, then lines `VERSION = 11` and `PATCHLEVEL = 4`.
+fn parse_suse_release(bytes: &[u8]) -> Option<Distro> {
+    let line = text(bytes.split(|byte| *byte == b'\n').next()?);
+    let known = [
+        ("SUSE Linux Enterprise Server", "sles"),
+        ("SUSE Linux Enterprise Desktop", "sled"),
+        ("openSUSE", "opensuse"),
+    ];
+    let (_, id) = known.into_iter().find(|(start, _)| line.starts_with(start))?;
+    let value = |key: &str| {
+        lines(bytes).find_map(|(_, line)| {
+            let (name, value) = text(line)
+                .split_once('=')
+                .map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()))?;
+            (name == key && !value.is_empty()).then_some(value)
+        })
+    };
+    let version_id = value("VERSION").map(|version| match value("PATCHLEVEL").filter(|level| level != "0") {
+        Some(level) => format!("{version}.{level}"),
+        None => version,
+    });
+    Some(Distro { id: id.to_owned(), version_id, pretty_name: Some(line), ..Distro::default() })
+}
+
+/// `VMware Photon OS 4.0`, `CBL-Mariner 2.0.20220226`: of the version, os-release has the first two numbers.
+fn parse_named_release(bytes: &[u8]) -> Option<Distro> {
+    let line = text(bytes.split(|byte| *byte == b'\n').next()?);
+    let known = [
+        ("VMware Photon ", "photon"),
+        ("CBL-Mariner ", "mariner"),
+        ("Common Base Linux Mariner ", "mariner"),
+    ];
+    let (_, id) = known.into_iter().find(|(start, _)| line.starts_with(start))?;
+    let version =
+        line.split_whitespace().last().filter(|last| last.starts_with(|first: char| first.is_ascii_digit()));
+    let version_id = version.map(|version| version.split('.').take(2).collect::<Vec<_>>().join("."));
     Some(Distro { id: id.to_owned(), version_id, pretty_name: Some(line), ..Distro::default() })
 }
 

@@ -10,10 +10,10 @@ pub(crate) struct UnreadDatabase {
 }
 
 /// All of them.
-pub(crate) static UNREAD_DATABASES: &[UnreadDatabase] = &[
-    UnreadDatabase { pattern: PathPattern::Ends("lib/opkg/status"), name: "an opkg database" },
-    UnreadDatabase { pattern: PathPattern::Ends("pacman/local/ALPM_DB_VERSION"), name: "a pacman database" },
-];
+pub(crate) static UNREAD_DATABASES: &[UnreadDatabase] = &[UnreadDatabase {
+    pattern: PathPattern::Ends("pacman/local/ALPM_DB_VERSION"),
+    name: "a pacman database",
+}];
 
 /// What the file at this path is, when it is one of them.
 pub(crate) fn find(path: &str) -> Option<&'static str> {

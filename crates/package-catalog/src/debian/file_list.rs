@@ -23,9 +23,11 @@ enum Place<'a> {
 
 impl<'a> FileLists<'a> {
     pub(crate) fn of(input: &'a ParseInput<'a>) -> Self {
-        let place = match input.path.strip_suffix("dpkg/status") {
-            Some(above) => Place::Info(format!("{above}dpkg/info/")),
-            None => Place::Beside(input.path),
+        // `dpkg/status` and `opkg/status`; the lists of opkg also lie beside `opkg/info/NAME.control`.
+        let place = match (input.path.strip_suffix("pkg/status"), input.path.rsplit_once('/')) {
+            (Some(above), _) => Place::Info(format!("{above}pkg/info/")),
+            (None, Some((folder, name))) if name.ends_with(".control") => Place::Info(format!("{folder}/")),
+            _ => Place::Beside(input.path),
         };
         Self { input, place }
     }

@@ -1,9 +1,9 @@
 //! Debian and its relatives: the status file of dpkg, and the folder that distroless images have in its place.
 
 mod copyright;
-mod file_list;
-mod package;
-mod status_file;
+pub(crate) mod file_list;
+pub(crate) mod package;
+pub(crate) mod status_file;
 #[cfg(test)]
 mod tests;
 

@@ -39,13 +39,18 @@ pub(crate) fn to_package(
         let message = input.limits.too_many_owned();
         problems.add(DiagnosticCode::FileTooLarge, paragraph.offset, message);
     }
+    let mut licenses = copyright::licenses(input, &name);
+    if licenses.is_empty() {
+        // No field of Debian's own; packages that others build have it.
+        licenses.extend(paragraph.license.clone());
+    }
     Package {
         kind: PackageKind::Deb,
         version,
         architecture: paragraph.architecture.clone(),
         source: Some(source),
         purl,
-        licenses: copyright::licenses(input, &name),
+        licenses,
         maintainer: paragraph.maintainer.clone(),
         installed_size_bytes,
         locations: vec![input.location.clone()],

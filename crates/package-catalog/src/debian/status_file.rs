@@ -16,6 +16,7 @@ pub(crate) struct RawParagraph {
     pub(crate) source: Option<String>,
     pub(crate) maintainer: Option<String>,
     pub(crate) installed_size: Option<String>,
+    pub(crate) license: Option<String>,
     /// Path and checksum of every configuration file that the package still has.
     pub(crate) conffiles: Vec<(String, String)>,
 }
@@ -108,6 +109,7 @@ impl Reading {
             b"source" => &mut paragraph.source,
             b"maintainer" => &mut paragraph.maintainer,
             b"installed-size" => &mut paragraph.installed_size,
+            b"license" => &mut paragraph.license,
             _ => return,
         };
         if target.is_some() {

@@ -4,7 +4,7 @@ use image_layers::EntryKind;
 use model::OwnedFile;
 
 use crate::parse::ParseInput;
-use crate::rpm::header::{Header, tag};
+use crate::rpm::header::{Header, Texts, tag};
 
 const TYPE_MASK: u64 = 0o170_000;
 const TYPE_FOLDER: u64 = 0o040_000;
@@ -36,8 +36,9 @@ pub(super) struct OwnedFiles {
 pub(super) fn owned_files(header: &Header<'_>, input: &ParseInput<'_>) -> OwnedFiles {
     let mut owned = OwnedFiles::default();
     let algorithm = algorithm(header);
+    let paths = Paths::of(header, input);
     let mut checksums = header.texts(tag::FILE_DIGESTS);
-    for (index, path) in paths(header).enumerate() {
+    for (index, name) in paths.names.enumerate() {
         let checksum = checksums.next().filter(|checksum| is_checksum(checksum));
         let mode = header.number(tag::FILE_MODES, index);
         let state = header.number(tag::FILE_STATES, index).unwrap_or(STATE_NORMAL);
@@ -45,7 +46,7 @@ pub(super) fn owned_files(header: &Header<'_>, input: &ParseInput<'_>) -> OwnedF
         if is_folder || !matches!(state, STATE_NORMAL | STATE_UNKNOWN) {
             continue;
         }
-        let Some(path) = path.filter(|path| path.len() <= input.limits.value_bytes_max) else {
+        let Some(path) = paths.path(index, name) else {
             owned.broken_count += 1;
             continue;
         };
@@ -81,22 +82,41 @@ pub(super) fn owned_files(header: &Header<'_>, input: &ParseInput<'_>) -> OwnedF
     owned
 }
 
-/// Every path; `None` where its folder is not there. Very old packages have whole paths.
-fn paths<'a>(header: &'a Header<'_>) -> impl Iterator<Item = Option<String>> + 'a {
-    let folders: Vec<&[u8]> = header.texts(tag::FOLDER_NAMES).collect();
-    let has_parts = header.has(tag::BASE_NAMES);
-    let names = header.texts(if has_parts { tag::BASE_NAMES } else { tag::WHOLE_FILE_NAMES });
-    names.enumerate().map(move |(index, name)| {
-        let folder = match has_parts {
-            true => {
-                let folder = header.number(tag::FOLDER_INDEXES, index)?;
+/// Where the paths of a header come from: a folder and a name, or in very old packages the whole path.
+struct Paths<'a> {
+    header: &'a Header<'a>,
+    names: Texts<'a>,
+    /// `None`: the names are whole paths.
+    folders: Option<Vec<&'a [u8]>>,
+    path_bytes_max: usize,
+}
+
+impl<'a> Paths<'a> {
+    fn of(header: &'a Header<'a>, input: &ParseInput<'_>) -> Self {
+        let has_parts = header.has(tag::BASE_NAMES);
+        // A header may be full of empty names.
+        let folders = || header.texts(tag::FOLDER_NAMES).take(input.limits.owned_files_max).collect();
+        Self {
+            header,
+            names: header.texts(if has_parts { tag::BASE_NAMES } else { tag::WHOLE_FILE_NAMES }),
+            folders: has_parts.then(folders),
+            path_bytes_max: input.limits.value_bytes_max,
+        }
+    }
+
+    /// `None` where its folder is not there, or it is too long.
+    fn path(&self, index: usize, name: &[u8]) -> Option<String> {
+        let folder = match &self.folders {
+            Some(folders) => {
+                let folder = self.header.number(tag::FOLDER_INDEXES, index)?;
                 folders.get(usize::try_from(folder).ok()?)?
             }
-            false => &[][..],
+            None => &[][..],
         };
-        let path = String::from_utf8_lossy(&[folder, name].concat()).into_owned();
+        let is_fit = folder.len().saturating_add(name.len()) <= self.path_bytes_max;
+        let path = is_fit.then(|| String::from_utf8_lossy(&[folder, name].concat()).into_owned())?;
         path.starts_with('/').then_some(path)
-    })
+    }
 }
 
 fn size(header: &Header<'_>, index: usize) -> Option<u64> {

@@ -26,12 +26,16 @@ pub(super) fn is_one(bytes: &[u8]) -> bool {
 /// Source: sqlite.org, "Database File Format", read 2026-08; lib/backend/sqlite.c of rpm 4.18.
 pub(super) fn read(reading: &mut Reading<'_>) -> bool {
     let log = find_log(reading);
+    let log_page_bytes = log.as_ref().map(|log| log.page_bytes);
     let Some(pages) = Pages::new(reading.input.bytes, log) else {
         if is_one(reading.input.bytes) {
             reading.lose(0, "SQLite file has no usable page size");
         }
         return false;
     };
+    if log_page_bytes.is_some_and(|bytes| bytes != pages.page_bytes) {
+        reading.lose(0, "write-ahead log has pages of another size than the database: it is not read");
+    }
     reading.allow(pages.log.as_ref().map_or(0, |log| log.bytes.len()));
     let Some(root) = find_root(reading, &pages) else {
         reading.lose(0, format!("SQLite file has no table `{TABLE}` that can be read"));

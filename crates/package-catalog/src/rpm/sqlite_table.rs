@@ -37,40 +37,29 @@ pub(super) fn visit_rows(
     root: u32,
     visit: &mut dyn FnMut(&mut Reading<'_>, &Cell<'_>),
 ) {
-    let mut seen = vec![false; usize::try_from(pages.count).unwrap_or(usize::MAX).min(SEEN_MAX)];
-    let mut pending = vec![root];
-    while let Some(number) = pending.pop() {
+    let page_count = usize::try_from(pages.count).unwrap_or(usize::MAX).min(PAGES_MAX);
+    let mut pending = Pending { seen: vec![false; page_count], pages: Vec::new() };
+    pending.push(reading, pages, root);
+    while let Some(number) = pending.pages.pop() {
         if reading.is_stopped() {
             return;
         }
         let offset = pages.offset(number);
-        let index = usize::try_from(number).unwrap_or(usize::MAX).wrapping_sub(1);
-        match seen.get_mut(index) {
-            Some(seen) if !*seen => *seen = true,
-            Some(_) => {
-                reading.lose(offset, "page is in the table twice");
-                continue;
-            }
-            None => {
-                reading.lose(offset, "page is behind the end of the file");
-                continue;
-            }
-        }
         let Some(node) = Node::parse(pages, number) else {
             reading.lose(offset, "page is not one of a table");
             continue;
         };
         if node.kind == TYPE_INTERIOR {
             let children = node.cells().map(|start| node.word(start)).chain([node.word(node.head + 8)]);
-            let start = pending.len();
+            let start = pending.pages.len();
             for child in children {
                 match child {
-                    Some(child) => pending.push(child),
+                    Some(child) => pending.push(reading, pages, child),
                     None => reading.lose(offset, "cell is outside of its page"),
                 }
             }
             // The leftmost comes first.
-            pending[start..].reverse();
+            pending.pages[start..].reverse();
             continue;
         }
         for start in node.cells() {
@@ -86,8 +75,28 @@ pub(super) fn visit_rows(
     }
 }
 
-/// Pages of the smallest size in the largest file that is ever kept.
-const SEEN_MAX: usize = 1 << 24;
+/// A log may claim any number of pages; so many of the smallest size fill eight gibibytes.
+const PAGES_MAX: usize = 1 << 24;
+
+/// Pages that are to be visited: each at most once.
+struct Pending {
+    seen: Vec<bool>,
+    pages: Vec<u32>,
+}
+
+impl Pending {
+    fn push(&mut self, reading: &mut Reading<'_>, pages: &Pages<'_>, number: u32) {
+        let index = usize::try_from(number).unwrap_or(usize::MAX).wrapping_sub(1);
+        match self.seen.get_mut(index) {
+            Some(true) => reading.lose(pages.offset(number), "page is in the table twice"),
+            Some(seen) => {
+                *seen = true;
+                self.pages.push(number);
+            }
+            None => reading.lose(pages.offset(number), "page is behind the end of the file"),
+        }
+    }
+}
 
 struct Node<'a> {
     page: &'a [u8],

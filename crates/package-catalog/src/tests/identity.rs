@@ -33,6 +33,29 @@ fn the_first_file_that_names_a_distro_counts() {
     check(&[("etc/system-release-cpe", "cpe:/o:redhat:enterprise_linux:6.9:ga:server\n")], Some("rhel:6.9"));
     check(&[("etc/redhat-release", "CentOS release 5.7 (Final)")], Some("centos:5.7"));
     check(&[("etc/redhat-release", "Scientific Linux release 6.10 (Carbon)\n")], Some("scientific:6.10"));
+    // A rebuild of Red Hat's distro says so in its own file, and Red Hat's name stands in the other.
+    let red_hat = ("etc/redhat-release", "Red Hat Enterprise Linux Server release 6.8 (Santiago)\n");
+    check(&[red_hat], Some("rhel:6.8"));
+    check(&[red_hat, ("etc/oracle-release", "Oracle Linux Server release 6.8\n")], Some("ol:6.8"));
+    check(
+        &[red_hat, ("etc/centos-release", "CentOS Linux release 7.9.2009 (Core)\n")],
+        Some("centos:7.9.2009"),
+    );
+    check(&[("etc/system-release", "Amazon Linux AMI release 2018.03\n")], Some("amzn:2018.03"));
+    check(&[("etc/redhat-release", "Rocky Linux release 8.4 (Green Obsidian)\n")], Some("rocky:8.4"));
+    check(&[("etc/redhat-release", "CloudLinux release 8.4 (x)\n")], Some("cloudlinux:8.4"));
+    let sles = "SUSE Linux Enterprise Server 11 (x86_64)\nVERSION = 11\nPATCHLEVEL = 4\n";
+    check(&[("etc/SuSE-release", sles)], Some("sles:11.4"));
+    check(&[("etc/SuSE-release", &sles.replace('4', "0"))], Some("sles:11"));
+    check(
+        &[("etc/SuSE-release", "openSUSE 13.1 (x86_64)\nVERSION = 13.1\nCODENAME = x\n")],
+        Some("opensuse:13.1"),
+    );
+    check(&[("etc/photon-release", "VMware Photon OS 4.0\nPHOTON_BUILD_NUMBER=1\n")], Some("photon:4.0"));
+    check(
+        &[("etc/mariner-release", "CBL-Mariner 2.0.20220226\nMARINER_BUILD_NUMBER=1\n")],
+        Some("mariner:2.0"),
+    );
     check(&[("etc/alpine-release", "3.18.4\n")], Some("alpine:3.18.4"));
     check(&[("etc/debian_version", "12.4\n")], Some("debian:12"));
     check(&[("etc/debian_version", "trixie/sid\n")], Some("debian"));
@@ -58,6 +81,8 @@ fn what_names_nothing_is_told() {
     check(&[("etc/redhat-release", "release")], None);
     check(&[("etc/system-release-cpe", "cpe:/a:centos:linux:6")], None);
     check(&[("etc/debian_version", "unknown")], None);
+    check(&[("etc/SuSE-release", "VERSION = 11\n")], None);
+    check(&[("etc/photon-release", "4.0\n")], None);
     check(&[("etc/os-release", &format!("ID=debian\n{}", "#".repeat(64 * 1024)))], None);
 }
 

@@ -7,10 +7,13 @@ use super::{inventory, tree};
 use crate::CatalogLimits;
 use crate::os_release::parse_os_release;
 
-const PLACES: [&str; 12] = [
+const PLACES: [&str; 15] = [
     "etc/os-release",
     "etc/system-release-cpe",
     "etc/redhat-release",
+    "etc/oracle-release",
+    "etc/SuSE-release",
+    "etc/photon-release",
     "etc/debian_version",
     "etc/alpine-release",
     "etc/apk/repositories",
@@ -70,7 +73,7 @@ proptest! {
     }
 
     #[test]
-    fn a_database_with_content_is_never_silent(bytes in content(), at in 6..PLACES.len()) {
+    fn a_database_with_content_is_never_silent(bytes in content(), at in 9..PLACES.len()) {
         let path = PLACES[at];
         let found = inventory(&[(path, &bytes)]);
         let is_database = path.ends_with("status") || path.ends_with("installed") || path.contains("status.d");

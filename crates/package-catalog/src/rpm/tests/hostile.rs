@@ -165,8 +165,6 @@ fn mutated(form: usize, changes: &[(usize, u8)], end: usize) -> Vec<u8> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
-
     #[test]
     fn changed_bytes_are_read_or_told(
         form in 0..FORMS.len(),

@@ -70,3 +70,46 @@ fn a_real_berkeley_database_is_read_whole() {
     assert_eq!(package.installed_size_bytes, Some(35_104));
     assert_eq!(package.source.as_ref().unwrap().name, "util-linux");
 }
+
+/// How many damaged copies of each database are read.
+const DAMAGED_COUNT: u64 = 12;
+
+#[test]
+fn damaged_real_databases_are_read_as_far_as_they_can_be() {
+    let samples = [
+        ("sle15-ndb/Packages.db.zst", "var/lib/rpm/Packages.db", 0),
+        ("mariner2-sqlite/rpmdb.sqlite.zst", "var/lib/rpm/rpmdb.sqlite", 3),
+        ("libuuid-bdb/Packages", "var/lib/rpm/Packages", 0),
+    ];
+    for (name, path, kept_percent) in samples {
+        let Some(whole) = unpack(name) else { return };
+        let count = packages_of(path, &whole).0.len();
+        for seed in 0..DAMAGED_COUNT {
+            // A generator of Knuth's; the same seeds damage the same places.
+            let mut state = seed;
+            let mut random = || {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                usize::try_from(state >> 33).unwrap()
+            };
+            let mut damaged = whole.clone();
+            for _ in 0..1 + random() % 20 {
+                // Half of the damage is where pages and slots are: at their beginnings.
+                let place = match random() % 2 {
+                    0 => random() % damaged.len(),
+                    _ => random() % (damaged.len() / 4096) * 4096 + random() % 128,
+                };
+                damaged[place % whole.len()] ^= 1 << (random() % 8);
+            }
+            if seed % 5 == 4 {
+                damaged.truncate(random() % whole.len());
+            }
+            let (packages, diagnostics) = packages_of(path, &damaged);
+            assert!(packages.len() <= count, "{name} {seed}");
+            assert!(packages.len() == count || !diagnostics.is_empty(), "{name} {seed} {}", packages.len());
+            assert!(
+                seed % 5 == 4 || packages.len() * 100 >= count * kept_percent,
+                "{name} {seed} {diagnostics:?}"
+            );
+        }
+    }
+}
