@@ -162,6 +162,7 @@ pub(crate) fn package(kind: PackageKind, name: &str, version: &str) -> Package {
         files: Vec::new(),
         java: None,
         is_third_party: None,
+        owner: None,
     }
 }
 
