@@ -1,6 +1,6 @@
 //! The key that seals is renewed, nothing is lost, and nothing that was sealed ever stands in a log.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use e2e::{ADMIN_PASSWORD, EngineOptions, Method, Plane};
 use serde_json::json;
 use testkit::Program;
@@ -25,13 +25,19 @@ fn the_key_is_renewed_and_the_old_one_forgotten() -> Result<()> {
     };
     ensure!(revealed(&plane)?);
     let before = key(&plane, "list")?.success()?;
-    ensure!(before.lines().count() == 2 && before.contains("seals  2 values"), "{before}");
+    ensure!(before.lines().count() == 2, "{before}");
+    // The secret, and keys of the installation that are sealed as well.
+    let sealed = before.trim_end().rsplit_once("seals  ").context("no key seals")?.1.to_owned();
+    ensure!(sealed.trim_end_matches(" values").parse::<u32>()? >= 2, "{before}");
 
     key(&plane, "rotate")?.success()?;
     let text = key(&plane, "list")?.success()?;
-    ensure!(text.contains("seals  0 values") && text.contains("opens  2 values"), "{text}");
+    ensure!(text.contains("seals  0 values") && text.contains(&format!("opens  {sealed}")), "{text}");
     let refused = key(&plane, "forget-old")?.failure()?;
-    ensure!(refused.contains("2 values are still sealed") && refused.contains("restart"), "{refused}");
+    ensure!(
+        refused.contains(&format!("{sealed} are still sealed")) && refused.contains("restart"),
+        "{refused}"
+    );
     ensure!(revealed(&plane)?, "the running server has the old key");
 
     let mut said = plane.engine.output();
@@ -39,7 +45,7 @@ fn the_key_is_renewed_and_the_old_one_forgotten() -> Result<()> {
     plane.engine.resume()?;
     ensure!(revealed(&plane)?, "the token's key and the secret are sealed again");
     let text = key(&plane, "list")?.success()?;
-    ensure!(text.contains("seals  2 values") && text.contains("opens  0 values"), "{text}");
+    ensure!(text.contains(&format!("seals  {sealed}")) && text.contains("opens  0 values"), "{text}");
     let done = key(&plane, "forget-old")?.success()?;
     ensure!(done.contains("forgot 1 old keys"), "{done}");
     let after = key(&plane, "list")?.success()?;
