@@ -8,6 +8,7 @@ mod engines;
 mod first_start;
 pub mod http;
 mod kept_key;
+mod leases;
 mod login;
 mod organizations;
 mod processes;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use admission::VerdictSource;
-use jiff::SignedDuration;
 use storage::{Job, LeaseScope, NewJob};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -15,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::look::{Look, LookError, read_whitelist};
 use super::store::{self, Basis, Progress};
 use crate::engines::{EngineChoice, Urgency};
+use crate::leases::{LEASE, keep_lease};
 use crate::services::{SECURITY_SCAN, ServiceRow, ServiceStatus, find_service};
 use crate::storage_error::chain;
 use crate::{Cluster, ControlPlane, StorageError};
@@ -22,8 +22,6 @@ use crate::{Cluster, ControlPlane, StorageError};
 /// The account of the engine's administrator.
 const ADMINISTRATOR: &str = "admin";
 const JOB_KIND: &str = "plane_running";
-const LEASE: SignedDuration = SignedDuration::from_secs(60);
-const HEARTBEAT: Duration = Duration::from_secs(20);
 /// Pause between two questions which services are active.
 const SERVICES_EVERY: Duration = Duration::from_secs(2);
 /// Clusters that are looked at at the same time.
@@ -117,16 +115,6 @@ fn is_looked_at(row: &ServiceRow) -> bool {
 
 /// Looks again and again while the lease holds, and gives it back at the end.
 async fn hold(plane: Arc<ControlPlane>, places: Arc<Semaphore>, job: Job, shutdown: CancellationToken) {
-    let beating = async {
-        loop {
-            tokio::time::sleep(HEARTBEAT).await;
-            match beat(&plane, &job).await {
-                Ok(true) => {}
-                Ok(false) => return,
-                Err(error) => tracing::warn!(error = chain(&error), "a lease is not prolonged"),
-            }
-        }
-    };
     let is_over = tokio::select! {
         ended = watch(&plane, &places, &job) => {
             if let Err(error) = &ended {
@@ -134,21 +122,12 @@ async fn hold(plane: Arc<ControlPlane>, places: Arc<Semaphore>, job: Job, shutdo
             }
             ended.is_ok()
         }
-        () = beating => return,
+        () = keep_lease(&plane, &job) => return,
         () = shutdown.cancelled() => false,
     };
     if let Err(error) = end(&plane, &job, is_over).await {
         tracing::warn!(error = chain(&error), "a look is not given back; its lease ends by itself");
     }
-}
-
-async fn beat(plane: &ControlPlane, job: &Job) -> Result<bool, StorageError> {
-    let mut tx = plane.storage.begin().await.map_err(StorageError::at("begin"))?;
-    let is_ours = storage::heartbeat(&mut tx, job.lease, plane.now() + LEASE)
-        .await
-        .map_err(StorageError::at("prolong a lease"))?;
-    tx.commit().await.map_err(StorageError::at("commit"))?;
-    Ok(is_ours)
 }
 
 async fn end(plane: &ControlPlane, job: &Job, is_over: bool) -> Result<(), StorageError> {

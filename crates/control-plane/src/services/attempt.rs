@@ -1,26 +1,21 @@
 //! One attempt to bring a service to what is wanted: what it knows, and how its steps are noted.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use admission::InstallError;
 use engine_client::ClientError;
-use jiff::SignedDuration;
 use storage::Lease;
 
 use super::checks::SecretProblem;
 use super::inventory::Inventory;
 use super::store::{ServiceRow, note_step, save_inventory};
 use super::{SECURITY_SCAN, StepState, Wanted};
+use crate::leases::LEASE;
 use crate::processes;
 use crate::security::listing::ListError;
 use crate::storage_error::chain;
 use crate::{Cluster, ClusterError, ControlPlane, ProcessStatus, SecretError, StorageError};
 
-/// How long a lease holds; it is prolonged long before, and again with each note.
-pub(super) const LEASE: SignedDuration = SignedDuration::from_secs(60);
-/// How often a lease is prolonged.
-pub(super) const HEARTBEAT: Duration = Duration::from_secs(15);
 const MESSAGE_CHARS_MAX: usize = 1000;
 
 /// Why a step did not work, by what is to be done.

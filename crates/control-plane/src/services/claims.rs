@@ -3,8 +3,8 @@
 
 use storage::{Executor, Job, LeaseScope, to_micros};
 
-use super::attempt::LEASE;
 use super::worker::JOB_KIND;
+use crate::leases::LEASE;
 use crate::{ControlPlane, StorageError};
 
 /// Services that this process works on at the same time.

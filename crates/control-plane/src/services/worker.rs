@@ -6,11 +6,12 @@ use std::time::Duration;
 use storage::{Backoff, Job};
 use tokio::task::JoinSet;
 
-use super::attempt::{Attempt, HEARTBEAT, LEASE, StepError};
+use super::attempt::{Attempt, StepError};
 use super::claims::{JOBS_AT_ONCE, worker_name};
 use super::orphans::ORPHAN_BACKOFF;
 use super::store::{Outcome, conclude, find, remove};
 use super::{SECURITY_SCAN, ServiceStatus, Wanted};
+use crate::leases::keep_lease;
 use crate::processes;
 use crate::storage_error::chain;
 use crate::{ControlPlane, ProcessStatus, StorageError};
@@ -133,33 +134,14 @@ async fn tend(plane: Arc<ControlPlane>) {
 
 /// Works on one job, and keeps its lease meanwhile.
 async fn work(plane: Arc<ControlPlane>, job: Job) {
-    let beating = async {
-        loop {
-            tokio::time::sleep(HEARTBEAT).await;
-            match beat(&plane, &job).await {
-                Ok(true) => {}
-                Ok(false) => return,
-                Err(error) => tracing::warn!(error = chain(&error), "a lease is not prolonged"),
-            }
-        }
-    };
     let done = tokio::select! {
         done = work_on(&plane, &job) => done,
-        () = beating => return,
+        () = keep_lease(&plane, &job) => return,
     };
     if let Err(error) = done {
         // The lease ends, and somebody takes it up again.
         tracing::warn!(error = chain(&error), "how the work on a service ended cannot be stored");
     }
-}
-
-async fn beat(plane: &ControlPlane, job: &Job) -> Result<bool, StorageError> {
-    let mut tx = plane.storage.begin().await.map_err(StorageError::at("begin"))?;
-    let is_ours = storage::heartbeat(&mut tx, job.lease, plane.now() + LEASE)
-        .await
-        .map_err(StorageError::at("prolong a lease"))?;
-    tx.commit().await.map_err(StorageError::at("commit"))?;
-    Ok(is_ours)
 }
 
 /// Attempts at the newest version, until one was not overtaken.
