@@ -87,7 +87,7 @@ fn versions_of_every_scheme_have_an_order() {
 #[test]
 fn most_generated_versions_are_well_formed() {
     for scheme in VersionScheme::ALL {
-        let config = ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() };
+        let config = ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() };
         let mut runner = proptest::test_runner::TestRunner::new(config);
         let well_formed = std::cell::Cell::new(0);
         runner
@@ -96,7 +96,7 @@ fn most_generated_versions_are_well_formed() {
                 Ok(())
             })
             .unwrap();
-        assert!(well_formed.get() > 120, "{}: {} of 200", scheme.name(), well_formed.get());
+        assert!(well_formed.get() > 500, "{}: {} of 1000", scheme.name(), well_formed.get());
     }
 }
 
@@ -140,7 +140,7 @@ fn hostile_versions_cost_no_more_than_their_length() {
             }
             // A cost that grew with the square of the length would be a thousand times as much.
             let spent = start.elapsed();
-            assert!(spent < Duration::from_secs(1), "{}: {beginning} took {spent:?}", scheme.name());
+            assert!(spent < Duration::from_secs(5), "{}: {beginning} took {spent:?}", scheme.name());
         }
     }
 }
