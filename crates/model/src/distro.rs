@@ -15,6 +15,8 @@ pub struct Distro {
     pub id_like: Vec<String>,
     /// `PRETTY_NAME`, for people.
     pub pretty_name: Option<String>,
+    /// The channel of updates besides the usual one that the image draws from: `eus`, `esm`.
+    pub channel: Option<String>,
 }
 
 impl Distro {

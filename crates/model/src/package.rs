@@ -11,6 +11,14 @@ pub enum PackageKind {
     Deb,
     /// Red Hat, SUSE and their relatives.
     Rpm,
+    /// OpenWrt.
+    Opkg,
+    /// Arch Linux, `pacman`.
+    Alpm,
+    /// Gentoo, `portage`.
+    Ebuild,
+    /// Snaps.
+    Snap,
     /// JavaScript.
     Npm,
     /// Ruby.
@@ -21,35 +29,99 @@ pub enum PackageKind {
     Maven,
     /// Go.
     Golang,
+    /// Rust.
+    Cargo,
+    /// PHP, by Composer.
+    Composer,
+    /// PHP, by PEAR and PECL.
+    Pear,
+    /// .NET.
+    Nuget,
+    /// Conda.
+    Conda,
+    /// R.
+    Cran,
+    /// Erlang and Elixir, by Hex.
+    Hex,
+    /// Applications of Erlang/OTP itself.
+    Otp,
+    /// Lua.
+    LuaRocks,
+    /// Julia.
+    Julia,
+    /// Dart.
+    Pub,
+    /// Swift.
+    Swift,
+    /// What Bitnami's images say of themselves.
+    Bitnami,
+    /// Plugins of WordPress.
+    WordPress,
     /// An executable that was recognised by its content.
     Binary,
 }
 
 impl PackageKind {
     /// All kinds.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 27] = [
         Self::Apk,
         Self::Deb,
         Self::Rpm,
+        Self::Opkg,
+        Self::Alpm,
+        Self::Ebuild,
+        Self::Snap,
         Self::Npm,
         Self::Gem,
         Self::PyPi,
         Self::Maven,
         Self::Golang,
+        Self::Cargo,
+        Self::Composer,
+        Self::Pear,
+        Self::Nuget,
+        Self::Conda,
+        Self::Cran,
+        Self::Hex,
+        Self::Otp,
+        Self::LuaRocks,
+        Self::Julia,
+        Self::Pub,
+        Self::Swift,
+        Self::Bitnami,
+        Self::WordPress,
         Self::Binary,
     ];
 
-    /// The type of the package in a package URL.
+    /// The type of the package in a package URL, of each kind another one.
     pub fn purl_type(self) -> &'static str {
         match self {
             Self::Apk => "apk",
             Self::Deb => "deb",
             Self::Rpm => "rpm",
+            Self::Opkg => "opkg",
+            Self::Alpm => "alpm",
+            Self::Ebuild => "ebuild",
+            Self::Snap => "snap",
             Self::Npm => "npm",
             Self::Gem => "gem",
             Self::PyPi => "pypi",
             Self::Maven => "maven",
             Self::Golang => "golang",
+            Self::Cargo => "cargo",
+            Self::Composer => "composer",
+            Self::Pear => "pear",
+            Self::Nuget => "nuget",
+            Self::Conda => "conda",
+            Self::Cran => "cran",
+            Self::Hex => "hex",
+            Self::Otp => "otp",
+            Self::LuaRocks => "luarocks",
+            Self::Julia => "julia",
+            Self::Pub => "pub",
+            Self::Swift => "swift",
+            Self::Bitnami => "bitnami",
+            Self::WordPress => "wordpress",
             Self::Binary => "generic",
         }
     }
@@ -61,7 +133,10 @@ impl PackageKind {
 
     /// Whether the operating system's package manager installs it.
     pub fn is_operating_system(self) -> bool {
-        matches!(self, Self::Apk | Self::Deb | Self::Rpm)
+        matches!(
+            self,
+            Self::Apk | Self::Deb | Self::Rpm | Self::Opkg | Self::Alpm | Self::Ebuild | Self::Snap
+        )
     }
 }
 
@@ -109,6 +184,8 @@ pub struct JavaVersions {
     pub implementation: Option<String>,
     /// Version of the Maven properties.
     pub maven: Option<String>,
+    /// SHA-1 of the archive in hexadecimal digits, where all of it was read.
+    pub sha1: Option<String>,
 }
 
 /// One installed package.
@@ -142,4 +219,32 @@ pub struct Package {
     pub is_third_party: Option<bool>,
     /// Name of the package of the operating system that brought it, for packages of programming languages.
     pub owner: Option<String>,
+    /// For rpm packages of a module, its label: `nodejs:18:8060020220523160029:ad008a3a`.
+    pub modularity: Option<String>,
+    /// Names in the Common Platform Enumeration, where who finds the package knows them: `cpe:2.3:a:redis:redis:7.2.4:…`.
+    pub cpes: Vec<String>,
+}
+
+impl Package {
+    /// A package of which no more is known than this.
+    pub fn new(kind: PackageKind, name: String, version: Option<String>) -> Self {
+        Self {
+            kind,
+            name,
+            version,
+            architecture: None,
+            source: None,
+            purl: String::new(),
+            licenses: Vec::new(),
+            maintainer: None,
+            installed_size_bytes: None,
+            locations: Vec::new(),
+            files: Vec::new(),
+            java: None,
+            is_third_party: None,
+            owner: None,
+            modularity: None,
+            cpes: Vec::new(),
+        }
+    }
 }

@@ -151,22 +151,7 @@ impl<'a> ParseInput<'a> {
         name: String,
         version: Option<String>,
     ) -> Package {
-        Package {
-            kind,
-            name,
-            version,
-            architecture: None,
-            source: None,
-            purl: String::new(),
-            licenses: Vec::new(),
-            maintainer: None,
-            installed_size_bytes: None,
-            locations: vec![self.location.clone()],
-            files: Vec::new(),
-            java: None,
-            is_third_party: None,
-            owner: None,
-        }
+        Package { locations: vec![self.location.clone()], ..Package::new(kind, name, version) }
     }
 
     /// The result of a file that describes one package.

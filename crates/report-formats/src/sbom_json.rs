@@ -62,6 +62,8 @@ fn package(package: &Package) -> PackageJson<'_> {
         java: _,
         is_third_party: _,
         owner,
+        modularity: _,
+        cpes: _,
     } = package;
     PackageJson {
         name,

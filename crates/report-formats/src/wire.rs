@@ -54,7 +54,7 @@ pub(crate) fn image<'a>(sbom: &Sbom<'a>) -> ImageJson<'a> {
         size_bytes: *size_bytes,
         layers: layers.iter().map(ToString::to_string).collect(),
         distro: distro.as_ref().map(|distro| {
-            let Distro { id, version_id, version_codename, id_like, pretty_name } = distro;
+            let Distro { id, version_id, version_codename, id_like, pretty_name, channel: _ } = distro;
             DistroJson {
                 id,
                 version_id: version_id.as_deref(),

@@ -55,6 +55,7 @@ fn inventory() -> Inventory {
             version_codename: Some("bookworm".into()),
             id_like: vec![],
             pretty_name: Some("Debian GNU/Linux 12 (bookworm)".into()),
+            channel: None,
         }),
         packages: vec![Package {
             kind: PackageKind::Deb,
@@ -71,6 +72,8 @@ fn inventory() -> Inventory {
             java: None,
             is_third_party: None,
             owner: None,
+            modularity: None,
+            cpes: Vec::new(),
         }],
         diagnostics: vec![Diagnostic {
             code: DiagnosticCode::BrokenRecord,

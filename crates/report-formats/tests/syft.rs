@@ -87,6 +87,7 @@ fn manifests_of_jars_are_read_in_both_forms() {
         specification: Some("1.2".into()),
         implementation: Some("1.2.3".into()),
         maven: Some("1.2.4".into()),
+        sha1: None,
     };
     for main in [
         r#"{"Specification-Version": "1.2", "Implementation-Version": "1.2.3", "Other": {"a": []}}"#,
@@ -101,7 +102,7 @@ fn manifests_of_jars_are_read_in_both_forms() {
     let bare = package(
         r#"{"name": "lib", "version": "1", "type": "jenkins-plugin", "metadata": {"manifest": null}}"#,
     );
-    assert_eq!(bare.java.unwrap(), JavaVersions { specification: None, implementation: None, maven: None });
+    assert_eq!(bare.java.unwrap(), JavaVersions::default());
 }
 
 #[test]
@@ -131,7 +132,7 @@ fn codes(diagnostics: &[Diagnostic]) -> Vec<DiagnosticCode> {
 #[test]
 fn what_is_not_taken_over_is_said() {
     let inventory = read(&list(
-        r#"{"name": "a", "version": "1", "type": "conda"}, {"name": "b", "version": "1", "type": "conda"},
+        r#"{"name": "a", "version": "1", "type": "homebrew"}, {"name": "b", "version": "1", "type": "homebrew"},
            {"name": "", "version": "1", "type": "deb"}, {"name": "c", "type": "gem", "version": ""},
            {"name": "c", "type": "gem"}"#,
     ));
@@ -143,7 +144,7 @@ fn what_is_not_taken_over_is_said() {
         said,
         [
             "1 packages without a name of the package list are not taken over",
-            "2 packages of type `conda` of the package list are not taken over"
+            "2 packages of type `homebrew` of the package list are not taken over"
         ]
     );
 }

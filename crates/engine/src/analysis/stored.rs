@@ -170,6 +170,8 @@ struct StoredDistro {
     id_like: Vec<String>,
     #[serde(default)]
     pretty_name: Option<String>,
+    #[serde(default)]
+    channel: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -320,14 +322,15 @@ impl TryFrom<StoredInventory> for Inventory {
 }
 
 impl From<Distro> for StoredDistro {
-    fn from(Distro { id, version_id, version_codename, id_like, pretty_name }: Distro) -> Self {
-        Self { id, version_id, version_codename, id_like, pretty_name }
+    fn from(Distro { id, version_id, version_codename, id_like, pretty_name, channel }: Distro) -> Self {
+        Self { id, version_id, version_codename, id_like, pretty_name, channel }
     }
 }
 
 impl From<StoredDistro> for Distro {
-    fn from(StoredDistro { id, version_id, version_codename, id_like, pretty_name }: StoredDistro) -> Self {
-        Self { id, version_id, version_codename, id_like, pretty_name }
+    fn from(stored: StoredDistro) -> Self {
+        let StoredDistro { id, version_id, version_codename, id_like, pretty_name, channel } = stored;
+        Self { id, version_id, version_codename, id_like, pretty_name, channel }
     }
 }
 
@@ -392,17 +395,6 @@ mod tests {
             dockerfile: "FROM x".into(),
             manifest: "{}".into(),
         };
-        let kinds = [
-            PackageKind::Apk,
-            PackageKind::Deb,
-            PackageKind::Rpm,
-            PackageKind::Npm,
-            PackageKind::Gem,
-            PackageKind::PyPi,
-            PackageKind::Maven,
-            PackageKind::Golang,
-            PackageKind::Binary,
-        ];
         let package = |kind| Package {
             kind,
             name: "n".into(),
@@ -426,9 +418,12 @@ mod tests {
                 specification: text("1"),
                 implementation: text("2"),
                 maven: text("3"),
+                sha1: text("4"),
             }),
             is_third_party: Some(true),
             owner: text("o"),
+            modularity: text("a:1"),
+            cpes: vec!["cpe:2.3:a:a:a:1".into()],
         };
         let inventory = Inventory {
             distro: Some(Distro {
@@ -437,8 +432,9 @@ mod tests {
                 version_codename: text("bookworm"),
                 id_like: vec!["x".into()],
                 pretty_name: text("Debian"),
+                channel: text("eus"),
             }),
-            packages: kinds.into_iter().map(package).collect(),
+            packages: PackageKind::ALL.into_iter().map(package).collect(),
             diagnostics: vec![Diagnostic {
                 code: DiagnosticCode::BrokenRecord,
                 subject: "/s".into(),

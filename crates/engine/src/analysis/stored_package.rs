@@ -32,6 +32,10 @@ pub(super) struct StoredPackage {
     is_third_party: Option<bool>,
     #[serde(default)]
     owner: Option<String>,
+    #[serde(default)]
+    modularity: Option<String>,
+    #[serde(default)]
+    cpes: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -40,11 +44,29 @@ enum StoredKind {
     Apk,
     Deb,
     Rpm,
+    Opkg,
+    Alpm,
+    Ebuild,
+    Snap,
     Npm,
     Gem,
     PyPi,
     Maven,
     Golang,
+    Cargo,
+    Composer,
+    Pear,
+    Nuget,
+    Conda,
+    Cran,
+    Hex,
+    Otp,
+    LuaRocks,
+    Julia,
+    Pub,
+    Swift,
+    Bitnami,
+    WordPress,
     Binary,
 }
 
@@ -84,6 +106,8 @@ struct StoredJavaVersions {
     implementation: Option<String>,
     #[serde(default)]
     maven: Option<String>,
+    #[serde(default)]
+    sha1: Option<String>,
 }
 
 impl From<OwnedFile> for StoredFile {
@@ -119,6 +143,8 @@ impl From<&Package> for StoredPackage {
             java,
             is_third_party,
             owner,
+            modularity,
+            cpes,
         } = package.clone();
         Self {
             kind: kind.into(),
@@ -138,13 +164,13 @@ impl From<&Package> for StoredPackage {
                 })
                 .collect(),
             files: files.into_iter().map(StoredFile::from).collect(),
-            java: java.map(|JavaVersions { specification, implementation, maven }| StoredJavaVersions {
-                specification,
-                implementation,
-                maven,
+            java: java.map(|JavaVersions { specification, implementation, maven, sha1 }| {
+                StoredJavaVersions { specification, implementation, maven, sha1 }
             }),
             is_third_party,
             owner,
+            modularity,
+            cpes,
         }
     }
 }
@@ -172,11 +198,13 @@ impl TryFrom<StoredPackage> for Package {
             installed_size_bytes: stored.installed_size_bytes,
             locations,
             files: stored.files.into_iter().map(OwnedFile::from).collect(),
-            java: stored.java.map(|StoredJavaVersions { specification, implementation, maven }| {
-                JavaVersions { specification, implementation, maven }
+            java: stored.java.map(|StoredJavaVersions { specification, implementation, maven, sha1 }| {
+                JavaVersions { specification, implementation, maven, sha1 }
             }),
             is_third_party: stored.is_third_party,
             owner: stored.owner,
+            modularity: stored.modularity,
+            cpes: stored.cpes,
         })
     }
 }
@@ -187,11 +215,29 @@ impl From<PackageKind> for StoredKind {
             PackageKind::Apk => Self::Apk,
             PackageKind::Deb => Self::Deb,
             PackageKind::Rpm => Self::Rpm,
+            PackageKind::Opkg => Self::Opkg,
+            PackageKind::Alpm => Self::Alpm,
+            PackageKind::Ebuild => Self::Ebuild,
+            PackageKind::Snap => Self::Snap,
             PackageKind::Npm => Self::Npm,
             PackageKind::Gem => Self::Gem,
             PackageKind::PyPi => Self::PyPi,
             PackageKind::Maven => Self::Maven,
             PackageKind::Golang => Self::Golang,
+            PackageKind::Cargo => Self::Cargo,
+            PackageKind::Composer => Self::Composer,
+            PackageKind::Pear => Self::Pear,
+            PackageKind::Nuget => Self::Nuget,
+            PackageKind::Conda => Self::Conda,
+            PackageKind::Cran => Self::Cran,
+            PackageKind::Hex => Self::Hex,
+            PackageKind::Otp => Self::Otp,
+            PackageKind::LuaRocks => Self::LuaRocks,
+            PackageKind::Julia => Self::Julia,
+            PackageKind::Pub => Self::Pub,
+            PackageKind::Swift => Self::Swift,
+            PackageKind::Bitnami => Self::Bitnami,
+            PackageKind::WordPress => Self::WordPress,
             PackageKind::Binary => Self::Binary,
         }
     }
@@ -203,11 +249,29 @@ impl From<StoredKind> for PackageKind {
             StoredKind::Apk => Self::Apk,
             StoredKind::Deb => Self::Deb,
             StoredKind::Rpm => Self::Rpm,
+            StoredKind::Opkg => Self::Opkg,
+            StoredKind::Alpm => Self::Alpm,
+            StoredKind::Ebuild => Self::Ebuild,
+            StoredKind::Snap => Self::Snap,
             StoredKind::Npm => Self::Npm,
             StoredKind::Gem => Self::Gem,
             StoredKind::PyPi => Self::PyPi,
             StoredKind::Maven => Self::Maven,
             StoredKind::Golang => Self::Golang,
+            StoredKind::Cargo => Self::Cargo,
+            StoredKind::Composer => Self::Composer,
+            StoredKind::Pear => Self::Pear,
+            StoredKind::Nuget => Self::Nuget,
+            StoredKind::Conda => Self::Conda,
+            StoredKind::Cran => Self::Cran,
+            StoredKind::Hex => Self::Hex,
+            StoredKind::Otp => Self::Otp,
+            StoredKind::LuaRocks => Self::LuaRocks,
+            StoredKind::Julia => Self::Julia,
+            StoredKind::Pub => Self::Pub,
+            StoredKind::Swift => Self::Swift,
+            StoredKind::Bitnami => Self::Bitnami,
+            StoredKind::WordPress => Self::WordPress,
             StoredKind::Binary => Self::Binary,
         }
     }

@@ -159,13 +159,14 @@ fn list_files(image_digest: String, contents: &ImageContents) -> Answer {
 /// In which list packages of a kind are.
 fn content_type(kind: PackageKind) -> &'static str {
     match kind {
-        PackageKind::Apk | PackageKind::Deb | PackageKind::Rpm => "os",
+        kind if kind.is_operating_system() => "os",
         PackageKind::Npm => "npm",
         PackageKind::Gem => "gem",
         PackageKind::PyPi => "python",
         PackageKind::Maven => "java",
         PackageKind::Golang => "go",
         PackageKind::Binary => "binary",
+        other => other.purl_type(),
     }
 }
 
@@ -196,9 +197,7 @@ fn to_language_package(package: &Package) -> LanguagePackageWire {
         PackageKind::Golang => "GO",
         PackageKind::Binary => "BINARY",
         // These have lists of their own.
-        PackageKind::Maven | PackageKind::Apk | PackageKind::Deb | PackageKind::Rpm => {
-            package_type(package.kind)
-        }
+        kind => package_type(kind),
     };
     LanguagePackageWire {
         package: package.name.clone(),

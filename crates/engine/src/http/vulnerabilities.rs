@@ -159,5 +159,6 @@ pub(crate) fn package_type(kind: PackageKind) -> &'static str {
         PackageKind::Maven => "java",
         PackageKind::Golang => "go",
         PackageKind::Binary => "binary",
+        other => other.purl_type(),
     }
 }

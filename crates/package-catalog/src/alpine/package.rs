@@ -36,5 +36,7 @@ pub(crate) fn to_package(record: &RawRecord, input: &ParseInput<'_>) -> Package 
         java: None,
         is_third_party: None,
         owner: None,
+        modularity: None,
+        cpes: Vec::new(),
     }
 }

@@ -58,6 +58,8 @@ pub(crate) fn to_package(
         java: None,
         is_third_party: None,
         owner: None,
+        modularity: None,
+        cpes: Vec::new(),
         name,
     }
 }

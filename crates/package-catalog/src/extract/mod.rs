@@ -6,6 +6,8 @@
 mod manifest;
 mod sections;
 
+use std::fmt;
+
 use image_layers::{FileExtractor, FileStart};
 
 pub(crate) use manifest::{ManifestKind, read_section};
@@ -16,9 +18,10 @@ use crate::parse::{CatalogLimits, ParseInput, Parsed};
 use crate::{node, python};
 use manifest::ManifestReader;
 
+/// A file of a certain content is known by so many bytes at its beginning.
+const HEAD_BYTES: usize = 4;
 /// Smaller files are no executables.
 const EXECUTABLE_BYTES_MIN: u64 = 64;
-const MAGIC_BYTES: usize = 4;
 
 /// What a section of an extract holds, and who reads it.
 pub(crate) struct Section {
@@ -38,12 +41,51 @@ pub(crate) static SECTIONS: &[Section] = &[
 
 static MANIFESTS: [&ManifestKind; 2] = [&node::MANIFEST, &python::MANIFEST];
 
+/// Finds something in files of a certain content, one after the other, and keeps only that in memory.
+pub(crate) trait ContentSearch: fmt::Debug + Send {
+    /// A file begins. Returns whether it is looked at; if not, neither `read` nor `end` follow.
+    fn start(&mut self, file: &SearchedFile<'_>) -> bool;
+
+    /// The next bytes of the file, its first ones included.
+    fn read(&mut self, bytes: &[u8]);
+
+    /// The file is over: adds what was found.
+    fn end(&mut self, sections: &mut Sections);
+}
+
+/// What is known of a file when its first bytes are there.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SearchedFile<'a> {
+    /// Its path in the archive.
+    #[expect(dead_code, reason = "searches that go by names use it")]
+    pub(crate) path: &'a str,
+    /// Bytes of its content.
+    pub(crate) size_bytes: u64,
+    /// Its first four bytes.
+    pub(crate) head: [u8; HEAD_BYTES],
+}
+
+impl SearchedFile<'_> {
+    /// Whether its first bytes are those of an executable or a library.
+    pub(crate) fn is_executable(&self) -> bool {
+        self.size_bytes >= EXECUTABLE_BYTES_MIN && is_executable(&self.head)
+    }
+}
+
+/// All searches, each with its own memory.
+fn searches(limits: &CatalogLimits) -> Vec<Box<dyn ContentSearch>> {
+    vec![Box::new(BuildInfoSearch::new(limits.section_bytes_max))]
+}
+
 /// Looks into the files of one layer.
 #[derive(Debug)]
 pub struct LayerExtractor {
-    build_info: BuildInfoSearch,
+    /// Each with whether it looks at the current file.
+    searches: Vec<(Box<dyn ContentSearch>, bool)>,
     manifest: ManifestReader,
-    magic: Vec<u8>,
+    path: String,
+    size_bytes: u64,
+    head: Vec<u8>,
     interest: Interest,
 }
 
@@ -52,7 +94,7 @@ pub struct LayerExtractor {
 enum Interest {
     /// Its first bytes have to tell.
     Unknown,
-    Executable,
+    Searched,
     Manifest(&'static ManifestKind),
     None,
 }
@@ -61,45 +103,65 @@ impl LayerExtractor {
     /// One that keeps to these limits.
     pub fn new(limits: &CatalogLimits) -> Self {
         Self {
-            build_info: BuildInfoSearch::new(limits.section_bytes_max),
+            searches: searches(limits).into_iter().map(|search| (search, false)).collect(),
             manifest: ManifestReader::new(limits.section_bytes_max),
-            magic: Vec::with_capacity(MAGIC_BYTES),
+            path: String::new(),
+            size_bytes: 0,
+            head: Vec::with_capacity(HEAD_BYTES),
             interest: Interest::None,
         }
     }
 
-    /// Takes the first bytes; when they are there, what follows is looked at, or is not. Returns the rest.
-    fn look_at_magic<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
-        let (head, rest) = bytes.split_at(bytes.len().min(MAGIC_BYTES - self.magic.len()));
-        self.magic.extend_from_slice(head);
-        if self.magic.len() == MAGIC_BYTES {
-            self.interest = if is_executable(&self.magic) { Interest::Executable } else { Interest::None };
-            self.build_info.start();
+    /// Takes the first bytes; when they are there, every search says whether it looks at the file. Returns the rest.
+    fn look_at_head<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let (head, rest) = bytes.split_at(bytes.len().min(HEAD_BYTES - self.head.len()));
+        self.head.extend_from_slice(head);
+        let Ok(head) = <[u8; HEAD_BYTES]>::try_from(self.head.as_slice()) else { return rest };
+        let file = SearchedFile { path: &self.path, size_bytes: self.size_bytes, head };
+        self.interest = Interest::None;
+        for (search, is_active) in &mut self.searches {
+            *is_active = search.start(&file);
+            if *is_active {
+                search.read(&head);
+                self.interest = Interest::Searched;
+            }
         }
         rest
+    }
+
+    fn active(&mut self) -> impl Iterator<Item = &mut Box<dyn ContentSearch>> {
+        self.searches.iter_mut().filter(|(_, is_active)| *is_active).map(|(search, _)| search)
     }
 }
 
 impl FileExtractor for LayerExtractor {
     fn start(&mut self, file: &FileStart<'_>) -> bool {
-        self.magic.clear();
         let manifest = MANIFESTS.into_iter().find(|kind| (kind.is_manifest)(file.path));
         self.interest = match manifest {
             Some(kind) if file.size_bytes > 0 => Interest::Manifest(kind),
-            None if file.size_bytes >= EXECUTABLE_BYTES_MIN => Interest::Unknown,
+            None if file.size_bytes >= HEAD_BYTES as u64 => Interest::Unknown,
             _ => Interest::None,
         };
-        self.manifest.start();
+        match self.interest {
+            Interest::Manifest(_) => self.manifest.start(),
+            Interest::Unknown => {
+                self.head.clear();
+                self.path.clear();
+                self.path.push_str(file.path);
+                self.size_bytes = file.size_bytes;
+            }
+            Interest::Searched | Interest::None => {}
+        }
         !matches!(self.interest, Interest::None)
     }
 
     fn read(&mut self, bytes: &[u8]) {
         let rest = match self.interest {
-            Interest::Unknown => self.look_at_magic(bytes),
+            Interest::Unknown => self.look_at_head(bytes),
             _ => bytes,
         };
         match self.interest {
-            Interest::Executable => self.build_info.read(rest),
+            Interest::Searched => self.active().for_each(|search| search.read(rest)),
             Interest::Manifest(_) => self.manifest.read(rest),
             Interest::Unknown | Interest::None => {}
         }
@@ -108,11 +170,7 @@ impl FileExtractor for LayerExtractor {
     fn end(&mut self) -> Option<Vec<u8>> {
         let mut sections = Sections::default();
         match self.interest {
-            Interest::Executable => {
-                if let Some((tag, section)) = self.build_info.end() {
-                    sections.add(tag, &section);
-                }
-            }
+            Interest::Searched => self.active().for_each(|search| search.end(&mut sections)),
             Interest::Manifest(kind) => sections.add(kind.tag, &self.manifest.end(kind)),
             Interest::Unknown | Interest::None => {}
         }
@@ -121,7 +179,7 @@ impl FileExtractor for LayerExtractor {
 }
 
 /// ELF, Mach-O of either width and byte order and with several architectures, PE and XCOFF.
-fn is_executable(magic: &[u8]) -> bool {
+fn is_executable(magic: &[u8; HEAD_BYTES]) -> bool {
     matches!(
         magic,
         [0x7f, b'E', b'L', b'F']
@@ -131,4 +189,22 @@ fn is_executable(magic: &[u8]) -> bool {
             | [b'M', b'Z', ..]
             | [0x01, 0xdf | 0xf7, ..]
     )
+}
+
+/// What one search finds in a file that comes in pieces of so many bytes.
+#[cfg(test)]
+pub(crate) fn search_file(
+    search: &mut dyn ContentSearch,
+    path: &str,
+    bytes: &[u8],
+    piece: usize,
+) -> Vec<(u8, Vec<u8>)> {
+    let Some(head) = bytes.first_chunk().copied() else { return Vec::new() };
+    let mut sections = Sections::default();
+    if search.start(&SearchedFile { path, size_bytes: bytes.len() as u64, head }) {
+        bytes.chunks(piece).for_each(|piece| search.read(piece));
+        search.end(&mut sections);
+    }
+    let extract = sections.finish().unwrap_or_default();
+    read_sections(&extract).map(|(tag, section)| (tag, section.to_vec())).collect()
 }

@@ -8,6 +8,8 @@
 
 use memchr::memmem;
 
+use crate::extract::{ContentSearch, SearchedFile, Sections};
+
 /// `go1.22.1`, a line end, the list of modules.
 pub(crate) const TAG_BUILD_INFO: u8 = 1;
 /// Nothing: the modules are not read.
@@ -42,14 +44,17 @@ impl BuildInfoSearch {
     pub(crate) fn new(section_bytes_max: usize) -> Self {
         Self { section_bytes_max, pending: Vec::new(), found: None, is_old: false }
     }
+}
 
-    pub(crate) fn start(&mut self) {
+impl ContentSearch for BuildInfoSearch {
+    fn start(&mut self, file: &SearchedFile<'_>) -> bool {
         self.pending.clear();
         self.found = None;
         self.is_old = false;
+        file.is_executable()
     }
 
-    pub(crate) fn read(&mut self, bytes: &[u8]) {
+    fn read(&mut self, bytes: &[u8]) {
         if self.found.is_some() {
             return;
         }
@@ -77,9 +82,13 @@ impl BuildInfoSearch {
         self.pending.drain(..kept);
     }
 
-    pub(crate) fn end(&mut self) -> Option<(u8, Vec<u8>)> {
+    fn end(&mut self, sections: &mut Sections) {
         self.pending.clear();
-        self.found.take().or_else(|| self.is_old.then(|| (TAG_OLD_BUILD_INFO, Vec::new())))
+        match self.found.take() {
+            Some((tag, section)) => sections.add(tag, &section),
+            None if self.is_old => sections.add(TAG_OLD_BUILD_INFO, &[]),
+            None => {}
+        }
     }
 }
 

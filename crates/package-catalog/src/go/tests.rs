@@ -3,6 +3,7 @@
 use model::{Diagnostic, DiagnosticCode, Package};
 
 use super::{BuildInfoSearch, TAG_BUILD_INFO, TAG_OLD_BUILD_INFO};
+use crate::extract::search_file;
 use crate::tests::packages_of;
 
 const FENCE: [u8; 16] = [7; 16];
@@ -44,10 +45,7 @@ fn executable(parts: &[&[u8]]) -> Vec<u8> {
 }
 
 fn search(bytes: &[u8], piece: usize) -> Option<(u8, Vec<u8>)> {
-    let mut search = BuildInfoSearch::new(1 << 20);
-    search.start();
-    bytes.chunks(piece).for_each(|piece| search.read(piece));
-    search.end()
+    search_file(&mut BuildInfoSearch::new(1 << 20), "usr/bin/app", bytes, piece).pop()
 }
 
 fn catalog(content: &[u8]) -> (Vec<Package>, Vec<Diagnostic>) {

@@ -107,6 +107,8 @@ pub(super) fn to_package(
         java: None,
         is_third_party: None,
         owner: None,
+        modularity: raw.modularity_label,
+        cpes: Vec::new(),
         name: raw.name,
     }
 }

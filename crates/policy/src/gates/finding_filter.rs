@@ -128,10 +128,10 @@ pub(super) fn is_days_ago(at: Timestamp, days: u32, now: Timestamp) -> bool {
 pub(super) fn finding_trigger_id(finding: &Finding) -> String {
     let part_from_end = |position: usize| finding.package_path.rsplit('/').nth(position).unwrap_or_default();
     let piece = match finding.package_kind {
-        PackageKind::Apk | PackageKind::Deb | PackageKind::Rpm => finding.package.as_str(),
+        kind if kind.is_operating_system() => finding.package.as_str(),
         PackageKind::Maven | PackageKind::Gem => part_from_end(0),
         PackageKind::Npm => part_from_end(1),
-        PackageKind::PyPi | PackageKind::Golang | PackageKind::Binary => "",
+        _ => "",
     };
     if piece.is_empty() {
         format!("{}+{}-{}", finding.id, finding.package, finding.version)

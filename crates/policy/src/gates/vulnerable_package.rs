@@ -324,5 +324,6 @@ fn package_type(kind: PackageKind) -> &'static str {
         PackageKind::Maven => "java",
         PackageKind::Golang => "go",
         PackageKind::Binary => "binary",
+        other => other.purl_type(),
     }
 }

@@ -149,20 +149,8 @@ pub(crate) fn file(kind: FileKind, path: &str, permissions: u32) -> FileEntry {
 
 pub(crate) fn package(kind: PackageKind, name: &str, version: &str) -> Package {
     Package {
-        kind,
-        name: name.to_owned(),
-        version: Some(version.to_owned()),
-        architecture: None,
-        source: None,
         purl: format!("pkg:{}/{name}@{version}", kind.purl_type()),
-        licenses: Vec::new(),
-        maintainer: None,
-        installed_size_bytes: None,
-        locations: Vec::new(),
-        files: Vec::new(),
-        java: None,
-        is_third_party: None,
-        owner: None,
+        ..Package::new(kind, name.to_owned(), Some(version.to_owned()))
     }
 }
 

@@ -94,6 +94,22 @@ fn kind_of(name: &str) -> Option<PackageKind> {
         "python" => PackageKind::PyPi,
         "java-archive" | "jenkins-plugin" => PackageKind::Maven,
         "go-module" => PackageKind::Golang,
+        "alpm" => PackageKind::Alpm,
+        "portage" => PackageKind::Ebuild,
+        "snap" => PackageKind::Snap,
+        "rust-crate" => PackageKind::Cargo,
+        "php-composer" => PackageKind::Composer,
+        "php-pear" | "php-pecl" => PackageKind::Pear,
+        "dotnet" => PackageKind::Nuget,
+        "conda" => PackageKind::Conda,
+        "R-package" => PackageKind::Cran,
+        "hex" => PackageKind::Hex,
+        "erlang-otp" => PackageKind::Otp,
+        "lua-rocks" => PackageKind::LuaRocks,
+        "dart-pub" => PackageKind::Pub,
+        "swift" => PackageKind::Swift,
+        "bitnami" => PackageKind::Bitnami,
+        "wordpress-plugin" => PackageKind::WordPress,
         "binary" => PackageKind::Binary,
         _ => return None,
     })
@@ -107,6 +123,7 @@ fn to_distro(raw: RawDistro) -> Option<Distro> {
         version_codename: version_codename.text().map(str::to_owned),
         id_like: id_like.0,
         pretty_name: pretty_name.text().map(str::to_owned),
+        channel: None,
     })
 }
 
@@ -136,6 +153,8 @@ fn to_package(kind: PackageKind, artifact: RawArtifact) -> Package {
         java: (kind == PackageKind::Maven).then(|| java_versions(&metadata)),
         is_third_party: None,
         owner: None,
+        modularity: None,
+        cpes: Vec::new(),
         name: artifact.name,
         version,
     }
@@ -181,5 +200,6 @@ fn java_versions(metadata: &RawMetadata) -> JavaVersions {
         specification: main.and_then(|main| main.specification.clone()),
         implementation: main.and_then(|main| main.implementation.clone()),
         maven: properties.and_then(|properties| properties.version.text()).map(str::to_owned),
+        sha1: None,
     }
 }

@@ -98,12 +98,10 @@ fn scheme(kind: PackageKind) -> Option<VersionScheme> {
         PackageKind::Apk => Some(VersionScheme::Apk),
         // By name: the scheme counts as soon as there is one.
         PackageKind::Rpm => VersionScheme::from_name("rpm"),
-        PackageKind::Npm
-        | PackageKind::Gem
-        | PackageKind::PyPi
-        | PackageKind::Maven
-        | PackageKind::Golang
-        | PackageKind::Binary => None,
+        PackageKind::Opkg => Some(VersionScheme::Dpkg),
+        PackageKind::Alpm => Some(VersionScheme::Pacman),
+        PackageKind::Ebuild => Some(VersionScheme::Portage),
+        _ => None,
     }
 }
 
