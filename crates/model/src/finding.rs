@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::{Diagnostic, Ecosystem, FeedKind, PackageKind, Severity};
+use crate::{Diagnostic, Ecosystem, FeedKind, PackageKind, Severity, SuppressedFinding};
 
 /// One CVSS base score.
 #[derive(Debug, Clone, PartialEq)]
@@ -180,6 +180,10 @@ pub struct MatchReport {
     pub coverage: DistroCoverage,
     /// The findings.
     pub findings: Vec<Finding>,
+    /// What would be a finding, if nothing spoke against it, in the same order.
+    pub suppressed: Vec<SuppressedFinding>,
+    /// How many suppressed findings there are besides those that are listed.
+    pub suppressed_left_out: usize,
     /// What could not be decided.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -191,6 +195,8 @@ impl MatchReport {
             database: None,
             coverage: DistroCoverage::NoData(NoDataReason::NoDatabase),
             findings: Vec::new(),
+            suppressed: Vec::new(),
+            suppressed_left_out: 0,
             diagnostics: Vec::new(),
         }
     }

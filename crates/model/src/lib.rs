@@ -10,6 +10,8 @@
 //! - **inventory**: all packages of an image, [`Inventory`], with **diagnostics** for what could not be read.
 //! - **advisory**: one record of a vulnerability feed, [`Advisory`].
 //! - **finding**: one advisory that applies to one package, [`Finding`], with its **evidence**.
+//! - **suppressed finding**: one that something known speaks against, [`SuppressedFinding`].
+//! - **explanation**: why a vulnerability is a finding of an image or is none, [`Explanation`].
 //! - **match report**: all findings of an inventory and what was *not* covered, [`MatchReport`].
 //! - **image facts**: what a policy may ask about an image besides its packages, [`ImageFacts`].
 //! - **decision**: the verdict of a policy, row by row, [`Decision`].
@@ -21,6 +23,7 @@ mod decision;
 mod digest;
 mod distro;
 mod exception;
+mod explanation;
 mod finding;
 mod image_contents;
 mod image_facts;
@@ -30,6 +33,7 @@ mod package;
 mod package_feeds;
 mod severity;
 mod signature;
+mod suppressed;
 mod verdict;
 
 pub use advisory::{
@@ -42,6 +46,7 @@ pub use decision::{
 pub use digest::{Digest, DigestAlgorithm, ParseDigestError};
 pub use distro::Distro;
 pub use exception::{ExceptionScope, PolicyException};
+pub use explanation::{Answer, AnswerOutcome, Comparison, ExplainedPackage, ExplainedRecord, Explanation};
 pub use finding::{
     CvssScore, DatabaseIdentity, DistroCoverage, Epss, Evidence, Finding, FindingState, FindingTimes,
     MatchReport, MatchedBy, NoDataReason,
@@ -56,4 +61,5 @@ pub use package::{JavaVersions, Location, OwnedFile, Package, PackageKind, Sourc
 pub use package_feeds::{PackageFeed, PackageFeeds, PublishedPackage};
 pub use severity::{ParseSeverityError, Severity};
 pub use signature::SignatureCheck;
+pub use suppressed::{SuppressedFinding, SuppressionReason, VendorStatement};
 pub use verdict::{Verdict, VerdictReason};

@@ -105,7 +105,9 @@ struct ProblemJson<'a> {
 
 /// Findings and verdict as JSON, valid under [`crate::SCAN_SCHEMA`].
 pub fn scan_json(scan: &Scan<'_>) -> String {
-    let MatchReport { database, coverage, findings, diagnostics } = scan.report;
+    // What is suppressed has no place in this schema yet.
+    let MatchReport { database, coverage, findings, suppressed: _, suppressed_left_out: _, diagnostics } =
+        scan.report;
     let inventory = scan.sbom.inventory;
     wire::to_text(&ScanJson {
         schema_version: SCHEMA_VERSION,

@@ -124,6 +124,8 @@ fn report(findings: Vec<Finding>) -> MatchReport {
             synced_at: jiff::Timestamp::UNIX_EPOCH,
         },
         findings,
+        suppressed: Vec::new(),
+        suppressed_left_out: 0,
         diagnostics: vec![],
     }
 }

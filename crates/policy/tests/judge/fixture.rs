@@ -78,6 +78,8 @@ impl Subject {
                 database: Some(DatabaseIdentity { revision: "r1".to_owned(), built_at: synced_at }),
                 coverage: DistroCoverage::Covered { ecosystem, synced_at },
                 findings: Vec::new(),
+                suppressed: Vec::new(),
+                suppressed_left_out: 0,
                 diagnostics: Vec::new(),
             },
             finding_times: Vec::new(),
