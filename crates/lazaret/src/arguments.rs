@@ -8,6 +8,8 @@ use crate::client::arguments::{ClientCommand, LeadingFlags};
 use crate::client::security_arguments::RemotePolicyCommand;
 use crate::commands::admission::arguments::AdmissionArguments;
 use crate::config::flags::{OfServe, OfStorage, OfWork, SettingFlags};
+use crate::scan_arguments::parse_platform;
+pub(crate) use crate::scan_arguments::{ImageArguments, ReportArguments, SbomArguments, ScanArguments};
 
 /// May this image run here? Lazaret lists what an image holds, knows which of it is vulnerable, and keeps what a
 /// policy refuses out of your clusters.
@@ -82,82 +84,6 @@ pub(crate) enum LogFormat {
     Text,
     /// One JSON object each
     Json,
-}
-
-/// Where images are had from.
-#[derive(Debug, Clone, Default, Args)]
-pub(crate) struct ImageArguments {
-    /// Registry that is spoken to without TLS, as `host[:port]`; repeat or split by comma
-    #[arg(
-        long = "insecure-registry",
-        value_name = "HOST",
-        env = "LAZARET_INSECURE_REGISTRY",
-        value_delimiter = ','
-    )]
-    pub(crate) insecure_registries: Vec<String>,
-
-    /// File with more certificate authorities that registries are trusted by, PEM; repeat or split by comma
-    #[arg(
-        long = "ca-certificate",
-        value_name = "FILE",
-        env = "LAZARET_CA_CERTIFICATE",
-        value_delimiter = ','
-    )]
-    pub(crate) ca_certificates: Vec<PathBuf>,
-
-    /// Docker's configuration file with registry credentials [default: ~/.docker/config.json]
-    #[arg(long, value_name = "FILE", env = "LAZARET_DOCKER_CONFIG")]
-    pub(crate) docker_config: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "Images:\n  nginx:1.25, registry.example.org/app@sha256:…   from a registry\n  \
-    oci-archive:FILE  oci-layout:DIR  docker-archive:FILE   from disk\n\n\
-    Policies: a file with an Anchore bundle, or one of\n  \
-    allow_all_and_warn, reject_critical, reject_high, block_root, deny_all")]
-pub(crate) struct ScanArguments {
-    /// Reference, archive or folder of the image
-    pub(crate) image: String,
-
-    /// Vulnerability database [default: vulnerability.db in the data folder]
-    #[arg(long, value_name = "FILE", env = "LAZARET_DB")]
-    pub(crate) db: Option<PathBuf>,
-
-    /// Judge the image by this bundle: a file, or the name of a predefined one
-    #[arg(long, value_name = "BUNDLE")]
-    pub(crate) policy: Option<String>,
-
-    /// Exit with 2 when a finding is at least this severe
-    #[arg(long, value_name = "SEVERITY", value_parser = parse_severity)]
-    pub(crate) fail_on: Option<model::Severity>,
-
-    /// Platform to take out of a multi-platform image
-    #[arg(long, value_name = "OS/ARCH[/VARIANT]", default_value = "linux/amd64", value_parser = parse_platform)]
-    pub(crate) platform: model::Platform,
-
-    /// How to write the result
-    #[arg(short, long, value_enum, default_value_t = OutputFormat::Table)]
-    pub(crate) output: OutputFormat,
-
-    #[command(flatten)]
-    pub(crate) images: ImageArguments,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct SbomArguments {
-    /// Reference, archive or folder of the image
-    pub(crate) image: String,
-
-    /// Platform to take out of a multi-platform image
-    #[arg(long, value_name = "OS/ARCH[/VARIANT]", default_value = "linux/amd64", value_parser = parse_platform)]
-    pub(crate) platform: model::Platform,
-
-    /// How to write the result
-    #[arg(short, long, value_enum, default_value_t = OutputFormat::Table)]
-    pub(crate) output: OutputFormat,
-
-    #[command(flatten)]
-    pub(crate) images: ImageArguments,
 }
 
 #[derive(Debug, Subcommand)]
@@ -413,28 +339,8 @@ pub(crate) enum ConfigCommand {
     },
 }
 
-fn parse_severity(text: &str) -> Result<model::Severity, String> {
-    text.parse().map_err(|error: model::ParseSeverityError| error.to_string())
-}
-
 fn parse_reference(text: &str) -> Result<model::ImageReference, String> {
     text.parse().map_err(|error: model::ParseImageReferenceError| error.to_string())
-}
-
-fn parse_platform(text: &str) -> Result<model::Platform, String> {
-    let parts = text.split('/').collect::<Vec<_>>();
-    match parts.as_slice() {
-        [os, architecture, variant @ ..]
-            if variant.len() <= 1 && parts.iter().all(|part| !part.is_empty()) =>
-        {
-            Ok(model::Platform {
-                os: (*os).to_owned(),
-                architecture: (*architecture).to_owned(),
-                variant: variant.first().map(|variant| (*variant).to_owned()),
-            })
-        }
-        _ => Err("a platform is OS/ARCH or OS/ARCH/VARIANT, as linux/arm64/v8".to_owned()),
-    }
 }
 
 fn parse_feed(text: &str) -> Result<FeedArgument, String> {
@@ -475,17 +381,13 @@ mod tests {
     }
 
     #[test]
-    fn feeds_platforms_and_ecosystems_are_read() {
+    fn feeds_and_ecosystems_are_read() {
         assert_eq!(
             parse_feed("osv=a=b.zip"),
             Ok(FeedArgument { kind: model::FeedKind::Osv, path: PathBuf::from("a=b.zip") })
         );
         for wrong in ["osv", "nvd=x", "osv="] {
             assert!(parse_feed(wrong).is_err(), "{wrong}");
-        }
-        assert_eq!(parse_platform("linux/arm64/v8").unwrap().variant.as_deref(), Some("v8"));
-        for wrong in ["linux", "linux/", "a/b/c/d"] {
-            assert!(parse_platform(wrong).is_err(), "{wrong}");
         }
         assert_eq!(parse_ecosystem("Alpine:v3.18").unwrap().to_string(), "alpine:3.18");
         for wrong in ["", ":12", "debian:"] {

@@ -60,22 +60,25 @@ pub(crate) struct ImageConfig {
     pub(crate) insecure_registries: BTreeSet<String>,
     pub(crate) ca_certificates: Vec<PathBuf>,
     pub(crate) docker_config: Option<PathBuf>,
+    /// Whether no progress is drawn.
+    pub(crate) is_quiet: bool,
 }
 
 impl ImageConfig {
     /// Fills in the customary place of Docker's configuration.
     pub(crate) fn load(arguments: ImageArguments) -> Self {
-        let ImageArguments { insecure_registries, ca_certificates, docker_config } = arguments;
+        let ImageArguments { insecure_registries, ca_certificates, docker_config, quiet } = arguments;
         Self {
             insecure_registries: hosts(insecure_registries),
             ca_certificates,
             docker_config: docker_config.or_else(docker_config_default),
+            is_quiet: quiet,
         }
     }
 
     /// How registries are spoken to.
     pub(crate) fn registry_options(&self) -> RegistryOptions {
-        let Self { insecure_registries, ca_certificates, docker_config } = self;
+        let Self { insecure_registries, ca_certificates, docker_config, is_quiet: _ } = self;
         let either = |upper: &str, lower: &str| variable(lower).or_else(|| variable(upper));
         RegistryOptions {
             insecure_registries: insecure_registries.clone(),
@@ -138,6 +141,11 @@ fn docker_config_default() -> Option<PathBuf> {
         None => Path::new(&variable("HOME")?).join(".docker/config.json"),
     };
     path.is_file().then_some(path)
+}
+
+/// Whether the user or the kind of terminal wants no colours (no-color.org).
+pub(crate) fn wants_no_color() -> bool {
+    variable("NO_COLOR").is_some() || variable("TERM").as_deref() == Some("dumb")
 }
 
 /// A variable of the environment that is set and not empty.

@@ -9,6 +9,7 @@ mod logging;
 mod name;
 mod process_metrics;
 mod progress;
+mod scan_arguments;
 mod terminal;
 mod traces;
 

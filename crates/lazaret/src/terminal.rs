@@ -44,6 +44,11 @@ pub(crate) fn width() -> Option<u16> {
     Some(columns)
 }
 
+/// Whether standard output shows colours, and the user wants them.
+pub(crate) fn has_color() -> bool {
+    io::stdout().is_terminal() && !crate::config::wants_no_color()
+}
+
 /// An error with all its causes in one line, without saying the same thing twice.
 pub(crate) fn chain(error: &anyhow::Error) -> String {
     let mut text = String::new();

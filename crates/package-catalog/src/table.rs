@@ -1,16 +1,8 @@
 //! The one list of catalogers.
 
 use crate::cataloger::Cataloger;
-use crate::{alpine, bottlerocket, debian, opkg, pacman, portage, rpm, snap};
+use crate::{alpine, debian, opkg, rpm};
 
 /// All catalogers, in the order of the documentation.
-pub static CATALOGERS: &[Cataloger] = &[
-    debian::CATALOGER,
-    alpine::CATALOGER,
-    rpm::CATALOGER,
-    opkg::CATALOGER,
-    pacman::CATALOGER,
-    portage::CATALOGER,
-    snap::CATALOGER,
-    bottlerocket::CATALOGER,
-];
+pub static CATALOGERS: &[Cataloger] =
+    &[debian::CATALOGER, alpine::CATALOGER, rpm::CATALOGER, opkg::CATALOGER];

@@ -2,6 +2,11 @@
 //!
 //! The same input gives the same bytes: nothing here reads a clock, draws a random id or depends on a map's order.
 
+mod csv;
+mod escape;
+mod format;
+mod grouped;
+mod markdown;
 mod policy_description;
 mod policy_problems;
 mod policy_test;
@@ -16,6 +21,11 @@ mod wire;
 
 use model::{Decision, ImageFacts, Inventory, MatchReport};
 
+pub use csv::{sbom_csv, scan_csv};
+pub use format::{
+    ChooseFormatError, ChosenFormat, FORMATS, Format, Report, WriteError, WriteOptions, formats_help,
+};
+pub use markdown::{sbom_markdown, scan_markdown};
 pub use policy_description::{UnknownName, policy_description, select_specification};
 pub use policy_problems::{is_valid_bundle, policy_check_json, policy_check_table};
 pub use policy_test::{PolicyTest, policy_test_table};
@@ -24,7 +34,7 @@ pub use printable::printable;
 pub use sbom_json::sbom_json;
 pub use sbom_table::sbom_table;
 pub use scan_json::scan_json;
-pub use scan_table::scan_table;
+pub use scan_table::{TableOptions, scan_table};
 pub use syft_json::{ReadSyftError, read_syft};
 
 /// Version of the JSON of each command. A key is never renamed or removed within one number.
@@ -48,6 +58,13 @@ pub struct Sbom<'a> {
     pub inventory: &'a Inventory,
 }
 
+impl<'a> Sbom<'a> {
+    /// What manifest and configuration say, where they are known.
+    pub(crate) fn facts(&self) -> Option<&'a ImageFacts> {
+        Some(self.image)
+    }
+}
+
 /// An image, what is in it and what is known about that.
 #[derive(Debug, Clone, Copy)]
 pub struct Scan<'a> {
@@ -57,4 +74,6 @@ pub struct Scan<'a> {
     pub report: &'a MatchReport,
     /// The verdict, when a policy was given.
     pub decision: Option<&'a Decision>,
+    /// How many findings the user asked not to see: they are not in `report`.
+    pub hidden_count: usize,
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use model::{
-    CvssScore, DatabaseIdentity, Decision, DecisionRow, DistroCoverage, EvaluationProblem, Evidence, Finding,
-    MatchReport, MatchedBy, NoDataReason, Severity,
+    CvssScore, DatabaseIdentity, Decision, DecisionRow, DistroCoverage, Epss, EvaluationProblem, Evidence,
+    Finding, MatchReport, MatchedBy, NoDataReason, Severity, SuppressedFinding, SuppressionReason,
 };
 use serde::Serialize;
 
@@ -20,6 +20,9 @@ struct ScanJson<'a> {
     coverage: CoverageJson,
     severity_counts: BTreeMap<&'static str, usize>,
     findings: Vec<FindingJson<'a>>,
+    hidden_count: usize,
+    suppressed: Vec<SuppressedJson<'a>>,
+    suppressed_left_out: usize,
     diagnostics: Vec<DiagnosticJson<'a>>,
     decision: Option<DecisionJson<'a>>,
 }
@@ -54,8 +57,26 @@ pub(crate) struct FindingJson<'a> {
     summary: Option<&'a str>,
     url: Option<&'a str>,
     published: Option<String>,
+    known_exploited: Option<bool>,
+    epss: Option<EpssJson>,
     cvss: Vec<CvssJson<'a>>,
     evidence: EvidenceJson<'a>,
+}
+
+#[derive(Serialize)]
+struct SuppressedJson<'a> {
+    finding: FindingJson<'a>,
+    reason: &'static str,
+    sentence: String,
+    owner: Option<&'a str>,
+    record: Option<&'a str>,
+    statement: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct EpssJson {
+    probability: f64,
+    percentile: f64,
 }
 
 #[derive(Serialize)]
@@ -105,8 +126,7 @@ struct ProblemJson<'a> {
 
 /// Findings and verdict as JSON, valid under [`crate::SCAN_SCHEMA`].
 pub fn scan_json(scan: &Scan<'_>) -> String {
-    // What is suppressed has no place in this schema yet.
-    let MatchReport { database, coverage, findings, suppressed: _, suppressed_left_out: _, diagnostics } =
+    let MatchReport { database, coverage, findings, suppressed, suppressed_left_out, diagnostics } =
         scan.report;
     let inventory = scan.sbom.inventory;
     wire::to_text(&ScanJson {
@@ -125,6 +145,9 @@ pub fn scan_json(scan: &Scan<'_>) -> String {
             })
             .collect(),
         findings: findings.iter().map(finding).collect(),
+        hidden_count: scan.hidden_count,
+        suppressed: suppressed.iter().map(suppressed_json).collect(),
+        suppressed_left_out: *suppressed_left_out,
         diagnostics: inventory.diagnostics.iter().chain(diagnostics).map(wire::diagnostic).collect(),
         decision: scan.decision.map(decision),
     })
@@ -161,8 +184,8 @@ pub(crate) fn finding(finding: &Finding) -> FindingJson<'_> {
         summary,
         url,
         published,
-        is_known_exploited: _,
-        epss: _,
+        is_known_exploited,
+        epss,
         state,
         fixed_in,
         package_kind,
@@ -187,11 +210,34 @@ pub(crate) fn finding(finding: &Finding) -> FindingJson<'_> {
         summary: summary.as_deref(),
         url: url.as_deref(),
         published: published.map(|published| published.to_string()),
+        known_exploited: *is_known_exploited,
+        epss: epss.map(|Epss { probability, percentile }| EpssJson { probability, percentile }),
         cvss: cvss
             .iter()
             .map(|CvssScore { source, vector, score }| CvssJson { source, vector, score: *score })
             .collect(),
         evidence: evidence_json(evidence),
+    }
+}
+
+fn suppressed_json(suppressed: &SuppressedFinding) -> SuppressedJson<'_> {
+    let SuppressedFinding { finding: of, reason } = suppressed;
+    let (owner, record, statement) = match reason {
+        SuppressionReason::OwnerSpeaks { owner, ecosystem: _, record, statement } => {
+            (Some(owner), Some(record), Some(statement))
+        }
+        SuppressionReason::OwnerIsCovered { owner, ecosystem: _ } => (Some(owner), None, None),
+        SuppressionReason::VendorDenies { feed: _, record, statement } => {
+            (None, Some(record), Some(statement))
+        }
+    };
+    SuppressedJson {
+        finding: finding(of),
+        reason: reason.name(),
+        sentence: reason.sentence(),
+        owner: owner.map(String::as_str),
+        record: record.map(String::as_str),
+        statement: statement.map(|statement| statement.name()),
     }
 }
 

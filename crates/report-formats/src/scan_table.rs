@@ -2,44 +2,104 @@
 
 use std::fmt::Write as _;
 
-use comfy_table::{ContentArrangement, Table, TableStyle};
+use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, TableStyle};
 use model::{
     Action, Decision, Diagnostic, DistroCoverage, Finding, FindingState, MatchReport, NoDataReason, Severity,
+    SuppressedFinding,
 };
 
 use crate::Scan;
+use crate::grouped::{by_package, fixed_in, severity_counts, state_count};
 use crate::printable::{cell, printable};
 
 const DIAGNOSTICS_SHOWN_MAX: usize = 10;
 const DECISION_ROWS_SHOWN_MAX: usize = 20;
 
-/// Findings and verdict as tables; `width` is the terminal's, `None` for a pipe.
-pub fn scan_table(scan: &Scan<'_>, width: Option<u16>) -> String {
+/// How a table is shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TableOptions {
+    /// How wide it is; `None`: a pipe or a file, where lines are as long as they get.
+    pub width: Option<u16>,
+    /// Whether severities have colours.
+    pub has_color: bool,
+    /// Whether suppressed findings are listed, with what speaks against each.
+    pub shows_suppressed: bool,
+}
+
+/// Findings package by package, what an update mends first, and the verdict.
+///
+/// On a terminal a package is named once; in a pipe on each line, so that lines can be searched for.
+pub fn scan_table(scan: &Scan<'_>, options: TableOptions) -> String {
     let mut text = String::new();
     let report = scan.report;
     if !report.findings.is_empty() {
-        let mut table =
-            new_table(width, &["PACKAGE", "INSTALLED", "FIXED IN", "TYPE", "VULNERABILITY", "SEVERITY"]);
-        for finding in &report.findings {
-            table.add_row([
-                cell(&finding.package).as_ref(),
-                &cell(&finding.version),
-                &cell(&fixed_in(finding)),
-                finding.package_kind.purl_type(),
-                &cell(&finding.id),
-                finding.severity.name(),
-            ]);
-        }
-        writeln!(text, "{}\n", table.trim_fmt()).expect("writing to a String cannot fail");
+        writeln!(text, "{}\n", findings_table(&report.findings, options).trim_fmt())
+            .expect("writing to a String cannot fail");
     }
-    text.push_str(&summary(scan));
-    text.push_str(&coverage(report));
+    if options.shows_suppressed && !report.suppressed.is_empty() {
+        writeln!(text, "{}\n", suppressed_table(&report.suppressed, options).trim_fmt())
+            .expect("writing to a String cannot fail");
+    }
+    for line in summary_lines(scan).iter().chain(&coverage_lines(report)) {
+        writeln!(text, "{}", printable(line)).expect("writing to a String cannot fail");
+    }
     text.push_str(&diagnostics_text(&scan.sbom.inventory.diagnostics));
     text.push_str(&diagnostics_text(&report.diagnostics));
     if let Some(decision) = scan.decision {
-        text.push_str(&verdict(decision, width));
+        text.push_str(&verdict(decision, options.width));
     }
     text
+}
+
+fn findings_table(findings: &[Finding], options: TableOptions) -> Table {
+    let headings = ["PACKAGE", "INSTALLED", "FIXED IN", "TYPE", "VULNERABILITY", "SEVERITY"];
+    let mut table = new_table(options.width, &headings);
+    if options.has_color {
+        table.enforce_styling();
+    }
+    for group in by_package(findings) {
+        for (index, finding) in group.findings.iter().enumerate() {
+            let is_named = index == 0 || options.width.is_none();
+            let (package, installed, kind) = match is_named {
+                true => (group.package, group.installed(), group.kind.purl_type()),
+                false => ("", String::new(), ""),
+            };
+            let severity = Cell::new(finding.severity.name());
+            table.add_row([
+                Cell::new(cell(package)),
+                Cell::new(cell(&installed)),
+                Cell::new(cell(&fixed_in(finding))),
+                Cell::new(kind),
+                Cell::new(cell(&finding.id)),
+                if options.has_color { colored(severity, finding.severity) } else { severity },
+            ]);
+        }
+    }
+    table
+}
+
+fn suppressed_table(suppressed: &[SuppressedFinding], options: TableOptions) -> Table {
+    let mut table = new_table(options.width, &["SUPPRESSED", "INSTALLED", "VULNERABILITY", "BECAUSE"]);
+    for SuppressedFinding { finding, reason } in suppressed {
+        let because = printable(&reason.sentence()).into_owned();
+        table.add_row([
+            cell(&finding.package).as_ref(),
+            &cell(&finding.version),
+            &cell(&finding.id),
+            &because,
+        ]);
+    }
+    table
+}
+
+fn colored(cell: Cell, severity: Severity) -> Cell {
+    match severity {
+        Severity::Critical => cell.fg(Color::Red).add_attribute(Attribute::Bold),
+        Severity::High => cell.fg(Color::Red),
+        Severity::Medium => cell.fg(Color::Yellow),
+        Severity::Low => cell.fg(Color::Cyan),
+        Severity::Negligible | Severity::Unknown => cell.add_attribute(Attribute::Dim),
+    }
 }
 
 pub(crate) fn new_table(width: Option<u16>, header: &[&str]) -> Table {
@@ -76,61 +136,82 @@ pub(crate) fn diagnostics_text(diagnostics: &[Diagnostic]) -> String {
     text
 }
 
-fn fixed_in(finding: &Finding) -> String {
-    match finding.state {
-        FindingState::Fixed => finding.fixed_in.join(", "),
-        FindingState::NotFixed => String::new(),
-        FindingState::WillNotFix => "(won't fix)".to_owned(),
-        FindingState::Undecided => "(undecided)".to_owned(),
-    }
-}
-
-fn summary(scan: &Scan<'_>) -> String {
+/// What was found, in lines for people: how much, how bad, and what can be done.
+pub(crate) fn summary_lines(scan: &Scan<'_>) -> Vec<String> {
     let findings = &scan.report.findings;
-    let counts = Severity::ALL
+    let counts = severity_counts(findings)
         .into_iter()
-        .rev()
-        .filter_map(|severity| {
-            let count = findings.iter().filter(|finding| finding.severity == severity).count();
-            (count > 0).then(|| format!("{count} {}", severity.name().to_lowercase()))
-        })
+        .map(|(severity, count)| format!("{count} {}", severity.name().to_lowercase()))
         .collect::<Vec<_>>()
         .join(", ");
     let found = match (findings.len(), scan.report.is_covered()) {
         (0, true) if scan.sbom.inventory.packages.is_empty() => "nothing to look up".to_owned(),
+        (0, true) if scan.hidden_count > 0 => "no findings of the kind that is asked for".to_owned(),
         (0, true) => "no known vulnerabilities".to_owned(),
         (0, false) => "nothing known".to_owned(),
         (1, _) => format!("1 finding ({counts})"),
         (count, _) => format!("{count} findings ({counts})"),
     };
-    format!("{}: {} packages, {found}\n", printable(scan.sbom.image_name), scan.sbom.inventory.packages.len())
+    let mut lines =
+        vec![format!("{}: {} packages, {found}", scan.sbom.image_name, scan.sbom.inventory.packages.len())];
+    let states = [
+        (FindingState::Fixed, "with a fix"),
+        (FindingState::NotFixed, "without a fix"),
+        (FindingState::WillNotFix, "that will not be fixed"),
+        (FindingState::Undecided, "UNDECIDED: a version could not be ordered"),
+    ];
+    let states = states
+        .into_iter()
+        .map(|(state, words)| (state_count(findings, state), words))
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, words)| format!("{count} {words}"))
+        .collect::<Vec<_>>();
+    if !states.is_empty() {
+        lines.push(states.join(", "));
+    }
+    let suppressed_count = scan.report.suppressed.len() + scan.report.suppressed_left_out;
+    if suppressed_count > 0 {
+        lines.push(format!(
+            "{suppressed_count} suppressed: what is known speaks against them (`--show-suppressed` lists them)"
+        ));
+    }
+    if scan.hidden_count > 0 {
+        lines.push(format!("{} more findings are left out of this report, as asked for", scan.hidden_count));
+    }
+    lines
 }
 
-fn coverage(report: &MatchReport) -> String {
-    let database = report.database.as_ref().map_or_else(String::new, |database| {
+/// What was asked, and what could not be, in lines for people.
+pub(crate) fn coverage_lines(report: &MatchReport) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(database) = &report.database {
         let revision = database.revision.get(..12).unwrap_or(&database.revision);
-        format!("database {revision}, built {:.0}\n", database.built_at)
-    });
-    let gap = match &report.coverage {
+        lines.push(format!("database {revision}, built {:.0}", database.built_at));
+    }
+    lines.extend(match &report.coverage {
         DistroCoverage::Covered { ecosystem, synced_at } => {
-            format!("data for {ecosystem} as of {synced_at:.0}\n")
+            Some(format!("data for {ecosystem} as of {synced_at:.0}"))
         }
-        DistroCoverage::NotNeeded => String::new(),
-        DistroCoverage::NoData(NoDataReason::NoDatabase) => {
-            "NO DATA: there is no vulnerability database; build one with `lazaret db build`\n".to_owned()
+        DistroCoverage::NotNeeded => None,
+        DistroCoverage::NoData(reason) => Some(format!("NO DATA: {}", no_data_words(reason))),
+    });
+    lines
+}
+
+/// Why nothing can be said about the packages of the operating system.
+pub(crate) fn no_data_words(reason: &NoDataReason) -> String {
+    match reason {
+        NoDataReason::NoDatabase => {
+            "there is no vulnerability database; build one with `lazaret db build`".to_owned()
         }
-        DistroCoverage::NoData(NoDataReason::UnknownDistro) => {
-            "NO DATA: the image does not say which operating system it is\n".to_owned()
+        NoDataReason::UnknownDistro => "the image does not say which operating system it is".to_owned(),
+        NoDataReason::PackagesNotRead => {
+            "packages of this image could not be read; what was found is not all there is".to_owned()
         }
-        DistroCoverage::NoData(NoDataReason::PackagesNotRead) => {
-            "NO DATA: packages of this image could not be read; what was found is not all there is\n"
-                .to_owned()
+        NoDataReason::NotInDatabase { namespace } => {
+            format!("the database knows nothing about {}", cell(namespace))
         }
-        DistroCoverage::NoData(NoDataReason::NotInDatabase { namespace }) => {
-            format!("NO DATA: the database knows nothing about {}\n", cell(namespace))
-        }
-    };
-    database + &gap
+    }
 }
 
 fn verdict(decision: &Decision, width: Option<u16>) -> String {

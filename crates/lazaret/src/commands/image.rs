@@ -18,7 +18,8 @@ pub(super) fn load(
     images: &ImageConfig,
     contents: Option<ContentSettings>,
 ) -> anyhow::Result<ScannedImage> {
-    let drawing = terminal::shows_progress().then(|| Arc::new(TerminalProgress::new()));
+    let shows_progress = terminal::shows_progress() && !images.is_quiet;
+    let drawing = shows_progress.then(|| Arc::new(TerminalProgress::new()));
     let options = ScanOptions {
         platform: platform.clone(),
         registry: images.registry_options(),

@@ -13,6 +13,7 @@ mod judgement;
 mod key;
 mod listener;
 mod policy;
+mod reports;
 mod running;
 mod sbom;
 mod scan;

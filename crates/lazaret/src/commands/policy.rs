@@ -73,7 +73,7 @@ fn test(arguments: &PolicyTestArguments) -> anyhow::Result<Exit> {
     let decision = &explanation.decision;
     let reference = judged.reference.to_string();
     let test = PolicyTest {
-        scan: Scan { sbom: judged.sbom(), report: &judged.report, decision: Some(decision) },
+        scan: Scan { sbom: judged.sbom(), report: &judged.report, decision: Some(decision), hidden_count: 0 },
         decision,
         rules: &explanation.rules,
         bundle: bundle.document(),

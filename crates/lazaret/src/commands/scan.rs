@@ -1,29 +1,34 @@
 //! `lazaret scan IMAGE`.
 
-use report_formats::{Scan, scan_json, scan_table};
+use report_formats::{Report, Scan};
 
 use super::judgement::{Question, judge};
-use crate::arguments::{OutputFormat, ScanArguments};
+use super::reports::Outputs;
+use crate::arguments::ScanArguments;
 use crate::exit::Exit;
-use crate::terminal;
 
 /// Finds what is wrong with an image and judges it.
 pub(super) fn run(arguments: &ScanArguments) -> anyhow::Result<Exit> {
-    let ScanArguments { image, db, policy, fail_on, platform, output, images } = arguments;
-    let bundle = policy.as_deref().map(super::bundle::load).transpose()?;
-    let judged = judge(&Question {
-        image,
-        db: db.as_deref(),
-        platform,
-        images,
+    let outputs = Outputs::check(&arguments.report, true)?;
+    let bundle = arguments.policy.as_deref().map(super::bundle::load).transpose()?;
+    let mut judged = judge(&Question {
+        image: &arguments.image,
+        db: arguments.db.as_deref(),
+        platform: &arguments.platform,
+        images: &arguments.images,
         bundle: bundle.as_ref(),
         reference: None,
         exceptions: &[],
     })?;
-    let scan = Scan { sbom: judged.sbom(), report: &judged.report, decision: judged.decision() };
-    terminal::print(&match output {
-        OutputFormat::Table => scan_table(&scan, terminal::width()),
-        OutputFormat::Json => scan_json(&scan),
-    })?;
-    Ok(judged.exit(*fail_on))
+    // The policy has seen all of them.
+    let found = judged.report.findings.len();
+    judged.report.findings.retain(|finding| arguments.is_wanted(finding.state));
+    let scan = Scan {
+        sbom: judged.sbom(),
+        report: &judged.report,
+        decision: judged.decision(),
+        hidden_count: found - judged.report.findings.len(),
+    };
+    outputs.write(&Report::Scan(scan), arguments.show_suppressed)?;
+    Ok(judged.exit(arguments.fail_on))
 }

@@ -255,6 +255,7 @@ fn engine_settings(
         insecure_registries: super::hosts(values.words("registries.insecure")),
         ca_certificates: values.words("registries.ca-certificates").into_iter().map(PathBuf::from).collect(),
         docker_config: values.path("registries.docker-config").or(surroundings.docker_config),
+        is_quiet: true,
     };
     for path in &images.ca_certificates {
         check_file(values, "registries.ca-certificates", Some(path.clone()), problems);

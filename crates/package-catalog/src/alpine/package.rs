@@ -5,7 +5,6 @@ use model::{Package, PackageKind, SourcePackage};
 use crate::alpine::installed_db::RawRecord;
 use crate::parse::ParseInput;
 use crate::purl::{PurlParts, to_purl};
-use crate::third_party;
 
 pub(crate) fn to_package(record: &RawRecord, input: &ParseInput<'_>) -> Package {
     // The security database of Alpine and its relatives is written about origins.
@@ -22,8 +21,10 @@ pub(crate) fn to_package(record: &RawRecord, input: &ParseInput<'_>) -> Package 
         distro: input.distro,
         more: &[],
     });
-    let is_third_party = third_party::of_alpine(record.maintainer.as_deref(), input.distro);
     Package {
+        kind: PackageKind::Apk,
+        name: record.name.clone(),
+        version: record.version.clone(),
         architecture: record.architecture.clone(),
         source: Some(source),
         purl,
@@ -32,7 +33,10 @@ pub(crate) fn to_package(record: &RawRecord, input: &ParseInput<'_>) -> Package 
         installed_size_bytes: record.installed_size,
         locations: vec![input.location.clone()],
         files: record.files.clone(),
-        is_third_party,
-        ..Package::new(PackageKind::Apk, record.name.clone(), record.version.clone())
+        java: None,
+        is_third_party: None,
+        owner: None,
+        modularity: None,
+        cpes: Vec::new(),
     }
 }

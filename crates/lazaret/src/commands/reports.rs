@@ -1,0 +1,156 @@
+//! What `scan` and `sbom` share: one report, written in several formats to several places.
+
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use report_formats::{ChosenFormat, Report, TableOptions, WriteOptions};
+
+use crate::arguments::ReportArguments;
+use crate::config;
+use crate::terminal;
+
+/// Formats and places, checked before an image is read.
+#[derive(Debug)]
+pub(super) struct Outputs {
+    /// What goes to standard output.
+    printed: Option<ChosenFormat>,
+    files: Vec<(ChosenFormat, PathBuf)>,
+}
+
+impl Outputs {
+    /// Checks what was asked for.
+    ///
+    /// Errors: a format that needs findings where there are none, more than one result for standard output or for one file, a
+    /// file in a folder that is not there.
+    pub(super) fn check(arguments: &ReportArguments, has_findings: bool) -> anyhow::Result<Self> {
+        let mut outputs = Self { printed: None, files: Vec::new() };
+        if arguments.outputs.is_empty() {
+            outputs.printed = Some(ChosenFormat::parse("table")?);
+        }
+        let mut places = BTreeSet::new();
+        for output in &arguments.outputs {
+            output.format.check(has_findings)?;
+            let Some(file) = &output.file else {
+                if let Some(other) = outputs.printed.replace(output.format) {
+                    bail!(
+                        "`{other}` and `{0}` cannot both go to standard output; give one a file, as `-o {0}=FILE`",
+                        output.format
+                    );
+                }
+                continue;
+            };
+            let place = resolve(file)?;
+            if !places.insert(place.clone()) {
+                bail!("two formats go to the file `{}`", file.display());
+            }
+            outputs.files.push((output.format, place));
+        }
+        Ok(outputs)
+    }
+
+    /// Writes the report everywhere.
+    pub(super) fn write(&self, report: &Report<'_>, shows_suppressed: bool) -> anyhow::Result<()> {
+        for (format, file) in &self.files {
+            let text = format
+                .write(report, &options(TableOptions { shows_suppressed, ..TableOptions::default() }))?;
+            replace(file, &text).with_context(|| format!("failed to write `{}`", file.display()))?;
+        }
+        if let Some(format) = &self.printed {
+            let table =
+                TableOptions { width: terminal::width(), has_color: terminal::has_color(), shows_suppressed };
+            terminal::print(&format.write(report, &options(table))?)?;
+        }
+        Ok(())
+    }
+}
+
+fn options(table: TableOptions) -> WriteOptions<'static> {
+    WriteOptions { table, program_version: config::VERSION, ..WriteOptions::default() }
+}
+
+/// The file that a path means: links are followed, so that writing does not put a file in place of a link.
+fn resolve(file: &Path) -> anyhow::Result<PathBuf> {
+    if let Ok(existing) = fs_err::canonicalize(file) {
+        if existing.is_dir() {
+            bail!("`{}` is a folder; name a file in it", file.display());
+        }
+        return Ok(existing);
+    }
+    let folder = match file.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    let (Ok(folder), Some(name)) = (fs_err::canonicalize(folder), file.file_name()) else {
+        bail!("there is no folder `{}` for the file `{}`", folder.display(), file.display());
+    };
+    Ok(folder.join(name))
+}
+
+/// Replaces a file in one step, so that nobody reads half a report. Pipes and devices are written to as they are.
+fn replace(file: &Path, text: &str) -> anyhow::Result<()> {
+    let is_special = fs_err::metadata(file).is_ok_and(|metadata| !metadata.is_file());
+    if is_special {
+        let mut special = fs_err::OpenOptions::new().write(true).open(file)?;
+        return Ok(special.write_all(text.as_bytes())?);
+    }
+    let folder = file.parent().context("a file lies in a folder")?;
+    // The file mode that any program gives a new file; what is taken away from it is the user's setting.
+    let mode = std::fs::Permissions::from_mode(0o666);
+    let mut temporary = tempfile::Builder::new().prefix(".lazaret-").permissions(mode).tempfile_in(folder)?;
+    temporary.write_all(text.as_bytes())?;
+    temporary.persist(file)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scan_arguments::OutputArgument;
+
+    fn arguments(outputs: &[(&str, Option<&Path>)]) -> ReportArguments {
+        let output = |(format, file): &(&str, Option<&Path>)| OutputArgument {
+            format: ChosenFormat::parse(format).unwrap(),
+            file: file.map(Path::to_owned),
+        };
+        ReportArguments { outputs: outputs.iter().map(output).collect() }
+    }
+
+    #[test]
+    fn outputs_are_checked_before_anything_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, missing) = (folder.path().join("a"), folder.path().join("missing/a"));
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink("a", &link).unwrap();
+        fs_err::write(&file, "").unwrap();
+        for (outputs, word) in [
+            (vec![("json", None), ("csv", None)], "both go to standard output"),
+            (vec![("json", Some(&*file)), ("csv", Some(&*file))], "two formats"),
+            (vec![("json", Some(&*file)), ("csv", Some(&*link))], "two formats"),
+            (vec![("json", Some(&*missing))], "no folder"),
+            (vec![("json", Some(folder.path()))], "is a folder"),
+        ] {
+            let error = Outputs::check(&arguments(&outputs), true).unwrap_err().to_string();
+            assert!(error.contains(word), "{error}");
+        }
+        let outputs = Outputs::check(&arguments(&[("json", Some(&*file)), ("csv", None)]), true).unwrap();
+        assert_eq!(outputs.printed.unwrap().to_string(), "csv");
+        let outputs = Outputs::check(&arguments(&[]), true).unwrap();
+        assert_eq!(outputs.printed.unwrap().to_string(), "table");
+    }
+
+    #[test]
+    fn a_file_is_replaced_and_nothing_is_left_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a");
+        for text in ["one", "two"] {
+            replace(&file, text).unwrap();
+            assert_eq!(fs_err::read_to_string(&file).unwrap(), text);
+        }
+        assert_eq!(fs_err::read_dir(folder.path()).unwrap().count(), 1);
+        replace(Path::new("/dev/null"), "three").unwrap();
+        assert!(!fs_err::metadata("/dev/null").unwrap().is_file());
+    }
+}

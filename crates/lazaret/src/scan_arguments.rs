@@ -1,0 +1,200 @@
+//! What can be typed behind `scan` and `sbom`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use model::{FindingState, Severity};
+use report_formats::{ChosenFormat, formats_help};
+
+/// Where images are had from.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct ImageArguments {
+    /// Registry that is spoken to without TLS, as `host[:port]`; repeat or split by comma
+    #[arg(
+        long = "insecure-registry",
+        value_name = "HOST",
+        env = "LAZARET_INSECURE_REGISTRY",
+        value_delimiter = ','
+    )]
+    pub(crate) insecure_registries: Vec<String>,
+
+    /// File with more certificate authorities that registries are trusted by, PEM; repeat or split by comma
+    #[arg(
+        long = "ca-certificate",
+        value_name = "FILE",
+        env = "LAZARET_CA_CERTIFICATE",
+        value_delimiter = ','
+    )]
+    pub(crate) ca_certificates: Vec<PathBuf>,
+
+    /// Docker's configuration file with registry credentials [default: ~/.docker/config.json]
+    #[arg(long, value_name = "FILE", env = "LAZARET_DOCKER_CONFIG")]
+    pub(crate) docker_config: Option<PathBuf>,
+
+    /// Draw no progress
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+/// How and where the result is written.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct ReportArguments {
+    /// Format of the result, and the file to write it to; repeat for several [default: table]
+    #[arg(short, long = "output", value_name = "FORMAT[=FILE]", value_parser = parse_output)]
+    pub(crate) outputs: Vec<OutputArgument>,
+}
+
+/// One `--output`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OutputArgument {
+    pub(crate) format: ChosenFormat,
+    /// `None`: standard output.
+    pub(crate) file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = format!(
+    "Images:\n  nginx:1.25, registry.example.org/app@sha256:…   from a registry\n  \
+    oci-archive:FILE  oci-layout:DIR  docker-archive:FILE   from disk\n\n\
+    Policies: a file with an Anchore bundle, or one of\n  \
+    allow_all_and_warn, reject_critical, reject_high, block_root, deny_all\n\n{}\n\
+    Exit codes: 0 clean, 1 error or nothing known, 2 findings at or above --fail-on or refused by the policy.",
+    output_help(true, "lazaret scan nginx:1.25 -o table -o json=scan.json -o csv=scan.csv"),
+))]
+pub(crate) struct ScanArguments {
+    /// Reference, archive or folder of the image
+    pub(crate) image: String,
+
+    /// Vulnerability database [default: vulnerability.db in the data folder]
+    #[arg(long, value_name = "FILE", env = "LAZARET_DB")]
+    pub(crate) db: Option<PathBuf>,
+
+    /// Judge the image by this bundle: a file, or the name of a predefined one
+    #[arg(long, value_name = "BUNDLE")]
+    pub(crate) policy: Option<String>,
+
+    /// Exit with 2 when a finding is at least this severe
+    #[arg(long, value_name = "SEVERITY", value_parser = parse_severity)]
+    pub(crate) fail_on: Option<Severity>,
+
+    /// Report, and fail on, only what an update mends; policies see everything
+    #[arg(long, visible_alias = "ignore-unfixed")]
+    pub(crate) only_fixed: bool,
+
+    /// Report, and fail on, only what no update mends yet; policies see everything
+    #[arg(long, visible_alias = "only-notfixed", conflicts_with = "only_fixed")]
+    pub(crate) only_unfixed: bool,
+
+    /// List in the table what is suppressed, and what speaks against it
+    #[arg(long)]
+    pub(crate) show_suppressed: bool,
+
+    /// Platform to take out of a multi-platform image
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]", default_value = "linux/amd64", value_parser = parse_platform)]
+    pub(crate) platform: model::Platform,
+
+    #[command(flatten)]
+    pub(crate) report: ReportArguments,
+
+    #[command(flatten)]
+    pub(crate) images: ImageArguments,
+}
+
+impl ScanArguments {
+    /// Whether the user wants to see findings of this state.
+    pub(crate) fn is_wanted(&self, state: FindingState) -> bool {
+        match state {
+            FindingState::Fixed => !self.only_unfixed,
+            FindingState::NotFixed | FindingState::WillNotFix => !self.only_fixed,
+            // Nobody knows: never left out.
+            FindingState::Undecided => true,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = output_help(false, "lazaret sbom nginx:1.25 -o json=packages.json -o csv=packages.csv"))]
+pub(crate) struct SbomArguments {
+    /// Reference, archive or folder of the image
+    pub(crate) image: String,
+
+    /// Platform to take out of a multi-platform image
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]", default_value = "linux/amd64", value_parser = parse_platform)]
+    pub(crate) platform: model::Platform,
+
+    #[command(flatten)]
+    pub(crate) report: ReportArguments,
+
+    #[command(flatten)]
+    pub(crate) images: ImageArguments,
+}
+
+fn output_help(has_findings: bool, example: &str) -> String {
+    format!(
+        "Formats:\n{}\nEach goes to the file behind `=`, which is replaced in one step, or to standard output, at most one:\n  \
+        {example}\n",
+        formats_help(has_findings)
+    )
+}
+
+fn parse_output(text: &str) -> Result<OutputArgument, String> {
+    let (format, file) = match text.split_once('=') {
+        Some((_, "")) => return Err("the name of the file is empty".to_owned()),
+        Some((format, "-")) => (format, None),
+        Some((format, file)) => (format, Some(PathBuf::from(file))),
+        None => (text, None),
+    };
+    let format = ChosenFormat::parse(format).map_err(|error| error.to_string())?;
+    Ok(OutputArgument { format, file })
+}
+
+fn parse_severity(text: &str) -> Result<Severity, String> {
+    text.parse().map_err(|error: model::ParseSeverityError| error.to_string())
+}
+
+/// Reads `OS/ARCH` or `OS/ARCH/VARIANT`.
+pub(crate) fn parse_platform(text: &str) -> Result<model::Platform, String> {
+    let parts = text.split('/').collect::<Vec<_>>();
+    match parts.as_slice() {
+        [os, architecture, variant @ ..]
+            if variant.len() <= 1 && parts.iter().all(|part| !part.is_empty()) =>
+        {
+            Ok(model::Platform {
+                os: (*os).to_owned(),
+                architecture: (*architecture).to_owned(),
+                variant: variant.first().map(|variant| (*variant).to_owned()),
+            })
+        }
+        _ => Err("a platform is OS/ARCH or OS/ARCH/VARIANT, as linux/arm64/v8".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn platforms_are_read() {
+        assert_eq!(parse_platform("linux/arm64/v8").unwrap().variant.as_deref(), Some("v8"));
+        for wrong in ["linux", "linux/", "a/b/c/d"] {
+            assert!(parse_platform(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_output_is_a_format_and_maybe_a_file() {
+        for (text, format, file) in
+            [("json", "json", None), ("csv=a=b.csv", "csv", Some("a=b.csv")), ("table=-", "table", None)]
+        {
+            let output = parse_output(text).unwrap();
+            assert_eq!(output.format.to_string(), format);
+            assert_eq!(output.file, file.map(PathBuf::from));
+        }
+        for (wrong, word) in
+            [("json=", "empty"), ("yaml", "markdown"), ("", "no format"), ("csv@1=x", "no version")]
+        {
+            let error = parse_output(wrong).unwrap_err();
+            assert!(error.contains(word), "{wrong}: {error}");
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! The formats of reports: what each is called and good for, and the function that writes it.
+//!
+//! One row of [`FORMATS`] is all that a format needs to be known to `-o`, its help and the documentation's test.
+
+use std::fmt;
+
+use jiff::Timestamp;
+
+use crate::{
+    Sbom, Scan, TableOptions, sbom_csv, sbom_json, sbom_markdown, sbom_table, scan_csv, scan_json,
+    scan_markdown, scan_table,
+};
+
+/// What is reported.
+#[derive(Debug, Clone, Copy)]
+pub enum Report<'a> {
+    /// Packages only.
+    Sbom(Sbom<'a>),
+    /// Packages, and what is known about them.
+    Scan(Scan<'a>),
+}
+
+impl<'a> Report<'a> {
+    /// The image and its packages.
+    pub fn sbom(&self) -> &Sbom<'a> {
+        match self {
+            Self::Sbom(sbom) => sbom,
+            Self::Scan(scan) => &scan.sbom,
+        }
+    }
+
+    /// Findings, where they were asked for.
+    pub fn scan(&self) -> Option<&Scan<'a>> {
+        match self {
+            Self::Sbom(_) => None,
+            Self::Scan(scan) => Some(scan),
+        }
+    }
+}
+
+/// What some formats need besides the report.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct WriteOptions<'a> {
+    /// How a table is shown.
+    pub table: TableOptions,
+    /// Version of this program.
+    pub program_version: &'a str,
+    /// The time that reports with a time carry; `None`: one that the data has.
+    pub written_at: Option<Timestamp>,
+    /// Version of the format, one of [`Format::versions`]; empty: the first.
+    pub format_version: &'a str,
+}
+
+/// One format.
+#[derive(Debug, Clone, Copy)]
+pub struct Format {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// What it is for, in some words.
+    pub about: &'static str,
+    /// How names of such files usually end.
+    pub file_ending: &'static str,
+    /// Whether there is nothing to write without findings.
+    pub needs_findings: bool,
+    /// Versions that can be chosen with `@`, the usual one first; empty where there is one only.
+    pub versions: &'static [&'static str],
+    write: fn(&Report<'_>, &WriteOptions<'_>) -> Result<String, WriteError>,
+}
+
+/// All formats, in the order in which help shows them.
+pub static FORMATS: &[Format] = &[
+    Format {
+        name: "table",
+        about: "for people, as wide as the terminal",
+        file_ending: "txt",
+        needs_findings: false,
+        versions: &[],
+        write: |report, options| {
+            Ok(match report {
+                Report::Sbom(sbom) => sbom_table(sbom, options.table.width),
+                Report::Scan(scan) => scan_table(scan, options.table),
+            })
+        },
+    },
+    Format {
+        name: "json",
+        about: "everything, for programs; has a published schema",
+        file_ending: "json",
+        needs_findings: false,
+        versions: &[],
+        write: |report, _| {
+            Ok(match report {
+                Report::Sbom(sbom) => sbom_json(sbom),
+                Report::Scan(scan) => scan_json(scan),
+            })
+        },
+    },
+    Format {
+        name: "csv",
+        about: "for spreadsheets",
+        file_ending: "csv",
+        needs_findings: false,
+        versions: &[],
+        write: |report, _| {
+            Ok(match report {
+                Report::Sbom(sbom) => sbom_csv(sbom),
+                Report::Scan(scan) => scan_csv(scan),
+            })
+        },
+    },
+    Format {
+        name: "markdown",
+        about: "for comments and wikis",
+        file_ending: "md",
+        needs_findings: false,
+        versions: &[],
+        write: |report, _| {
+            Ok(match report {
+                Report::Sbom(sbom) => sbom_markdown(sbom),
+                Report::Scan(scan) => scan_markdown(scan),
+            })
+        },
+    },
+];
+
+/// A format, and the version of it that is wanted.
+#[derive(Debug, Clone, Copy)]
+pub struct ChosenFormat {
+    /// The format.
+    pub format: &'static Format,
+    /// One of its versions; empty where there is one only.
+    pub version: &'static str,
+}
+
+/// Why a format cannot be chosen.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ChooseFormatError {
+    /// No format has this name.
+    #[error("`{name}` is no format; formats are {}", names(FORMATS.iter().map(|it| it.name)))]
+    UnknownFormat {
+        /// What was asked for.
+        name: String,
+    },
+    /// The format has no such version.
+    #[error("`{format}` has no version `{version}`; {}", if versions.is_empty() { "it is written without `@`".to_owned() } else { format!("it has {}", names(versions.iter().copied())) })]
+    UnknownVersion {
+        /// The format.
+        format: &'static str,
+        /// What was asked for.
+        version: String,
+        /// What there is.
+        versions: &'static [&'static str],
+    },
+}
+
+/// Why a report cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The format is about findings, and there are only packages.
+    #[error("`{format}` is about findings: use `lazaret scan`")]
+    NeedsFindings {
+        /// The format.
+        format: &'static str,
+    },
+}
+
+fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names.collect::<Vec<_>>().join(", ")
+}
+
+impl ChosenFormat {
+    /// Reads `NAME` or `NAME@VERSION`.
+    ///
+    /// Errors: names all formats, or all versions of the format.
+    pub fn parse(text: &str) -> Result<Self, ChooseFormatError> {
+        let (name, version) = match text.split_once('@') {
+            Some((name, version)) => (name, Some(version)),
+            None => (text, None),
+        };
+        let format = FORMATS
+            .iter()
+            .find(|format| format.name == name)
+            .ok_or_else(|| ChooseFormatError::UnknownFormat { name: name.to_owned() })?;
+        let versions = format.versions;
+        let chosen = match version {
+            None => Some(versions.first().copied().unwrap_or_default()),
+            Some(version) => versions.iter().copied().find(|it| *it == version),
+        };
+        let unknown = || ChooseFormatError::UnknownVersion {
+            format: format.name,
+            version: version.unwrap_or_default().to_owned(),
+            versions,
+        };
+        Ok(Self { format, version: chosen.ok_or_else(unknown)? })
+    }
+
+    /// Whether a report of this kind can be written so.
+    pub fn check(&self, has_findings: bool) -> Result<(), WriteError> {
+        if self.format.needs_findings && !has_findings {
+            return Err(WriteError::NeedsFindings { format: self.format.name });
+        }
+        Ok(())
+    }
+
+    /// Writes the report.
+    pub fn write(&self, report: &Report<'_>, options: &WriteOptions<'_>) -> Result<String, WriteError> {
+        self.check(report.scan().is_some())?;
+        (self.format.write)(report, &WriteOptions { format_version: self.version, ..*options })
+    }
+}
+
+impl PartialEq for ChosenFormat {
+    fn eq(&self, other: &Self) -> bool {
+        (self.format.name, self.version) == (other.format.name, other.version)
+    }
+}
+
+impl Eq for ChosenFormat {}
+
+impl fmt::Display for ChosenFormat {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.version {
+            "" => formatter.write_str(self.format.name),
+            version => write!(formatter, "{}@{version}", self.format.name),
+        }
+    }
+}
+
+/// The formats as lines of help: name, versions and use. `has_findings`: also those that are about findings.
+pub fn formats_help(has_findings: bool) -> String {
+    let formats = || FORMATS.iter().filter(|format| has_findings || !format.needs_findings);
+    let width = formats().map(|format| format.name.len()).max().unwrap_or_default();
+    let line = |format: &Format| {
+        let versions = match format.versions {
+            [] => String::new(),
+            versions => format!("; versions {}", names(versions.iter().copied())),
+        };
+        format!("  {:width$}  {}{versions}\n", format.name, format.about)
+    };
+    formats().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_format_is_found_by_its_name_and_no_other() {
+        for format in FORMATS {
+            let chosen = ChosenFormat::parse(format.name).unwrap();
+            assert_eq!(chosen.version, format.versions.first().copied().unwrap_or_default());
+            for version in format.versions {
+                let text = format!("{}@{version}", format.name);
+                assert_eq!(ChosenFormat::parse(&text).unwrap().to_string(), text);
+            }
+            assert!(formats_help(true).contains(&format!("  {} ", format.name)), "{}", format.name);
+            assert_eq!(formats_help(false).contains(&format!("  {} ", format.name)), !format.needs_findings);
+        }
+        let error = ChosenFormat::parse("jsn").unwrap_err().to_string();
+        assert!(FORMATS.iter().all(|format| error.contains(format.name)), "{error}");
+        let error = ChosenFormat::parse("csv@2").unwrap_err().to_string();
+        assert!(error.contains("without `@`"), "{error}");
+    }
+}

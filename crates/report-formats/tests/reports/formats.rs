@@ -1,0 +1,112 @@
+//! Every format, written for one report whose names are as hostile as names can be.
+
+use super::example::{Example, HOSTILE};
+use model::FindingState;
+use report_formats::{ChosenFormat, FORMATS, Report, TableOptions, WriteOptions};
+
+fn write(example: &Example, format: &str) -> String {
+    let options = WriteOptions { program_version: "1.2.3", ..WriteOptions::default() };
+    let format = ChosenFormat::parse(format).unwrap();
+    let report = if format.format.needs_findings || example.has_findings {
+        Report::Scan(example.scan())
+    } else {
+        Report::Sbom(example.sbom())
+    };
+    format.write(&report, &options).unwrap()
+}
+
+#[test]
+fn every_format_gives_the_same_bytes_twice_and_lets_nothing_through() {
+    for has_findings in [true, false] {
+        let example = Example { has_findings, ..Example::hostile() };
+        for format in FORMATS.iter().filter(|format| has_findings || !format.needs_findings) {
+            let text = write(&example, format.name);
+            assert_eq!(
+                text,
+                write(&Example { has_findings, ..Example::hostile() }, format.name),
+                "{}",
+                format.name
+            );
+            let is_obeyed = |it: &char| (it.is_control() && *it != '\n') || *it == '\u{202e}';
+            // JSON escapes what it must; programs that show it escape the rest.
+            let obeyed = text.chars().filter(is_obeyed).collect::<Vec<_>>();
+            assert!(obeyed.is_empty() || format.file_ending.contains("json"), "{}: {obeyed:?}", format.name);
+            assert!(text.ends_with('\n'), "{}", format.name);
+            assert!(text.contains("CVE-2024-0001") || !has_findings, "{}", format.name);
+        }
+    }
+}
+
+#[test]
+fn an_image_without_packages_is_a_report_in_every_format() {
+    let example = Example::empty();
+    for format in FORMATS {
+        let text = write(&example, format.name);
+        assert!(text.ends_with('\n'), "{}: {text}", format.name);
+    }
+}
+
+#[test]
+fn a_table_names_a_package_once_and_what_is_fixable_first() {
+    let mut example = Example::plain();
+    let mut other = example.report.findings[0].clone();
+    other.id = "CVE-2024-0002".to_owned();
+    other.state = FindingState::NotFixed;
+    other.fixed_in.clear();
+    other.severity = model::Severity::Critical;
+    let mut elsewhere = other.clone();
+    elsewhere.package = "aaa".to_owned();
+    let mut twice = example.report.findings[0].clone();
+    twice.package_path = "/elsewhere".to_owned();
+    example.report.findings.splice(0..0, [elsewhere, other, twice]);
+    let format = ChosenFormat::parse("table").unwrap();
+    let options = |width, has_color| WriteOptions {
+        table: TableOptions { width, has_color, shows_suppressed: true },
+        ..WriteOptions::default()
+    };
+    let report = Report::Scan(example.scan());
+    let shown = format.write(&report, &options(Some(100), false)).unwrap();
+    let position = |text: &str| shown.find(text).unwrap_or_else(|| panic!("no {text} in {shown}"));
+    assert!(
+        position("CVE-2024-0001") < position("CVE-2024-0002") && position("libssl3") < position("aaa"),
+        "{shown}"
+    );
+    let rows = shown.split("\n\n").next().unwrap();
+    assert_eq!(rows.matches("libssl3").count(), 1, "{shown}");
+    assert!(rows.contains("(2 places)"), "{shown}");
+    assert!(shown.contains("2 with a fix, 2 without a fix"), "{shown}");
+    assert!(shown.contains("1 suppressed") && shown.contains("it comes with the package"), "{shown}");
+    let piped = format.write(&report, &options(None, false)).unwrap();
+    assert_eq!(piped.split("\n\n").next().unwrap().matches("libssl3").count(), 2, "{piped}");
+    for width in [40, 60, 80, 120] {
+        let shown = format.write(&report, &options(Some(width), false)).unwrap();
+        let table = shown.split("\n\n").next().unwrap();
+        let widest = table.lines().map(|line| line.chars().count()).max().unwrap();
+        assert!(widest <= usize::from(width), "{widest} of {width}:\n{table}");
+    }
+    let colored = format.write(&report, &options(Some(100), true)).unwrap();
+    assert!(colored.contains("\u{1b}["), "{colored:?}");
+}
+
+#[test]
+fn a_spreadsheet_has_one_line_for_each_finding_and_no_formula() {
+    let text = write(&Example::hostile(), "csv");
+    assert_eq!(text.lines().count(), 2, "{text}");
+    assert!(!text.contains(",=") && text.contains("'=cmd"), "{text}");
+    let text = write(&Example { has_findings: false, ..Example::plain() }, "csv");
+    assert!(text.lines().nth(1).unwrap().starts_with("libssl3,3.0.11-1,deb,arm64,openssl,"), "{text}");
+}
+
+#[test]
+fn markdown_has_no_markup_of_the_image() {
+    let text = write(&Example::hostile(), "markdown");
+    assert!(!text.contains("<script") || text.contains("`"), "{text}");
+    for line in text.lines().filter(|line| line.contains("<script")) {
+        assert!(line.contains("`"), "outside of code: {line}");
+    }
+    assert!(!text.contains("](javascript:"), "{text}");
+    assert!(
+        HOSTILE.contains('|') && text.lines().filter(|line| line.starts_with("| ")).count() >= 2,
+        "{text}"
+    );
+}

@@ -1,0 +1,7 @@
+//! Reports of small images in every format, judged by published schemas and read as a person would.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+mod example;
+mod formats;
+mod native;
