@@ -9,6 +9,7 @@ mod cataloger;
 mod debian;
 mod extract;
 mod go;
+mod java;
 mod node;
 mod opkg;
 mod os_release;
@@ -26,6 +27,7 @@ mod tests;
 
 pub use cataloger::{Cataloger, PathPattern};
 pub use extract::LayerExtractor;
+pub use java::ArchiveLimits;
 pub use parse::{CatalogLimits, ParseInput, Parsed};
 pub use table::CATALOGERS;
 pub use walk::{catalog, is_wanted, wanted_paths};

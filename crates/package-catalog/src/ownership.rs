@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use image_layers::ImageTree;
-use model::Package;
+use model::{Package, PackageKind};
 
 /// Folders that are links on systems with a merged `/usr`; package databases still write the old paths.
 const MERGED_FOLDERS: [&str; 4] = ["bin/", "lib/", "lib64/", "sbin/"];
@@ -13,7 +13,13 @@ const MERGED_FOLDERS: [&str; 4] = ["bin/", "lib/", "lib64/", "sbin/"];
 /// Notes at each package that has no package manager of the system whose file its evidence is.
 pub(crate) fn note_owners(tree: &ImageTree, packages: &mut [Package]) {
     let is_of_system = |package: &Package| package.kind.is_operating_system();
-    let evidence = |package: &Package| package.locations.first().map(|location| location.path.clone());
+    // What lies in an archive came with the archive.
+    let file = |package: &Package, path: &str| match package.kind {
+        PackageKind::Maven => path.split(':').next().unwrap_or(path).to_owned(),
+        _ => path.to_owned(),
+    };
+    let evidence =
+        |package: &Package| package.locations.first().map(|location| file(package, &location.path));
     let mut owners: BTreeMap<String, Option<String>> = packages
         .iter()
         .filter(|it| !is_of_system(it))

@@ -5,6 +5,8 @@ use std::cell::Cell;
 use image_layers::{Body, ImageTree};
 use model::{Diagnostic, DiagnosticCode, Distro, Location, Package, PackageKind};
 
+use crate::java::ArchiveLimits;
+
 /// Limits of one image. Every value is the largest that is still accepted; what is above becomes a diagnostic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CatalogLimits {
@@ -25,6 +27,8 @@ pub struct CatalogLimits {
     pub record_bytes_max: usize,
     /// Bytes that are kept of one file that is looked at while it streams by.
     pub section_bytes_max: usize,
+    /// What reading one Java archive may cost.
+    pub archives: ArchiveLimits,
     /// Broken records that are told one by one, by database; the others are counted.
     pub diagnostics_max: usize,
     /// Diagnostics of all databases together that are told one by one; the others are counted.
@@ -44,6 +48,7 @@ impl Default for CatalogLimits {
             value_bytes_max: 4096,
             record_bytes_max: 64 * MIB,
             section_bytes_max: 4 * MIB,
+            archives: ArchiveLimits::default(),
             diagnostics_max: 100,
             diagnostics_sum_max: 1_000,
         }

@@ -14,6 +14,7 @@ pub(crate) use manifest::{ManifestKind, read_section};
 pub(crate) use sections::{Sections, read_sections};
 
 use crate::go::{self, BuildInfoSearch};
+use crate::java::{self, ArchiveSearch};
 use crate::parse::{CatalogLimits, ParseInput, Parsed};
 use crate::{node, python};
 use manifest::ManifestReader;
@@ -37,6 +38,7 @@ pub(crate) static SECTIONS: &[Section] = &[
     Section { tag: go::TAG_OLD_BUILD_INFO, parse: go::parse_old_build_info },
     Section { tag: node::MANIFEST.tag, parse: node::parse },
     Section { tag: python::MANIFEST.tag, parse: python::parse },
+    Section { tag: java::TAG_ARCHIVE, parse: java::parse_archive },
 ];
 
 static MANIFESTS: [&ManifestKind; 2] = [&node::MANIFEST, &python::MANIFEST];
@@ -57,7 +59,6 @@ pub(crate) trait ContentSearch: fmt::Debug + Send {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SearchedFile<'a> {
     /// Its path in the archive.
-    #[expect(dead_code, reason = "searches that go by names use it")]
     pub(crate) path: &'a str,
     /// Bytes of its content.
     pub(crate) size_bytes: u64,
@@ -74,7 +75,10 @@ impl SearchedFile<'_> {
 
 /// All searches, each with its own memory.
 fn searches(limits: &CatalogLimits) -> Vec<Box<dyn ContentSearch>> {
-    vec![Box::new(BuildInfoSearch::new(limits.section_bytes_max))]
+    vec![
+        Box::new(BuildInfoSearch::new(limits.section_bytes_max)),
+        Box::new(ArchiveSearch::new(&limits.archives, limits.section_bytes_max)),
+    ]
 }
 
 /// Looks into the files of one layer.

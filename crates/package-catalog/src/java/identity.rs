@@ -1,0 +1,273 @@
+//! Which package of Maven an archive is, by what it says about itself.
+//!
+//! Maven properties that fit the name of the file or the manifest come first, then the name of the file with the manifest.
+
+use std::collections::BTreeMap;
+
+use super::facts::{ArchiveFacts, Coordinates};
+use super::file_name::FileName;
+use super::groups;
+
+const JENKINS_GROUP: &str = "org.jenkins-ci.plugins";
+/// Where versions stand in a manifest, the best first.
+const VERSION_KEYS: [&str; 4] =
+    ["Implementation-Version", "Specification-Version", "Bundle-Version", "Plugin-Version"];
+/// Groups are domain names turned round.
+const DOMAINS: [&str; 32] = [
+    "ai", "app", "at", "be", "biz", "br", "ca", "ch", "cn", "co", "com", "cz", "de", "dev", "edu", "es",
+    "eu", "fi", "fr", "gov", "info", "io", "it", "jp", "me", "net", "nl", "org", "pl", "ru", "se", "uk",
+];
+
+/// What one archive is, and what else was put into it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Identity {
+    pub(super) main: Option<Coordinates>,
+    pub(super) others: Vec<Coordinates>,
+}
+
+/// The values of a manifest that say something.
+struct Manifest<'a>(Option<&'a BTreeMap<String, String>>);
+
+impl<'a> Manifest<'a> {
+    fn get(&self, key: &str) -> Option<&'a str> {
+        let value = self.0?.get(key)?.trim();
+        (!value.is_empty() && !value.contains("${")).then_some(value)
+    }
+
+    /// A value that may be part of coordinates: one word.
+    fn word(&self, key: &str) -> Option<&'a str> {
+        self.get(key).filter(|value| !value.contains(|it: char| it.is_whitespace() || it == '/'))
+    }
+
+    /// What stands before directives.
+    fn symbolic_name(&self) -> Option<&'a str> {
+        let value = self.get("Bundle-SymbolicName")?;
+        value.split(';').next().map(str::trim).filter(|name| !name.contains(char::is_whitespace))
+    }
+
+    /// A version may have a date or a revision behind it.
+    fn version(&self, key: &str) -> Option<&'a str> {
+        self.get(key)?.split_ascii_whitespace().next()
+    }
+}
+
+/// Sorts out what an archive says. `path` is that of its file, with the path in the file behind a colon.
+pub(super) fn identify(facts: &ArchiveFacts, path: &str) -> Identity {
+    let file = FileName::of(path);
+    let manifest = Manifest(facts.manifest.as_ref());
+    let mut stated: Vec<Coordinates> = facts.properties.iter().map(without_placeholders).collect();
+    for pom in &facts.poms {
+        let pom = without_placeholders(&pom.coordinates);
+        if stated.iter().all(|it| it.artifact != pom.artifact) {
+            stated.push(pom);
+        }
+    }
+    stated.retain(|it| !it.artifact.is_empty());
+    stated.sort();
+    stated.dedup();
+    let is_instrumentation = facts.manifest.as_ref().is_some_and(|it| it.contains_key("Weave-Classes"));
+    let main_at = best_fit(&stated, &file, &manifest);
+    let own = main_at.map(|at| stated.remove(at));
+    let main = match own {
+        _ if is_instrumentation => None,
+        Some(own) => Some(complete(own, &file, &manifest)),
+        None => jenkins_plugin(&manifest, path).or_else(|| by_manifest_and_name(&file, &manifest)),
+    };
+    stated.retain(|it| Some(it) != main.as_ref());
+    Identity { main, others: stated }
+}
+
+fn without_placeholders(stated: &Coordinates) -> Coordinates {
+    let known = |value: &str| if value.contains("${") { String::new() } else { value.trim().to_owned() };
+    let Coordinates { group, artifact, version } = stated;
+    Coordinates { group: known(group), artifact: known(artifact), version: known(version) }
+}
+
+/// The coordinates that are those of the archive itself.
+fn best_fit(stated: &[Coordinates], file: &FileName<'_>, manifest: &Manifest<'_>) -> Option<usize> {
+    let fit = |it: &Coordinates| -> usize {
+        let artifact = it.artifact.as_str();
+        if artifact == file.name {
+            return 4;
+        }
+        let behind = file.stem.strip_prefix(artifact).and_then(|rest| rest.strip_prefix('-'));
+        if behind.is_some_and(|rest| !it.version.is_empty() && rest.starts_with(&it.version)) {
+            return 4;
+        }
+        if is_named_by(manifest, it) {
+            return 3;
+        }
+        // Distros put a number into the name, `maven3-core`.
+        let letters = |name: &str| name.replace(|it: char| it.is_ascii_digit(), "");
+        if letters(artifact) == letters(file.name) {
+            return 2;
+        }
+        // Renamed files: the artifact with a word more or less.
+        let is_longer = |long: &str, short: &str| {
+            long.strip_prefix(short).is_some_and(|rest| rest.starts_with(['-', '_', '.'])) && short.len() > 2
+        };
+        if is_longer(file.name, artifact) || is_longer(artifact, file.name) {
+            return 2;
+        }
+        // The only one, with the version that the manifest has too, or where there is no other version.
+        let mut versions = VERSION_KEYS.into_iter().filter_map(|key| manifest.version(key)).peekable();
+        let is_nameless = file.version.is_none() && versions.peek().is_none();
+        usize::from(stated.len() == 1 && (is_nameless || versions.any(|version| version == it.version)))
+    };
+    let fits = stated.iter().enumerate().map(|(at, it)| (fit(it), it.artifact.len(), at));
+    fits.filter(|(fit, ..)| *fit > 0)
+        .max_by_key(|(fit, length, at)| (*fit, *length, usize::MAX - at))
+        .map(|it| it.2)
+}
+
+/// Whether the manifest calls the archive by the name of this artifact.
+fn is_named_by(manifest: &Manifest<'_>, it: &Coordinates) -> bool {
+    let is_symbolic = manifest.symbolic_name().is_some_and(|name| {
+        name == it.artifact
+            || name
+                .strip_prefix(it.group.as_str())
+                .is_some_and(|rest| rest.strip_prefix('.') == Some(&it.artifact))
+    });
+    let titles =
+        ["Implementation-Title", "Specification-Title", "Extension-Name", "Short-Name", "Artifact-Id"];
+    is_symbolic || titles.iter().any(|key| manifest.get(key) == Some(&it.artifact))
+}
+
+/// Coordinates with what they do not say taken from elsewhere.
+fn complete(mut own: Coordinates, file: &FileName<'_>, manifest: &Manifest<'_>) -> Coordinates {
+    if own.version.is_empty() {
+        own.version = version(file, manifest).unwrap_or_default();
+    }
+    if own.group.is_empty() {
+        own.group = group(&own.artifact, manifest).unwrap_or_default();
+    }
+    own
+}
+
+/// A plugin of Jenkins says so in its manifest.
+fn jenkins_plugin(manifest: &Manifest<'_>, path: &str) -> Option<Coordinates> {
+    let version = manifest.version("Plugin-Version")?;
+    let is_plugin_file = path.ends_with(".hpi") || path.ends_with(".jpi");
+    let artifact =
+        manifest.word("Short-Name").or_else(|| manifest.word("Extension-Name").filter(|_| is_plugin_file))?;
+    let group = manifest.word("Group-Id").unwrap_or(JENKINS_GROUP);
+    Some(Coordinates { group: group.into(), artifact: artifact.into(), version: version.into() })
+}
+
+fn by_manifest_and_name(file: &FileName<'_>, manifest: &Manifest<'_>) -> Option<Coordinates> {
+    // An archive of anything, about which nothing is said.
+    if manifest.0.is_none() && file.version.is_none() {
+        return None;
+    }
+    if manifest.get("Implementation-Title") == Some("Apache Tomcat")
+        && let Some(artifact) = groups::artifact_of_tomcat(file.name)
+    {
+        let version = manifest.version("Implementation-Version").unwrap_or_default().to_owned();
+        return Some(Coordinates { group: "org.apache.tomcat".into(), artifact: artifact.into(), version });
+    }
+    let artifact = match file.version {
+        Some(_) => file.name.to_owned(),
+        None => artifact_of_manifest(file, manifest).unwrap_or(file.name).to_owned(),
+    };
+    let group = group(&artifact, manifest).unwrap_or_default();
+    let version = version(file, manifest).unwrap_or_default();
+    (!artifact.is_empty()).then_some(Coordinates { group, artifact, version })
+}
+
+/// A name in the manifest that is one of an artifact: `group.artifact` behind the vendor's id, or the name of the file.
+fn artifact_of_manifest<'a>(file: &FileName<'_>, manifest: &Manifest<'a>) -> Option<&'a str> {
+    let symbolic = manifest.symbolic_name();
+    let vendor = manifest.word("Implementation-Vendor-Id");
+    let by_vendor =
+        symbolic.zip(vendor).and_then(|(name, vendor)| name.strip_prefix(vendor)?.strip_prefix('.'));
+    let is_artifact = |name: &&str| {
+        name.len() > 1
+            && name.contains('-')
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+    };
+    let by_title =
+        manifest.word("Implementation-Title").filter(|title| is_artifact(title) || *title == file.name);
+    let by_last_part = symbolic.and_then(|name| name.rsplit('.').next()).filter(is_artifact);
+    by_vendor.or(manifest.word("Artifact-Id")).or(by_title).or(by_last_part)
+}
+
+/// The version by the manifest, then by the name of the file. A specification's version has fewer parts than that of the file.
+fn version(file: &FileName<'_>, manifest: &Manifest<'_>) -> Option<String> {
+    let stated = VERSION_KEYS.into_iter().find_map(|key| {
+        let version = manifest.version(key)?;
+        let is_version = version.starts_with(|it: char| it.is_ascii_alphanumeric());
+        let is_less = key != VERSION_KEYS[0]
+            && file.version.is_some_and(|other| {
+                other != version && (other.starts_with(version) || key != "Bundle-Version")
+            });
+        (is_version && !is_less).then_some(version)
+    });
+    stated.or(file.version).map(str::to_owned)
+}
+
+/// The group of an artifact without Maven properties.
+fn group(artifact: &str, manifest: &Manifest<'_>) -> Option<String> {
+    if let Some(group) = groups::group_of(artifact) {
+        return Some(group.to_owned());
+    }
+    let is_group = |name: &str| name.split_once('.').is_some_and(|(domain, _)| DOMAINS.contains(&domain));
+    let named = |key| manifest.word(key).filter(|name| is_group(name));
+    let by_symbolic_name =
+        || manifest.symbolic_name().filter(|name| is_group(name)).map(|name| group_in(name, artifact));
+    let by_module = || named("Automatic-Module-Name").map(|name| group_in(name, artifact));
+    let by_class = || {
+        let name = named("Main-Class").or_else(|| named("Start-Class"))?;
+        let parts: Vec<&str> =
+            name.split('.').filter(|part| part.starts_with(char::is_lowercase)).take(3).collect();
+        (parts.len() > 1).then(|| parts.join("."))
+    };
+    named("Group-Id")
+        .or_else(|| named("Implementation-Vendor-Id"))
+        .map(str::to_owned)
+        .or_else(by_symbolic_name)
+        .or_else(by_module)
+        .or_else(|| named("Extension-Name").map(|name| group_in(name, artifact)))
+        .or_else(by_class)
+}
+
+/// The group in the name of a bundle or module. Builders join group and artifact, and leave out what both have: `org.apache.maven`
+/// and `maven-core` give `org.apache.maven.core`.
+fn group_in(name: &str, artifact: &str) -> String {
+    let dotted = artifact.replace(['-', '_'], ".");
+    let Some((front, last)) = name.rsplit_once('.') else { return name.to_owned() };
+    let front_last = front.rsplit('.').next().unwrap_or(front);
+    if last == artifact {
+        // Without a dash it is most often the last part of the group itself.
+        return if artifact.contains('-') { front.to_owned() } else { name.to_owned() };
+    }
+    if let Some(rest) = artifact.strip_prefix(front_last)
+        && rest.strip_prefix(['-', '_']) == Some(last)
+    {
+        return front.to_owned();
+    }
+    match name.strip_suffix(&dotted).or_else(|| name.strip_suffix(artifact)) {
+        Some(group) if group.ends_with('.') && group.matches('.').count() > 1 => {
+            group.trim_end_matches('.').to_owned()
+        }
+        _ => name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::group_in;
+
+    #[test]
+    fn groups_are_found_in_names_of_bundles() {
+        for (name, artifact, group) in [
+            ("com.fasterxml.jackson.core.jackson-databind", "jackson-databind", "com.fasterxml.jackson.core"),
+            ("org.apache.maven.core", "maven-core", "org.apache.maven"),
+            ("org.apache.commons.lang3", "commons-lang3", "org.apache.commons"),
+            ("com.google.guava", "guava", "com.google.guava"),
+            ("org.mockito.mockito-core", "mockito-core", "org.mockito"),
+            ("org.example.data.access", "data-access", "org.example.data"),
+        ] {
+            assert_eq!(group_in(name, artifact), group, "{name}");
+        }
+    }
+}
