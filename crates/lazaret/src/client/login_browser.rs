@@ -14,6 +14,7 @@ use axum::routing::get;
 use pipeline_client::{BrowserLogin, Client, LoginProvider, Token};
 use serde::Deserialize;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::config;
@@ -48,6 +49,8 @@ pub(super) async fn run(
     let login = BrowserLogin::begin(provider, client.endpoint(), port, authorities).await?;
     let (sender, receiver) = mpsc::channel(1);
     let serving = tokio::spawn(serve(listener, sender));
+    // Heard from before the address is shown: whoever reads it may press Ctrl-C at once.
+    let mut interrupt = signal(SignalKind::interrupt()).context("failed to listen for Ctrl-C")?;
     let is_open = opens_browser && open(login.address().as_str());
     terminal::error_line(&format!(
         "{} this address to log in{}:\n\n  {}\n",
@@ -60,7 +63,7 @@ pub(super) async fn run(
         () = tokio::time::sleep(LOGIN_TIME_MAX) => Err(anyhow::anyhow!(
             "nobody came back from the browser within {} minutes; nothing was changed", LOGIN_TIME_MAX.as_secs() / 60
         )),
-        _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("cancelled; nothing was changed")),
+        _ = interrupt.recv() => Err(anyhow::anyhow!("cancelled; nothing was changed")),
     };
     let token = match came_back {
         Ok(code) => exchange(client, &login, &code).await,
