@@ -217,7 +217,8 @@ pub struct Package {
     pub java: Option<JavaVersions>,
     /// Whether somebody else than the distro made it; `None`: not known.
     pub is_third_party: Option<bool>,
-    /// Name of the package of the operating system that brought it, for packages of programming languages.
+    /// Name of the distro's package that brought it, for packages of programming languages. What a package of somebody else than the
+    /// distro brings has none.
     pub owner: Option<String>,
     /// For rpm packages of a module, its label: `nodejs:18:8060020220523160029:ad008a3a`.
     pub modularity: Option<String>,

@@ -15,6 +15,8 @@ pub enum PathPattern {
     InWithEnding(&'static str, &'static str),
     /// `**/share/doc/*/copyright`: a file of this name in a folder of such a folder.
     Grandchild(&'static str, &'static str),
+    /// `**/var/db/pkg/*/*/CONTENTS`: a file of this name in a folder of a folder of such a folder.
+    GreatGrandchild(&'static str, &'static str),
 }
 
 impl PathPattern {
@@ -28,6 +30,11 @@ impl PathPattern {
             Self::Grandchild(folder, name) => {
                 let parent = path.strip_suffix(name).and_then(|head| head.strip_suffix('/'));
                 parent.is_some_and(|parent| Self::In(folder).matches(parent))
+            }
+            Self::GreatGrandchild(folder, name) => {
+                let parent = path.strip_suffix(name).and_then(|head| head.strip_suffix('/'));
+                let above = parent.and_then(|parent| parent.rsplit_once('/')).map(|(above, _)| above);
+                above.is_some_and(|above| Self::In(folder).matches(above))
             }
             // The ending is looked at first: it rules out most paths at once.
             Self::InWithEnding(folder, ending) => path.ends_with(ending) && Self::In(folder).matches(path),
@@ -73,7 +80,7 @@ impl Cataloger {
 
 #[cfg(test)]
 mod tests {
-    use super::PathPattern::{Ends, Grandchild, In, InWithEnding};
+    use super::PathPattern::{Ends, Grandchild, GreatGrandchild, In, InWithEnding};
 
     #[test]
     fn patterns_match_whole_components() {
@@ -94,6 +101,11 @@ mod tests {
             (Grandchild("share/doc", "copyright"), "usr/share/doc/copyright", false),
             (Grandchild("share/doc", "copyright"), "usr/share/doc/a/b/copyright", false),
             (Grandchild("share/doc", "copyright"), "usr/share/doc/a/xcopyright", false),
+            (GreatGrandchild("db/pkg", "SIZE"), "var/db/pkg/sys-apps/sed-4.9/SIZE", true),
+            (GreatGrandchild("db/pkg", "SIZE"), "var/db/pkg/sys-apps/SIZE", false),
+            (GreatGrandchild("db/pkg", "SIZE"), "var/db/pkg/SIZE", false),
+            (GreatGrandchild("db/pkg", "SIZE"), "var/db/pkg/a/b/c/SIZE", false),
+            (GreatGrandchild("db/pkg", "SIZE"), "var/db/pkg/a/b/xSIZE", false),
         ];
         for (pattern, path, expected) in cases {
             assert_eq!(pattern.matches(path), expected, "{pattern:?} {path}");

@@ -5,6 +5,7 @@
 //! Nothing here opens a socket, reads a clock or looks at the environment.
 
 mod alpine;
+mod bottlerocket;
 mod cataloger;
 mod debian;
 mod extract;
@@ -14,11 +15,15 @@ mod node;
 mod opkg;
 mod os_release;
 mod ownership;
+mod pacman;
 mod parse;
+mod portage;
 mod purl;
 mod python;
 mod rpm;
+mod snap;
 mod table;
+mod third_party;
 mod unread;
 mod walk;
 

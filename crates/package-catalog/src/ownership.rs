@@ -1,6 +1,7 @@
 //! Which packages of programming languages came with a package of the operating system.
 //!
-//! The distro builds them, mends them without changing their version, and writes its own advisories about them.
+//! The distro builds them, mends them without changing their version, and writes its own advisories about them. Of packages that
+//! somebody else has made, it says nothing: what these bring has no owner.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +30,8 @@ pub(crate) fn note_owners(tree: &ImageTree, packages: &mut [Package]) {
     if owners.is_empty() {
         return;
     }
-    for package in packages.iter().filter(|package| is_of_system(package)) {
+    let is_owner = |package: &Package| is_of_system(package) && package.is_third_party != Some(true);
+    for package in packages.iter().filter(|package| is_owner(package)) {
         for file in &package.files {
             let owner = match owners.get_mut(&file.path) {
                 None if is_in_merged_folder(&file.path) => {
@@ -56,6 +58,23 @@ fn is_in_merged_folder(path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use crate::tests::inventory;
+
+    #[test]
+    fn what_somebody_else_has_brought_has_no_owner() {
+        let status =
+            b"Package: tool\nStatus: install ok installed\nVersion: 1\nMaintainer: X <x@docker.com>\n";
+        let found = inventory(&[
+            ("var/lib/dpkg/status", status),
+            ("var/lib/dpkg/info/tool.list", b"/opt/tool/a.dist-info/METADATA\n"),
+            ("opt/tool/a.dist-info/METADATA", b"Name: a\nVersion: 1\n"),
+        ]);
+        let owned: Vec<_> = found
+            .packages
+            .iter()
+            .map(|it| (it.name.as_str(), it.is_third_party, it.owner.as_deref()))
+            .collect();
+        assert_eq!(owned, [("tool", Some(true), None), ("a", None, None)]);
+    }
 
     #[test]
     fn what_a_distro_has_installed_has_an_owner() {

@@ -10,10 +10,13 @@ pub(crate) struct UnreadDatabase {
 }
 
 /// All of them.
-pub(crate) static UNREAD_DATABASES: &[UnreadDatabase] = &[UnreadDatabase {
-    pattern: PathPattern::Ends("pacman/local/ALPM_DB_VERSION"),
-    name: "a pacman database",
-}];
+pub(crate) static UNREAD_DATABASES: &[UnreadDatabase] = &[
+    UnreadDatabase {
+        pattern: PathPattern::Ends("nix/var/nix/db/db.sqlite"),
+        name: "the database of a Nix store",
+    },
+    UnreadDatabase { pattern: PathPattern::Ends("var/db/xbps/pkgdb-0.38.plist"), name: "a database of xbps" },
+];
 
 /// What the file at this path is, when it is one of them.
 pub(crate) fn find(path: &str) -> Option<&'static str> {

@@ -5,6 +5,7 @@ use model::{Package, PackageKind, SourcePackage};
 use crate::alpine::installed_db::RawRecord;
 use crate::parse::ParseInput;
 use crate::purl::{PurlParts, to_purl};
+use crate::third_party;
 
 pub(crate) fn to_package(record: &RawRecord, input: &ParseInput<'_>) -> Package {
     // The security database of Alpine and its relatives is written about origins.
@@ -21,10 +22,8 @@ pub(crate) fn to_package(record: &RawRecord, input: &ParseInput<'_>) -> Package 
         distro: input.distro,
         more: &[],
     });
+    let is_third_party = third_party::of_alpine(record.maintainer.as_deref(), input.distro);
     Package {
-        kind: PackageKind::Apk,
-        name: record.name.clone(),
-        version: record.version.clone(),
         architecture: record.architecture.clone(),
         source: Some(source),
         purl,
@@ -33,10 +32,7 @@ pub(crate) fn to_package(record: &RawRecord, input: &ParseInput<'_>) -> Package 
         installed_size_bytes: record.installed_size,
         locations: vec![input.location.clone()],
         files: record.files.clone(),
-        java: None,
-        is_third_party: None,
-        owner: None,
-        modularity: None,
-        cpes: Vec::new(),
+        is_third_party,
+        ..Package::new(PackageKind::Apk, record.name.clone(), record.version.clone())
     }
 }

@@ -42,7 +42,7 @@ fn parse(input: &ParseInput<'_>) -> Parsed {
     let packages = paragraphs
         .iter()
         .filter(|paragraph| paragraph.is_installed())
-        .map(|paragraph| package::to_package(paragraph, input, &files, &mut problems))
+        .map(|paragraph| package::to_package(PackageKind::Deb, paragraph, input, &files, &mut problems))
         .collect();
     Parsed { packages, diagnostics: problems.finish(paragraphs.len(), "a package database of dpkg") }
 }

@@ -7,8 +7,11 @@ use crate::debian::file_list::FileLists;
 use crate::debian::status_file::RawParagraph;
 use crate::parse::{ParseInput, Problems};
 use crate::purl::{PurlParts, to_purl};
+use crate::third_party;
 
+/// `kind`: opkg has the same files.
 pub(crate) fn to_package(
+    kind: PackageKind,
     paragraph: &RawParagraph,
     input: &ParseInput<'_>,
     files: &FileLists<'_>,
@@ -26,7 +29,7 @@ pub(crate) fn to_package(
         kibibytes
     });
     let purl = to_purl(&PurlParts {
-        kind: PackageKind::Deb,
+        kind,
         name: &name,
         version: version.as_deref(),
         architecture: paragraph.architecture.as_deref(),
@@ -45,22 +48,19 @@ pub(crate) fn to_package(
         licenses.extend(paragraph.license.clone());
     }
     Package {
-        kind: PackageKind::Deb,
-        version,
         architecture: paragraph.architecture.clone(),
         source: Some(source),
         purl,
         licenses,
+        is_third_party: third_party::of_debian(
+            paragraph.maintainer.as_deref(),
+            version.as_deref().unwrap_or_default(),
+        ),
         maintainer: paragraph.maintainer.clone(),
         installed_size_bytes,
         locations: vec![input.location.clone()],
         files: owned,
-        java: None,
-        is_third_party: None,
-        owner: None,
-        modularity: None,
-        cpes: Vec::new(),
-        name,
+        ..Package::new(kind, name, version)
     }
 }
 

@@ -14,7 +14,7 @@ use crate::parse::{ParseInput, Parsed, Problems};
 /// What the table says about opkg.
 pub(crate) const CATALOGER: Cataloger = Cataloger {
     id: "opkg",
-    kind: PackageKind::Deb,
+    kind: PackageKind::Opkg,
     databases: &[PathPattern::Ends("lib/opkg/status"), PathPattern::InWithEnding("lib/opkg/info", CONTROL)],
     companions: &[PathPattern::InWithEnding("lib/opkg/info", ".list")],
     exceptions: &[],
@@ -44,7 +44,7 @@ fn parse(input: &ParseInput<'_>) -> Parsed {
         if !is_control {
             complete(paragraph, input);
         }
-        let package = package::to_package(paragraph, input, &files, &mut problems);
+        let package = package::to_package(PackageKind::Opkg, paragraph, input, &files, &mut problems);
         packages.push(Package {
             // Bytes, where dpkg has KiB.
             installed_size_bytes: package.installed_size_bytes.map(|bytes| bytes / 1024),

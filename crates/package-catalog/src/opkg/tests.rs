@@ -24,7 +24,7 @@ fn the_status_file_says_what_is_installed_and_the_rest_stands_beside_it() {
         let Inventory { packages, diagnostics, .. } = inventory(&files);
         assert_eq!((names(&packages), diagnostics), (vec!["ubus 2024-r1".to_owned()], vec![]));
         let package = &packages[0];
-        assert_eq!(package.kind, PackageKind::Deb);
+        assert_eq!(package.kind, PackageKind::Opkg);
         assert_eq!(package.installed_size_bytes, Some(2048));
         assert_eq!(
             (package.licenses.as_slice(), package.maintainer.as_deref()),

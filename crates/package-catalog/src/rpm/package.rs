@@ -6,6 +6,7 @@ use crate::parse::{ParseInput, Problems};
 use crate::purl::{PurlParts, to_purl};
 use crate::rpm::files::{OwnedFiles, owned_files};
 use crate::rpm::header::{Header, Tag, tag};
+use crate::third_party;
 
 /// One package, as written. Every text is trimmed and not empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -94,22 +95,17 @@ pub(super) fn to_package(
         ],
     });
     Package {
-        kind: PackageKind::Rpm,
-        version,
         architecture: raw.architecture,
         source: raw.source_rpm.as_deref().and_then(to_source),
         purl,
         licenses: raw.license.into_iter().collect(),
+        is_third_party: third_party::of_rpm(raw.vendor.as_deref(), input.distro),
         maintainer: raw.vendor,
         installed_size_bytes: raw.installed_size_bytes,
         locations: vec![input.location.clone()],
         files,
-        java: None,
-        is_third_party: None,
-        owner: None,
         modularity: raw.modularity_label,
-        cpes: Vec::new(),
-        name: raw.name,
+        ..Package::new(PackageKind::Rpm, raw.name, version)
     }
 }
 

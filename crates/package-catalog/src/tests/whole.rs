@@ -50,7 +50,7 @@ fn a_database_that_cannot_be_reached_is_told() {
 
 #[test]
 fn databases_that_no_cataloger_reads_are_told() {
-    for path in ["var/lib/pacman/local/ALPM_DB_VERSION", "x/pacman/local/ALPM_DB_VERSION"] {
+    for path in ["nix/var/nix/db/db.sqlite", "x/var/db/xbps/pkgdb-0.38.plist"] {
         let inventory = inventory(&[OS_RELEASE, (path, b"x")]);
         let told: Vec<_> =
             inventory.diagnostics.iter().map(|told| (told.code, told.subject.as_str())).collect();
@@ -77,6 +77,9 @@ fn files_that_are_no_database_are_told() {
         "usr/lib/sysimage/rpm/Packages.db",
         "var/lib/rpm/Packages",
         "var/lib/rpmmanifest/container-manifest-2",
+        "var/lib/pacman/local/gawk-5.3.1-1/desc",
+        "meta/snap.yaml",
+        "usr/share/bottlerocket/application-inventory.json",
     ] {
         for content in [&b"asdf\n\nyolo"[..], b"ADB.\0\x01\x02\xff\xfe", &[0; 5000], b"\x89PNG\r\n\x1a\n"] {
             let inventory = inventory(&[OS_RELEASE, (path, content)]);
