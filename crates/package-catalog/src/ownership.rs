@@ -1,7 +1,8 @@
-//! Which packages of programming languages came with a package of the operating system.
+//! Which packages of programming languages came with a package of the operating system, or of conda.
 //!
-//! The distro builds them, mends them without changing their version, and writes its own advisories about them. Of packages that
-//! somebody else has made, it says nothing: what these bring has no owner.
+//! A distro builds them, mends them without changing their version, and writes its own advisories about them. Of packages that
+//! somebody else has made, it says nothing: what these bring has no owner. Conda builds packages too, but nobody writes advisories
+//! about them: its name is noted where no package of the system has the file, and silences nothing.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,7 @@ use model::{Package, PackageKind};
 /// Folders that are links on systems with a merged `/usr`; package databases still write the old paths.
 const MERGED_FOLDERS: [&str; 4] = ["bin/", "lib/", "lib64/", "sbin/"];
 
-/// Notes at each package that has no package manager of the system whose file its evidence is.
+/// Notes at each package that no package manager of the system has whose file its evidence is.
 pub(crate) fn note_owners(tree: &ImageTree, packages: &mut [Package]) {
     let is_of_system = |package: &Package| package.kind.is_operating_system();
     // What lies in an archive came with the archive.
@@ -30,8 +31,10 @@ pub(crate) fn note_owners(tree: &ImageTree, packages: &mut [Package]) {
     if owners.is_empty() {
         return;
     }
-    let is_owner = |package: &Package| is_of_system(package) && package.is_third_party != Some(true);
-    for package in packages.iter().filter(|package| is_owner(package)) {
+    let is_owner = |package: &&Package| is_of_system(package) && package.is_third_party != Some(true);
+    let by_system = packages.iter().filter(is_owner);
+    let by_conda = packages.iter().filter(|package| package.kind == PackageKind::Conda);
+    for package in by_system.chain(by_conda) {
         for file in &package.files {
             let owner = match owners.get_mut(&file.path) {
                 None if is_in_merged_folder(&file.path) => {

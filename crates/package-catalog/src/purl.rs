@@ -1,6 +1,6 @@
 //! Package URLs as other tools of the trade write them.
 
-use model::{Distro, PackageKind, SourcePackage};
+use model::{Distro, Package, PackageKind, SourcePackage};
 use packageurl::PackageUrl;
 
 /// What of a package goes into its URL.
@@ -71,13 +71,40 @@ fn namespace(kind: PackageKind, distro: &Distro) -> &str {
 ///
 /// Source: package-url/purl-spec, types `golang`, `npm` and `pypi`.
 pub(crate) fn language_purl(kind: PackageKind, full_name: &str, version: Option<&str>) -> String {
-    let (namespace, name) = full_name.rsplit_once('/').unwrap_or(("", full_name));
+    build_language_purl(kind, full_name, version, &[])
+}
+
+/// That of a package, with the qualifiers that are stated, by its name and version.
+pub(crate) fn qualified_purl(package: &Package, qualifiers: &[(&'static str, Option<&str>)]) -> String {
+    build_language_purl(package.kind, &package.name, package.version.as_deref(), qualifiers)
+}
+
+/// The same under another name, where a URL has its own form of it.
+pub(crate) fn build_language_purl(
+    kind: PackageKind,
+    full_name: &str,
+    version: Option<&str>,
+    qualifiers: &[(&'static str, Option<&str>)],
+) -> String {
+    let (namespace, name) = match full_name.rsplit_once('/') {
+        Some((namespace, name)) if !namespace.trim_matches('/').is_empty() && !name.is_empty() => {
+            (namespace, name)
+        }
+        _ => ("", full_name),
+    };
     let Ok(mut purl) = PackageUrl::new(kind.purl_type(), name) else { return String::new() };
     if !namespace.is_empty() && purl.with_namespace(namespace).is_err() {
-        return String::new();
+        // Types without namespaces have a name of one piece, whatever is in it.
+        let Ok(whole) = PackageUrl::new(kind.purl_type(), full_name) else { return String::new() };
+        purl = whole;
     }
     if let Some(version) = version {
         purl.with_version(version).map(drop).expect("any text is a version");
+    }
+    for (key, value) in qualifiers {
+        if let Some(value) = value {
+            purl.add_qualifier(*key, *value).map(drop).expect("the keys are constants of letters");
+        }
     }
     purl.to_string()
 }

@@ -46,12 +46,21 @@ impl ManifestReader {
             true => Err(format!("file is larger than {} bytes", self.bytes_max)),
             false => (kind.reduce)(&self.content),
         };
-        let (mark, bytes) = match reduced {
-            Ok(kept) => (KEPT, kept),
-            Err(why) => (BROKEN, why.into_bytes()),
-        };
-        [&[mark], bytes.as_slice()].concat()
+        match reduced {
+            Ok(kept) => kept_section(&kept),
+            Err(why) => broken_section(&why),
+        }
     }
+}
+
+/// A section with what was kept of a file.
+pub(crate) fn kept_section(kept: &[u8]) -> Vec<u8> {
+    [&[KEPT], kept].concat()
+}
+
+/// A section with why nothing was kept of a file.
+pub(crate) fn broken_section(why: &str) -> Vec<u8> {
+    [&[BROKEN], why.as_bytes()].concat()
 }
 
 /// What was kept of a manifest, or why nothing was.

@@ -10,13 +10,14 @@ use std::fmt;
 
 use image_layers::{FileExtractor, FileStart};
 
-pub(crate) use manifest::{ManifestKind, read_section};
+pub(crate) use manifest::{ManifestKind, broken_section, kept_section, read_section};
 pub(crate) use sections::{Sections, read_sections};
 
+use crate::described::DescriptionSearch;
 use crate::go::{self, BuildInfoSearch};
 use crate::java::{self, ArchiveSearch};
 use crate::parse::{CatalogLimits, ParseInput, Parsed};
-use crate::{node, python};
+use crate::{conda, node, php, python, ruby};
 use manifest::ManifestReader;
 
 /// A file of a certain content is known by so many bytes at its beginning.
@@ -39,9 +40,13 @@ pub(crate) static SECTIONS: &[Section] = &[
     Section { tag: node::MANIFEST.tag, parse: node::parse },
     Section { tag: python::MANIFEST.tag, parse: python::parse },
     Section { tag: java::TAG_ARCHIVE, parse: java::parse_archive },
+    Section { tag: ruby::GEMSPEC.tag, parse: ruby::parse },
+    Section { tag: php::INSTALLED.tag, parse: php::parse_installed },
+    Section { tag: php::REGISTRY.tag, parse: php::parse_registry },
+    Section { tag: conda::RECORD.tag, parse: conda::parse },
 ];
 
-static MANIFESTS: [&ManifestKind; 2] = [&node::MANIFEST, &python::MANIFEST];
+static MANIFESTS: [&ManifestKind; 3] = [&node::MANIFEST, &python::MANIFEST, &python::DIRECT_URL];
 
 /// Finds something in files of a certain content, one after the other, and keeps only that in memory.
 pub(crate) trait ContentSearch: fmt::Debug + Send {
@@ -78,6 +83,7 @@ fn searches(limits: &CatalogLimits) -> Vec<Box<dyn ContentSearch>> {
     vec![
         Box::new(BuildInfoSearch::new(limits.section_bytes_max)),
         Box::new(ArchiveSearch::new(&limits.archives, limits.section_bytes_max)),
+        Box::new(DescriptionSearch::new(limits.section_bytes_max)),
     ]
 }
 

@@ -3,6 +3,7 @@
 //! `*.dist-info/METADATA`, `*.egg-info/PKG-INFO` and plain `*.egg-info` files have the same form: fields as in a letter, up to the
 //! first empty line. Source: Core metadata specifications of the Python Packaging Authority.
 
+mod direct_url;
 #[cfg(test)]
 mod tests;
 
@@ -10,7 +11,9 @@ use model::{DiagnosticCode, Ecosystem, PackageKind};
 
 use crate::extract::{ManifestKind, read_section};
 use crate::parse::{ParseInput, Parsed, Problems, lines};
-use crate::purl::language_purl;
+use crate::purl::build_language_purl;
+
+pub(crate) use direct_url::DIRECT_URL;
 
 /// The fields that matter, one line each.
 pub(crate) static MANIFEST: ManifestKind = ManifestKind { tag: 4, is_manifest, reduce };
@@ -19,6 +22,8 @@ pub(crate) static MANIFEST: ManifestKind = ManifestKind { tag: 4, is_manifest, r
 const ENDINGS: [&str; 3] = [".dist-info/metadata", ".egg-info/pkg-info", ".egg-info"];
 const FIELDS: [&[u8]; 7] =
     [b"name", b"version", b"license", b"license-expression", b"author", b"author-email", b"maintainer"];
+/// What the standard library calls itself.
+const INTERPRETER: &str = "Python";
 const CLASSIFIER: &[u8] = b"classifier";
 const LICENSE_CLASSIFIER: &[u8] = b"License ::";
 
@@ -83,13 +88,20 @@ pub(crate) fn parse(input: &ParseInput<'_>) -> Parsed {
     if name.is_empty() {
         return broken("description has no name".to_owned());
     }
+    // Python's own modules describe themselves so in some builds; the interpreter is not a package of the index.
+    if name == INTERPRETER {
+        return Parsed::default();
+    }
     if version.is_none() {
         problems.add(DiagnosticCode::MissingVersion, 0, format!("package `{name}` has no version"));
     }
     let mut package = input.language_package(PackageKind::PyPi, name, version);
     let ecosystem = Ecosystem { family: "pypi".to_owned(), release: None };
     let normal = ecosystem.normal_name(&package.name);
-    package.purl = language_purl(PackageKind::PyPi, &normal, package.version.as_deref());
+    let origin = direct_url::find(input);
+    let qualifiers =
+        direct_url::QUALIFIERS.map(|key| (key, origin.filter(|(stated, _)| *stated == key).map(|it| it.1)));
+    package.purl = build_language_purl(PackageKind::PyPi, &normal, package.version.as_deref(), &qualifiers);
     // The newest form says it best; the oldest is often a whole text.
     package.licenses = match (expression, classified.is_empty()) {
         (Some(expression), _) => vec![expression],

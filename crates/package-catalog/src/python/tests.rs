@@ -2,7 +2,7 @@
 
 use model::DiagnosticCode;
 
-use crate::tests::{names, packages_of};
+use crate::tests::{inventory, names, packages_of};
 
 const METADATA: &str = "Metadata-Version: 2.1\nName: Zope.Interface\nVersion: 5.0rc1\nSummary: Interfaces\n\
     Author: Ada\nLicense: ZPL 2.1\nClassifier: License :: OSI Approved :: Zope Public License\n\
@@ -44,4 +44,35 @@ fn the_fields_of_the_head_count() {
         let (packages, diagnostics) = read(broken);
         assert_eq!((packages, diagnostics[0].code), (vec![], DiagnosticCode::BrokenRecord));
     }
+}
+
+#[test]
+fn packages_that_came_from_no_index_say_from_where() {
+    for (origin, expected) in [
+        (
+            r#"{"url": "https://me:secret@example.com/a/b.git", "vcs_info": {"vcs": "git", "commit_id": "c0ffee"}}"#,
+            "pkg:pypi/a@1?vcs_url=git%2Bhttps:%2F%2Fexample.com%2Fa%2Fb.git%40c0ffee",
+        ),
+        (
+            r#"{"url": "https://example.com/a-1.whl?sig=secret", "archive_info": {}}"#,
+            "pkg:pypi/a@1?download_url=https:%2F%2Fexample.com%2Fa-1.whl",
+        ),
+        (r#"{"url": "file:///root/src", "dir_info": {"editable": true}}"#, "pkg:pypi/a@1"),
+        (r#"{"url": "x", "vcs_info": {"vcs": "git"}}"#, "pkg:pypi/a@1"),
+        ("{", "pkg:pypi/a@1"),
+        ("[[[[", "pkg:pypi/a@1"),
+    ] {
+        let found = inventory(&[
+            ("lib/a-1.dist-info/METADATA", b"Name: a\nVersion: 1\n"),
+            ("lib/a-1.dist-info/direct_url.json", origin.as_bytes()),
+        ]);
+        assert_eq!((found.packages.len(), found.packages[0].purl.as_str()), (1, expected), "{origin}");
+    }
+}
+
+#[test]
+fn the_standard_library_is_no_package() {
+    let (packages, diagnostics) =
+        packages_of("usr/lib/python2.7/lib-dynload/Python-2.7.egg-info", b"Name: Python\nVersion: 2.7.18\n");
+    assert_eq!((packages, diagnostics), (vec![], vec![]));
 }

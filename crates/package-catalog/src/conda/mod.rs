@@ -1,0 +1,150 @@
+//! Conda: the record of each installed package, with its files.
+//!
+//! Most packages for Python also have what an installer of Python would leave; through the files it is known whose that is.
+
+#[cfg(test)]
+mod tests;
+
+use model::{OwnedFile, Package, PackageKind};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::described::{self, Description, DescriptionKind, Extent, Found};
+use crate::parse::{ParseInput, Parsed, Problems};
+use crate::purl::qualified_purl;
+
+/// `conda-meta/numpy-1.26.4-py312heda63a1_0.json`
+pub(crate) static RECORD: DescriptionKind = DescriptionKind {
+    tag: 33,
+    kind: PackageKind::Conda,
+    is_description,
+    // Packages of thousands of headers describe each with its digest.
+    extent: Extent::Whole(8),
+    read,
+    complete,
+};
+
+const QUALIFIERS: [&str; 4] = ["build", "channel", "subdir", "type"];
+/// Endings of the names of packages, with what the type is called.
+const TYPES: [(&str, &str); 2] = [(".conda", "conda"), (".tar.bz2", "tar.bz2")];
+
+/// Endings of files in which no package is ever found; all others are kept as files of the package.
+const PLAIN_ENDINGS: [&str; 30] = [
+    ".py", ".pyc", ".pyi", ".pyx", ".pxd", ".h", ".hpp", ".hxx", ".ipp", ".inc", ".c", ".cpp", ".html",
+    ".htm", ".css", ".svg", ".png", ".gif", ".jpg", ".md", ".rst", ".tcl", ".msg", ".3", ".1", ".cmake",
+    ".pc", ".mo", ".ttf", ".npy",
+];
+
+fn is_description(path: &str) -> bool {
+    let folder = path.strip_suffix(".json").and_then(|_| path.rsplit_once('/')).map(|(folder, _)| folder);
+    folder.is_some_and(|folder| folder == "conda-meta" || folder.ends_with("/conda-meta"))
+}
+
+/// What is read of a record. The keys of the rest are not even built.
+#[derive(Deserialize)]
+#[serde(default)]
+struct Raw {
+    name: Value,
+    version: Value,
+    build: Value,
+    channel: Value,
+    subdir: Value,
+    license: Value,
+    #[serde(rename = "fn")]
+    file_name: Value,
+    files: Value,
+}
+
+impl Default for Raw {
+    fn default() -> Self {
+        const NONE: Value = Value::Null;
+        Self {
+            name: NONE,
+            version: NONE,
+            build: NONE,
+            channel: NONE,
+            subdir: NONE,
+            license: NONE,
+            file_name: NONE,
+            files: NONE,
+        }
+    }
+}
+
+fn read(content: &[u8], found: &mut Found) -> Result<(), String> {
+    let raw: Raw = serde_json::from_slice(content).map_err(|error| format!("file is no JSON: {error}"))?;
+    let one = |value: &Value| value.as_str().map(|text| text.trim().to_owned());
+    let Some(name) = one(&raw.name).filter(|name| !name.is_empty()) else {
+        return Err("record of a package has no name".to_owned());
+    };
+    let mut description = Description {
+        name,
+        version: one(&raw.version),
+        licenses: one(&raw.license).into_iter().collect(),
+        ..Description::default()
+    };
+    let subdir = one(&raw.subdir);
+    let channel = one(&raw.channel).and_then(|channel| channel_name(&channel, subdir.as_deref()));
+    let package_type = one(&raw.file_name).and_then(|name| {
+        TYPES.iter().find(|(ending, _)| name.ends_with(ending)).map(|(_, kind)| (*kind).to_owned())
+    });
+    for (key, value) in QUALIFIERS.into_iter().zip([one(&raw.build), channel, subdir, package_type]) {
+        description.put(key, value);
+    }
+    if let Value::Array(files) = raw.files {
+        let files = files.into_iter().filter_map(|file| match file {
+            Value::String(file) if !PLAIN_ENDINGS.iter().any(|ending| file.ends_with(ending)) => Some(file),
+            _ => None,
+        });
+        description.files = files.collect();
+    }
+    found.add(description);
+    Ok(())
+}
+
+/// `https://conda.anaconda.org/t/TOKEN/conda-forge/linux-64` → `conda-forge`, `https://repo.anaconda.com/pkgs/main` → `main`.
+///
+/// An address may hold a token or a password, of which nothing is kept.
+fn channel_name(channel: &str, subdir: Option<&str>) -> Option<String> {
+    let path = match channel.split_once("://") {
+        Some((_, address)) => address.split_once('/').map_or("", |(_, path)| path),
+        None => channel,
+    };
+    let mut parts: Vec<&str> =
+        path.split(['?', '#']).next()?.split('/').filter(|part| !part.is_empty()).collect();
+    if parts.last().copied() == subdir {
+        parts.pop();
+    }
+    if parts.first() == Some(&"t") && parts.len() > 2 {
+        parts.drain(..2);
+    }
+    if parts.first() == Some(&"pkgs") {
+        parts.remove(0);
+    }
+    (!parts.is_empty()).then(|| parts.join("/"))
+}
+
+fn complete(
+    package: &mut Package,
+    description: &Description,
+    input: &ParseInput<'_>,
+    problems: &mut Problems<'_>,
+) {
+    package.purl = qualified_purl(package, &QUALIFIERS.map(|key| (key, description.get(key))));
+    package.architecture = description.get("subdir").map(str::to_owned);
+    let Some((prefix, _)) = input.location.path.rsplit_once("/conda-meta/") else { return };
+    for file in &description.files {
+        let path = format!("{prefix}/{}", file.trim_start_matches('/'));
+        if !input.spent.take_owned(path.len(), input.limits) {
+            let message = input.limits.too_many_owned();
+            problems.add(model::DiagnosticCode::FileTooLarge, description.offset, message);
+            break;
+        }
+        package.files.push(OwnedFile { path, ..OwnedFile::default() });
+    }
+    package.files.sort();
+}
+
+pub(crate) fn parse(input: &ParseInput<'_>) -> Parsed {
+    described::parse(input, &RECORD)
+}

@@ -1,0 +1,103 @@
+//! Records of conda, what they own, and broken ones.
+
+use model::DiagnosticCode;
+
+use super::channel_name;
+use crate::tests::{inventory, names, packages_of};
+
+const PATH: &str = "opt/conda/conda-meta/numpy-1.26.4-py312heda63a1_0.json";
+
+const RECORD: &str = r#"{
+    "arch": "x86_64", "build": "py312heda63a1_0", "build_number": 0,
+    "channel": "https://conda.anaconda.org/t/tk-secret/conda-forge/linux-64",
+    "depends": ["python"], "fn": "numpy-1.26.4-py312heda63a1_0.conda", "license": "BSD-3-Clause",
+    "files": ["lib/python3.12/site-packages/numpy-1.26.4.dist-info/METADATA",
+              "lib/python3.12/site-packages/numpy/core.so", "lib/python3.12/site-packages/numpy/__init__.py", 7],
+    "link": {"source": "/opt/conda/pkgs/numpy", "type": 1}, "name": "numpy",
+    "paths_data": {"paths": [{"_path": "x", "sha256": "00"}], "paths_version": 1},
+    "subdir": "linux-64", "url": "https://user:pass@host/x", "version": "1.26.4"
+}"#;
+
+#[test]
+fn a_record_is_read() {
+    let (packages, diagnostics) = packages_of(PATH, RECORD.as_bytes());
+    assert_eq!((names(&packages), diagnostics), (vec!["numpy 1.26.4".to_owned()], vec![]));
+    let package = &packages[0];
+    assert_eq!(
+        package.purl,
+        "pkg:conda/numpy@1.26.4?build=py312heda63a1_0&channel=conda-forge&subdir=linux-64&type=conda"
+    );
+    assert_eq!(
+        (package.licenses[0].as_str(), package.architecture.as_deref()),
+        ("BSD-3-Clause", Some("linux-64"))
+    );
+    let files: Vec<_> = package.files.iter().map(|file| file.path.as_str()).collect();
+    let folder = "/opt/conda/lib/python3.12/site-packages/numpy";
+    assert_eq!(files, [format!("{folder}-1.26.4.dist-info/METADATA"), format!("{folder}/core.so")]);
+    for nowhere in
+        ["opt/conda/pkgs/numpy/info/index.json", "opt/conda/conda-meta/history", "conda-metadata/a.json"]
+    {
+        assert_eq!(packages_of(nowhere, RECORD.as_bytes()), (vec![], vec![]), "{nowhere}");
+    }
+}
+
+#[test]
+fn descriptions_that_conda_has_installed_have_an_owner() {
+    let metadata: (&str, &[u8]) = (
+        "opt/conda/lib/python3.12/site-packages/numpy-1.26.4.dist-info/METADATA",
+        b"Name: numpy\nVersion: 1.26.4\n",
+    );
+    let other: (&str, &[u8]) =
+        ("opt/conda/lib/python3.12/site-packages/x-1.dist-info/METADATA", b"Name: x\nVersion: 1\n");
+    let found = inventory(&[(PATH, RECORD.as_bytes()), metadata, other]);
+    let owners: Vec<_> = found.packages.iter().map(|it| (it.purl.as_str(), it.owner.as_deref())).collect();
+    assert_eq!(owners[0], ("pkg:pypi/numpy@1.26.4", Some("numpy")));
+    assert_eq!(owners[1], ("pkg:pypi/x@1", None));
+    assert_eq!(owners[2].1, None);
+    // Whoever installed conda itself comes first.
+    let status = b"Package: python3-numpy\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n";
+    let list = format!("/{}\n", metadata.0);
+    let found = inventory(&[
+        (PATH, RECORD.as_bytes()),
+        metadata,
+        ("var/lib/dpkg/status", status),
+        ("var/lib/dpkg/info/python3-numpy.list", list.as_bytes()),
+    ]);
+    let owner =
+        found.packages.iter().find(|it| it.purl.starts_with("pkg:pypi")).and_then(|it| it.owner.as_deref());
+    assert_eq!(owner, Some("python3-numpy"));
+}
+
+#[test]
+fn channels_are_named_without_secrets() {
+    for (channel, subdir, expected) in [
+        ("https://repo.anaconda.com/pkgs/main/linux-64", Some("linux-64"), Some("main")),
+        (
+            "https://conda.anaconda.org/conda-forge/label/dev/noarch",
+            Some("noarch"),
+            Some("conda-forge/label/dev"),
+        ),
+        ("https://user:secret@conda.example.com/t/token/mine?key=secret", Some("noarch"), Some("mine")),
+        ("defaults", None, Some("defaults")),
+        ("pypi", Some("noarch"), Some("pypi")),
+        ("https://conda.example.com", None, None),
+        ("", None, None),
+    ] {
+        assert_eq!(channel_name(channel, subdir).as_deref(), expected, "{channel}");
+    }
+}
+
+#[test]
+fn broken_records_are_told() {
+    for (text, expected, code) in [
+        ("{\"name\": \"a\"}", vec!["a -"], DiagnosticCode::MissingVersion),
+        ("{\"name\": \"a\", \"version\": 5, \"files\": {}}", vec!["a -"], DiagnosticCode::MissingVersion),
+        ("{\"version\": \"1\"}", vec![], DiagnosticCode::BrokenRecord),
+        ("{\"name\": \"a\", \"version\": \"1\"", vec![], DiagnosticCode::BrokenRecord),
+        ("[1, 2]", vec![], DiagnosticCode::BrokenRecord),
+    ] {
+        let (packages, diagnostics) = packages_of(PATH, text.as_bytes());
+        assert_eq!(names(&packages), expected, "{text}");
+        assert_eq!(diagnostics[0].code, code, "{text}");
+    }
+}

@@ -1,0 +1,126 @@
+//! Records in a JSON document, one by one: what comes before a broken place is read, and a broken record takes no other with it.
+
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// Hands each element of a list to `on_record`, with its offset. The list is the document, or stands in it under these keys, one
+/// within the other; a list is taken wherever one is met on this way.
+///
+/// Errors: why the document ends before its end, and where.
+pub(crate) fn for_each_record(
+    content: &[u8],
+    keys: &[&str],
+    on_record: &mut dyn FnMut(usize, &str),
+) -> Result<(), (usize, String)> {
+    let mut deserializer = serde_json::Deserializer::from_slice(content);
+    let on_raw = &mut |raw: &RawValue| {
+        let text = raw.get();
+        on_record((text.as_ptr() as usize).saturating_sub(content.as_ptr() as usize), text);
+    };
+    let read = Records { keys, on_raw }.deserialize(&mut deserializer).and_then(|()| deserializer.end());
+    read.map_err(|error| (offset_of(content, &error), format!("file is no JSON: {error}")))
+}
+
+/// A document that is one record.
+pub(crate) fn value_of(content: &[u8]) -> Result<Value, String> {
+    serde_json::from_slice(content).map_err(|error| format!("file is no JSON: {error}"))
+}
+
+/// Where an error is.
+fn offset_of(content: &[u8], error: &serde_json::Error) -> usize {
+    let mut lines = content.split_inclusive(|byte| *byte == b'\n');
+    let before: usize = lines.by_ref().take(error.line().saturating_sub(1)).map(<[u8]>::len).sum();
+    (before + error.column().saturating_sub(1)).min(content.len())
+}
+
+struct Records<'k, 'f> {
+    keys: &'k [&'k str],
+    on_raw: &'f mut dyn FnMut(&RawValue),
+}
+
+impl<'de> DeserializeSeed<'de> for Records<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Records<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a list of packages")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        while let Some(raw) = list.next_element::<&RawValue>()? {
+            (self.on_raw)(raw);
+        }
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(key) = map.next_key::<String>()? {
+            match self.keys.split_first() {
+                Some((first, keys)) if *first == key => {
+                    map.next_value_seed(Records { keys, on_raw: &mut *self.on_raw })?;
+                }
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A text under a key.
+pub(crate) fn text(value: &Value, key: &str) -> Option<String> {
+    value[key].as_str().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+}
+
+/// Texts under a key: one, or a list of them.
+pub(crate) fn texts(value: &Value, key: &str) -> Vec<String> {
+    match &value[key] {
+        Value::String(text) => vec![text.clone()],
+        Value::Array(list) => list.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str, keys: &[&str]) -> (Vec<(usize, String)>, Option<usize>) {
+        let mut records = Vec::new();
+        let end = for_each_record(text.as_bytes(), keys, &mut |offset, text| {
+            records.push((offset, text.to_owned()))
+        });
+        (records, end.err().map(|(offset, _)| offset))
+    }
+
+    #[test]
+    fn records_are_found_with_their_places() {
+        let one = |offset, text: &str| (offset, text.to_owned());
+        for (text, keys, expected, broken_at) in [
+            (r#"[1, {"a":2}]"#, &["x"][..], vec![one(1, "1"), one(4, r#"{"a":2}"#)], None),
+            (r#"{"y":[8],"x":[1]}"#, &["x"], vec![one(14, "1")], None),
+            (r#"{"x":{"y":{"z":[8]}},"y":[7]}"#, &["x", "y"], vec![], None),
+            (r#"{"x":{"z":1,"y":[8]}}"#, &["x", "y"], vec![one(17, "8")], None),
+            ("[1,\n 2,\n{", &[], vec![one(1, "1"), one(5, "2")], Some(9)),
+            ("[1] x", &[], vec![one(1, "1")], Some(4)),
+            (r#"{"x":5}"#, &["x"], vec![], Some(5)),
+            ("5", &[], vec![], Some(0)),
+        ] {
+            let (records, end) = read(text, keys);
+            assert_eq!(records, expected, "{text}");
+            assert_eq!(end.is_some(), broken_at.is_some(), "{text}: {end:?}");
+        }
+        assert!(read(&"[".repeat(100_000), &[]).1.is_some());
+    }
+}

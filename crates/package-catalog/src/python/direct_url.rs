@@ -1,0 +1,60 @@
+//! `direct_url.json`: from where a package was installed that did not come from an index.
+//!
+//! Source: Recording the Direct URL Origin of installed distributions, of the Python Packaging Authority (PEP 610).
+
+use serde_json::Value;
+
+use crate::described::json::{text, value_of};
+use crate::extract::{ManifestKind, read_section, read_sections};
+use crate::parse::ParseInput;
+
+/// The qualifier of the package URL that it gives, and its value on the next line.
+pub(crate) static DIRECT_URL: ManifestKind = ManifestKind { tag: TAG, is_manifest, reduce };
+
+const TAG: u8 = 34;
+const FILE_NAME: &str = "direct_url.json";
+const FOLDER_ENDING: &str = ".dist-info/";
+
+/// The qualifiers there are.
+pub(super) const QUALIFIERS: [&str; 2] = ["vcs_url", "download_url"];
+
+fn is_manifest(path: &str) -> bool {
+    let folder = path.strip_suffix(FILE_NAME).map(str::as_bytes).unwrap_or_default();
+    let ending = folder.len().checked_sub(FOLDER_ENDING.len()).and_then(|at| folder.get(at..));
+    ending.is_some_and(|ending| ending.eq_ignore_ascii_case(FOLDER_ENDING.as_bytes()))
+}
+
+fn reduce(content: &[u8]) -> Result<Vec<u8>, String> {
+    let document = value_of(content)?;
+    let qualifier = text(&document, "url").and_then(|url| {
+        let url = without_secrets(&url)?;
+        let revision = text(&document["vcs_info"], "commit_id");
+        match (text(&document["vcs_info"], "vcs"), document.get("archive_info")) {
+            (Some(system), _) => {
+                let revision = revision.map(|revision| format!("@{revision}")).unwrap_or_default();
+                Some(("vcs_url", format!("{system}+{url}{revision}")))
+            }
+            (None, Some(Value::Object(_))) => Some(("download_url", url)),
+            _ => None,
+        }
+    });
+    Ok(qualifier.map(|(key, value)| format!("{key}\n{value}").into_bytes()).unwrap_or_default())
+}
+
+/// An address of the network without what logs somebody in. Folders of the machine that built the image are none.
+fn without_secrets(url: &str) -> Option<String> {
+    let (scheme, rest) = url.split_once("://")?;
+    let rest = rest.split(['?', '#']).next()?;
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let host = authority.rsplit('@').next().filter(|host| !host.is_empty())?;
+    Some(format!("{scheme}://{host}/{path}"))
+}
+
+/// What the file beside the description that is being read gives.
+pub(super) fn find<'a>(input: &ParseInput<'a>) -> Option<(&'a str, &'a str)> {
+    let (folder, _) = input.path.rsplit_once('/')?;
+    let extract = input.tree.find(&format!("{folder}/{FILE_NAME}"))?.extract()?;
+    let (_, section) = read_sections(extract).find(|(tag, _)| *tag == TAG)?;
+    let kept = str::from_utf8(read_section(section).ok()?).ok()?;
+    kept.split_once('\n').filter(|(_, value)| value.len() <= input.limits.value_bytes_max)
+}
