@@ -13,6 +13,7 @@ mod described;
 mod extract;
 mod go;
 mod java;
+mod lua;
 mod node;
 mod opkg;
 mod os_release;
@@ -30,6 +31,7 @@ mod table;
 mod third_party;
 mod unread;
 mod walk;
+mod wordpress;
 
 #[cfg(test)]
 mod tests;

@@ -113,11 +113,6 @@ impl Found {
             self.untold += 1;
         }
     }
-
-    #[cfg(test)]
-    pub(crate) fn into_parts(self) -> (Vec<Description>, Vec<(usize, String)>) {
-        (self.packages, self.problems)
-    }
 }
 
 /// What is kept of a file. Nothing is, where nothing was found in it and nothing is wrong with it.

@@ -2,12 +2,13 @@
 
 use crate::conda;
 use crate::extract::{ContentSearch, SearchedFile, Sections, broken_section, kept_section};
-use crate::{php, ruby};
+use crate::{lua, php, ruby, wordpress};
 
 use super::{DescriptionKind, Extent, reduce};
 
 /// All kinds of files that are read.
-static KINDS: [&DescriptionKind; 4] = [&ruby::GEMSPEC, &php::INSTALLED, &php::REGISTRY, &conda::RECORD];
+static KINDS: &[&DescriptionKind] =
+    &[&ruby::GEMSPEC, &php::INSTALLED, &php::REGISTRY, &conda::RECORD, &lua::ROCKSPEC, &wordpress::PLUGIN];
 
 /// Reads one file after the other.
 #[derive(Debug)]
@@ -34,7 +35,7 @@ impl DescriptionSearch {
 
 impl ContentSearch for DescriptionSearch {
     fn start(&mut self, file: &SearchedFile<'_>) -> bool {
-        self.kind = KINDS.into_iter().find(|kind| (kind.is_description)(file.path));
+        self.kind = KINDS.iter().copied().find(|kind| (kind.is_description)(file.path));
         // What the last file needed is not held for all that follow.
         self.content = Vec::new();
         self.is_larger = false;

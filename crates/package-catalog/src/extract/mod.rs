@@ -17,7 +17,7 @@ use crate::described::DescriptionSearch;
 use crate::go::{self, BuildInfoSearch};
 use crate::java::{self, ArchiveSearch};
 use crate::parse::{CatalogLimits, ParseInput, Parsed};
-use crate::{conda, node, php, python, ruby};
+use crate::{conda, lua, node, php, python, ruby, wordpress};
 use manifest::ManifestReader;
 
 /// A file of a certain content is known by so many bytes at its beginning.
@@ -44,6 +44,8 @@ pub(crate) static SECTIONS: &[Section] = &[
     Section { tag: php::INSTALLED.tag, parse: php::parse_installed },
     Section { tag: php::REGISTRY.tag, parse: php::parse_registry },
     Section { tag: conda::RECORD.tag, parse: conda::parse },
+    Section { tag: lua::ROCKSPEC.tag, parse: lua::parse },
+    Section { tag: wordpress::PLUGIN.tag, parse: wordpress::parse },
 ];
 
 static MANIFESTS: [&ManifestKind; 3] = [&node::MANIFEST, &python::MANIFEST, &python::DIRECT_URL];
