@@ -22,6 +22,7 @@ mod advisory;
 mod decision;
 mod digest;
 mod distro;
+mod distro_family;
 mod exception;
 mod explanation;
 mod finding;
@@ -45,6 +46,7 @@ pub use decision::{
 };
 pub use digest::{Digest, DigestAlgorithm, ParseDigestError};
 pub use distro::Distro;
+pub use distro_family::DistroFamily;
 pub use exception::{ExceptionScope, PolicyException};
 pub use explanation::{Answer, AnswerOutcome, Comparison, ExplainedPackage, ExplainedRecord, Explanation};
 pub use finding::{

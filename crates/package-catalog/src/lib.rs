@@ -5,8 +5,11 @@
 //! Nothing here opens a socket, reads a clock or looks at the environment.
 
 mod alpine;
+mod bitnami;
 mod bottlerocket;
+mod busybox;
 mod cataloger;
+mod channel;
 mod conda;
 mod debian;
 mod described;
@@ -27,10 +30,12 @@ mod python;
 mod rpm;
 mod ruby;
 mod snap;
+mod spdx;
 mod table;
 mod third_party;
 mod unread;
 mod walk;
+mod wolfi;
 mod wordpress;
 
 #[cfg(test)]

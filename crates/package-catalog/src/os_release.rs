@@ -3,6 +3,7 @@
 use image_layers::{Body, ImageTree};
 use model::{Diagnostic, DiagnosticCode, Distro};
 
+use crate::busybox;
 use crate::parse::{lines, text};
 
 /// Real files have about 500 bytes.
@@ -24,9 +25,17 @@ pub(crate) static CANDIDATES: &[&str] = &[
     "etc/photon-release",
     "etc/mariner-release",
     "etc/alpine-release",
+    "etc/openwrt_release",
+    "etc/lsb-release",
     DEBIAN_VERSION,
     APK_REPOSITORIES,
 ];
+
+/// Where BusyBox lies in images that have nothing else.
+const BUSYBOX: &str = "bin/busybox";
+
+/// Distros without releases that write a version all the same: a date, or that of the package with their base files.
+const UNVERSIONED: [&str; 5] = ["arch", "archarm", "chainguard", "minimos", "wolfi"];
 
 type Parser = fn(&[u8]) -> Option<Distro>;
 
@@ -44,7 +53,11 @@ static NAMING: &[(&str, Parser)] = &[
     ("etc/photon-release", parse_named_release),
     ("etc/mariner-release", parse_named_release),
     ("etc/alpine-release", parse_alpine_release),
+    ("etc/openwrt_release", parse_lsb_release),
+    // Ubuntu has Debian's file as well.
+    ("etc/lsb-release", parse_lsb_release),
     (DEBIAN_VERSION, parse_debian_version),
+    (APK_REPOSITORIES, parse_repositories),
 ];
 
 /// Reads the candidates in order; the first that names a distro counts, others only add the version that it lacks.
@@ -61,6 +74,10 @@ pub(crate) fn identify(tree: &ImageTree) -> (Option<Distro>, Vec<Diagnostic>) {
         if distro.is_some() {
             break;
         }
+    }
+    distro = distro.or_else(|| busybox(tree));
+    if let Some(distro) = distro.as_mut().filter(|distro| UNVERSIONED.contains(&distro.id.as_str())) {
+        distro.version_id = None;
     }
     if let Some(distro) = distro.as_mut().filter(|distro| distro.version_id.is_none()) {
         let path = match distro.id.as_str() {
@@ -233,6 +250,40 @@ fn parse_named_release(bytes: &[u8]) -> Option<Distro> {
         line.split_whitespace().last().filter(|last| last.starts_with(|first: char| first.is_ascii_digit()));
     let version_id = version.map(|version| version.split('.').take(2).collect::<Vec<_>>().join("."));
     Some(Distro { id: id.to_owned(), version_id, pretty_name: Some(line), ..Distro::default() })
+}
+
+/// `DISTRIB_ID=Ubuntu` and `DISTRIB_RELEASE=12.04` in lines as in os-release; OpenWrt's own file has the same.
+fn parse_lsb_release(bytes: &[u8]) -> Option<Distro> {
+    let value = |key: &str| {
+        let values = lines(bytes).filter_map(|(_, line)| {
+            let line = text(line);
+            line.strip_prefix(key)?.strip_prefix('=').map(unquote)
+        });
+        values.last().filter(|value| !value.is_empty())
+    };
+    let known = [("Ubuntu", "ubuntu"), ("OpenWrt", "openwrt"), ("Debian", "debian"), ("Arch", "arch")];
+    let name = value("DISTRIB_ID")?;
+    let (_, id) = known.into_iter().find(|(known, _)| *known == name)?;
+    Some(Distro {
+        id: id.to_owned(),
+        version_id: value("DISTRIB_RELEASE").filter(|release| release != "rolling"),
+        version_codename: value("DISTRIB_CODENAME"),
+        pretty_name: value("DISTRIB_DESCRIPTION"),
+        ..Distro::default()
+    })
+}
+
+/// The repositories of Alpine: an image that has lost its other files still says where its packages come from.
+fn parse_repositories(bytes: &[u8]) -> Option<Distro> {
+    let release = repositories_release(bytes)?;
+    Some(Distro { id: "alpine".to_owned(), version_id: Some(release), ..Distro::default() })
+}
+
+/// An image with no more than BusyBox is an image of BusyBox.
+fn busybox(tree: &ImageTree) -> Option<Distro> {
+    let version = tree.find(BUSYBOX).and_then(|entry| busybox::version(entry.extract()?))?;
+    let pretty_name = Some(format!("BusyBox v{version}"));
+    Some(Distro { id: "busybox".to_owned(), version_id: Some(version), pretty_name, ..Distro::default() })
 }
 
 /// `3.18.4`.

@@ -10,7 +10,7 @@ use crate::extract::{SECTIONS, read_sections};
 use crate::ownership::note_owners;
 use crate::parse::{CatalogLimits, ParseInput, Parsed, Spent, is_always_told};
 use crate::table::CATALOGERS;
-use crate::{os_release, unread};
+use crate::{bitnami, channel, os_release, unread, wolfi};
 
 static WANTED_PATHS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
     let linked = CATALOGERS.iter().flat_map(|cataloger| cataloger.linked_paths);
@@ -19,7 +19,9 @@ static WANTED_PATHS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
 
 /// Whether the catalogers need the content of this file; `path` without a leading slash.
 pub fn is_wanted(path: &str) -> bool {
-    os_release::CANDIDATES.contains(&path) || CATALOGERS.iter().any(|cataloger| cataloger.is_wanted(path))
+    os_release::CANDIDATES.contains(&path)
+        || channel::is_wanted(path)
+        || CATALOGERS.iter().any(|cataloger| cataloger.is_wanted(path))
 }
 
 /// Well-known paths, of files and folders, at which a link may stand that makes other files wanted.
@@ -32,7 +34,7 @@ pub fn wanted_paths() -> &'static [&'static str] {
 /// Result: packages sorted by kind, name, version and location, each database once by however many links it is reached; a
 ///         diagnostic for everything that could not be read. Never fails.
 pub fn catalog(tree: &ImageTree, limits: &CatalogLimits) -> Inventory {
-    let (distro, diagnostics) = os_release::identify(tree);
+    let (mut distro, diagnostics) = os_release::identify(tree);
     let mut walk = Walk {
         tree,
         limits,
@@ -52,7 +54,12 @@ pub fn catalog(tree: &ImageTree, limits: &CatalogLimits) -> Inventory {
     let Walk { mut packages, mut diagnostics, .. } = walk;
     packages.sort_by(|left, right| sort_key(left).cmp(&sort_key(right)).then_with(|| left.cmp(right)));
     packages.dedup();
+    wolfi::settle(&mut packages);
+    bitnami::settle(&mut packages);
     note_owners(tree, &mut packages);
+    if let Some(distro) = &mut distro {
+        distro.channel = channel::find(tree, distro, &packages).map(str::to_owned);
+    }
     diagnostics.sort();
     diagnostics.dedup();
     Inventory { distro, packages, diagnostics, layers: tree.layers().cloned().collect() }

@@ -13,11 +13,12 @@ use image_layers::{FileExtractor, FileStart};
 pub(crate) use manifest::{ManifestKind, broken_section, kept_section, read_section};
 pub(crate) use sections::{Sections, read_sections};
 
+use crate::busybox::BusyBoxSearch;
 use crate::described::DescriptionSearch;
 use crate::go::{self, BuildInfoSearch};
 use crate::java::{self, ArchiveSearch};
 use crate::parse::{CatalogLimits, ParseInput, Parsed};
-use crate::{conda, lua, node, php, python, ruby, wordpress};
+use crate::{bitnami, conda, lua, node, php, python, ruby, wolfi, wordpress};
 use manifest::ManifestReader;
 
 /// A file of a certain content is known by so many bytes at its beginning.
@@ -46,9 +47,19 @@ pub(crate) static SECTIONS: &[Section] = &[
     Section { tag: conda::RECORD.tag, parse: conda::parse },
     Section { tag: lua::ROCKSPEC.tag, parse: lua::parse },
     Section { tag: wordpress::PLUGIN.tag, parse: wordpress::parse },
+    Section { tag: bitnami::DOCUMENT.tag, parse: bitnami::parse },
+    Section { tag: bitnami::COMPONENTS.tag, parse: bitnami::parse },
+    Section { tag: wolfi::DOCUMENT.tag, parse: wolfi::parse },
 ];
 
-static MANIFESTS: [&ManifestKind; 3] = [&node::MANIFEST, &python::MANIFEST, &python::DIRECT_URL];
+static MANIFESTS: &[&ManifestKind] = &[
+    &node::MANIFEST,
+    &python::MANIFEST,
+    &python::DIRECT_URL,
+    &bitnami::DOCUMENT,
+    &bitnami::COMPONENTS,
+    &wolfi::DOCUMENT,
+];
 
 /// Finds something in files of a certain content, one after the other, and keeps only that in memory.
 pub(crate) trait ContentSearch: fmt::Debug + Send {
@@ -86,6 +97,7 @@ fn searches(limits: &CatalogLimits) -> Vec<Box<dyn ContentSearch>> {
         Box::new(BuildInfoSearch::new(limits.section_bytes_max)),
         Box::new(ArchiveSearch::new(&limits.archives, limits.section_bytes_max)),
         Box::new(DescriptionSearch::new(limits.section_bytes_max)),
+        Box::new(BusyBoxSearch::new()),
     ]
 }
 
@@ -148,7 +160,7 @@ impl LayerExtractor {
 
 impl FileExtractor for LayerExtractor {
     fn start(&mut self, file: &FileStart<'_>) -> bool {
-        let manifest = MANIFESTS.into_iter().find(|kind| (kind.is_manifest)(file.path));
+        let manifest = MANIFESTS.iter().copied().find(|kind| (kind.is_manifest)(file.path));
         self.interest = match manifest {
             Some(kind) if file.size_bytes > 0 => Interest::Manifest(kind),
             None if file.size_bytes >= HEAD_BYTES as u64 => Interest::Unknown,
