@@ -30,6 +30,17 @@ impl Span {
         Self { start: self.start, length }
     }
 
+    /// Where it begins, and how long it is.
+    pub(crate) fn bounds(self) -> (u32, u16) {
+        (self.start, self.length)
+    }
+
+    /// The piece at these bounds; `None` where the text has none.
+    pub(crate) fn within(text: &str, start: u32, length: u16) -> Option<Self> {
+        let first = start as usize;
+        text.get(first..first + usize::from(length)).map(|_| Self { start, length })
+    }
+
     /// Appends `piece` to the text; `None` where an offset or length would not fit.
     pub(crate) fn append(text: &mut String, piece: &str) -> Option<Self> {
         let start = u32::try_from(text.len()).ok()?;
@@ -58,6 +69,18 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// All of them; the place of one is its number in stored facts.
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Whiteout,
+        Self::Opaque,
+        Self::Folder,
+        Self::ImpliedFolder,
+        Self::File,
+        Self::Symlink,
+        Self::HardLink,
+        Self::Other,
+    ];
+
     pub(crate) fn is_folder(self) -> bool {
         matches!(self, Self::Folder | Self::ImpliedFolder)
     }

@@ -38,6 +38,8 @@ pub struct Layer {
     pub(crate) diff_id: Digest,
     pub(crate) compressed_bytes: u64,
     pub(crate) unpacked_bytes: u64,
+    /// What it costs of the limit on entries.
+    pub(crate) entry_count: u64,
     pub(crate) text: String,
     pub(crate) items: Vec<Item>,
     pub(crate) bodies: Vec<Box<[u8]>>,
@@ -149,7 +151,19 @@ pub fn read_layer_with<'a>(
         let problem = "a file is used as a folder";
         return Err(LayerError::BadArchive { layer: layer_name, offset: unpacked_bytes, problem });
     }
-    Ok(Layer { digest, diff_id, compressed_bytes, unpacked_bytes, text, items, bodies, extracts, recording })
+    let entry_count = u64::from(order) + implied_count;
+    Ok(Layer {
+        digest,
+        diff_id,
+        compressed_bytes,
+        unpacked_bytes,
+        entry_count,
+        text,
+        items,
+        bodies,
+        extracts,
+        recording,
+    })
 }
 
 /// What is being gathered from the members.

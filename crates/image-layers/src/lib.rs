@@ -9,6 +9,7 @@
 mod compression;
 mod error;
 mod extract;
+mod facts;
 mod finish;
 mod hashing;
 mod item;
@@ -29,6 +30,7 @@ mod tests;
 pub use compression::{Compression, UnknownMediaType};
 pub use error::LayerError;
 pub use extract::{FileExtractor, FileStart};
+pub use facts::FACTS_VERSION;
 pub use layer::{Layer, LayerInput, LayerReaders, read_layer, read_layer_with};
 pub use limited_reader::{LimitedReader, ReadAllError};
 pub use limits::{ImageLimits, LimitBreach, ReadBudget};

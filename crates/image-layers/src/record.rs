@@ -103,6 +103,11 @@ pub(crate) struct Recording {
 }
 
 impl Recording {
+    /// Whether nobody asked for it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
     /// Writes down the next member.
     pub(crate) fn push(&mut self, mode: u32, user_id: u64, group_id: u64) {
         let permissions = u16::try_from(mode & PERMISSIONS_MASK).unwrap_or_default();

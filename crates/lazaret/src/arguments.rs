@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::client::arguments::{ClientCommand, LeadingFlags};
 use crate::client::security_arguments::RemotePolicyCommand;
 use crate::commands::admission::arguments::AdmissionArguments;
+use crate::commands::cache::CacheCommand;
 use crate::config::flags::{OfServe, OfStorage, OfWork, SettingFlags};
 use crate::scan_arguments::parse_platform;
 pub(crate) use crate::scan_arguments::{ImageArguments, ReportArguments, SbomArguments, ScanArguments};
@@ -42,6 +43,9 @@ pub(crate) enum Command {
     /// Check policy bundles, describe what they can ask, try them on images, and bring them to clusters
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Look at what is kept of layers between scans, or remove it
+    #[command(subcommand)]
+    Cache(CacheCommand),
     /// Run the control plane and the engine on this machine
     Serve(Box<ServeArguments>),
     /// Analyse images for a `serve` elsewhere that shares its PostgreSQL

@@ -22,18 +22,22 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use scanner::{Credentials, DockerConfig, ProxyOptions, RegistryOptions, Secret};
+use scanner::{Credentials, DockerConfig, LayerCache, ProxyOptions, RegistryOptions, Secret};
 
 use crate::arguments::ImageArguments;
+use crate::commands::cache::CacheArguments;
 
 /// Version of the program.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Name of the database inside the data folder.
 pub(crate) const DATABASE_FILE: &str = "vulnerability.db";
+/// Name of the layer cache inside the data folder, and inside the user's folder of caches.
+pub(crate) const LAYER_CACHE_FOLDER: &str = "layers";
 
 /// Variables that are no settings of the file: those of `admission`, and what names the file.
 pub(crate) const OTHER_VARIABLES: &[&str] = &[
     "LAZARET_CONFIG",
+    "LAZARET_CACHE_FOLDER",
     "LAZARET_KUBECONFIG",
     "LAZARET_CONTEXT",
     "LAZARET_ENGINE_URL",
@@ -62,23 +66,25 @@ pub(crate) struct ImageConfig {
     pub(crate) docker_config: Option<PathBuf>,
     /// Whether no progress is drawn.
     pub(crate) is_quiet: bool,
+    pub(crate) layer_cache: Option<LayerCache>,
 }
 
 impl ImageConfig {
     /// Fills in the customary place of Docker's configuration.
     pub(crate) fn load(arguments: ImageArguments) -> Self {
-        let ImageArguments { insecure_registries, ca_certificates, docker_config, quiet } = arguments;
+        let ImageArguments { insecure_registries, ca_certificates, docker_config, quiet, cache } = arguments;
         Self {
             insecure_registries: hosts(insecure_registries),
             ca_certificates,
             docker_config: docker_config.or_else(docker_config_default),
             is_quiet: quiet,
+            layer_cache: layer_cache(&cache),
         }
     }
 
     /// How registries are spoken to.
     pub(crate) fn registry_options(&self) -> RegistryOptions {
-        let Self { insecure_registries, ca_certificates, docker_config, is_quiet: _ } = self;
+        let Self { insecure_registries, ca_certificates, docker_config, is_quiet: _, layer_cache: _ } = self;
         let either = |upper: &str, lower: &str| variable(lower).or_else(|| variable(upper));
         RegistryOptions {
             insecure_registries: insecure_registries.clone(),
@@ -133,6 +139,24 @@ pub(crate) fn data_dir_default() -> Option<PathBuf> {
         Some(folder) => Some(Path::new(&folder).join("lazaret")),
         None => variable("HOME").map(|home| Path::new(&home).join(".local/share/lazaret")),
     }
+}
+
+/// The cache that a local command uses: the flags', that of `LAZARET_CACHE_FOLDER` (`off` for none), `$XDG_CACHE_HOME/lazaret/layers`
+/// or `~/.cache/lazaret/layers`.
+pub(crate) fn layer_cache(arguments: &CacheArguments) -> Option<LayerCache> {
+    let CacheArguments { cache_folder, no_cache } = arguments;
+    let named = variable("LAZARET_CACHE_FOLDER");
+    if *no_cache || (cache_folder.is_none() && named.as_deref() == Some("off")) {
+        return None;
+    }
+    let folder = cache_folder.clone().or(named.map(PathBuf::from)).or_else(|| {
+        let caches = match variable("XDG_CACHE_HOME") {
+            Some(folder) => PathBuf::from(folder),
+            None => Path::new(&variable("HOME")?).join(".cache"),
+        };
+        Some(caches.join("lazaret").join(LAYER_CACHE_FOLDER))
+    })?;
+    Some(LayerCache::new(folder, LayerCache::BYTES_MAX_DEFAULT))
 }
 
 fn docker_config_default() -> Option<PathBuf> {

@@ -6,6 +6,8 @@ use clap::Args;
 use model::{FindingState, Severity};
 use report_formats::{ChosenFormat, formats_help};
 
+use crate::commands::cache::CacheArguments;
+
 /// Where images are had from.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct ImageArguments {
@@ -34,6 +36,9 @@ pub(crate) struct ImageArguments {
     /// Draw no progress
     #[arg(short, long)]
     pub(crate) quiet: bool,
+
+    #[command(flatten)]
+    pub(crate) cache: CacheArguments,
 }
 
 /// How and where the result is written.

@@ -42,7 +42,7 @@ mod wordpress;
 mod tests;
 
 pub use cataloger::{Cataloger, PathPattern};
-pub use extract::LayerExtractor;
+pub use extract::{CATALOG_VERSION, LayerExtractor};
 pub use java::ArchiveLimits;
 pub use parse::{CatalogLimits, ParseInput, Parsed};
 pub use table::CATALOGERS;

@@ -1,7 +1,8 @@
 //! From an image source (registry, archive, layout folder) to an inventory: the only crate that talks to registries.
 //!
 //! [`resolve`] reads a manifest and a configuration, [`load`] also reads every layer and catalogs the packages.
-//! Nothing here reads the environment or a clock of the world, and no temporary file is written: layers are streamed.
+//! Nothing here reads the environment or a clock of the world, and no content is written to disk: layers are streamed, and only
+//! a [`LayerCache`] keeps what catalogers take out of them.
 //!
 //! What a registry, an archive or a layer says is hostile until checked: every body has a byte limit and a deadline,
 //! every blob is compared with its digest, and credentials leave only for the registry (or the token service it named
@@ -11,10 +12,12 @@
 
 mod addresses;
 mod archive;
+mod cache;
 mod config;
 mod contents;
 mod dockerfile;
 mod error;
+mod layers;
 mod load;
 mod manifest;
 mod open;
@@ -25,6 +28,7 @@ mod registry;
 mod source;
 
 pub use addresses::RegistryAddresses;
+pub use cache::{CacheSummary, LayerCache};
 pub use contents::{ContentLimits, ContentSettings, ContentSettingsError, NamedPattern, PatternError};
 pub use error::{ScanError, ScanErrorKind};
 pub use load::{ResolvedImage, ScannedImage, describe_image, load, resolve};

@@ -1,12 +1,10 @@
 //! The way from a source to facts and inventory.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
-use image_layers::{
-    Compression, FileExtractor, FileObserver, ImageLimits, ImageTree, Layer, LayerError, LayerInput,
-    LayerReaders, MissingBody, ReadBudget, read_layer_with, squash,
-};
+use image_layers::{Layer, LayerError, ReadBudget, squash};
 use model::{
     Digest, DockerfileMode, ImageContents, ImageFacts, ImageReference, Inventory, LayerFacts, Platform,
 };
@@ -17,9 +15,9 @@ use tracing::Instrument as _;
 use crate::contents::{Collection, KeptBytes, LayerFindings, LayerObserver, Search, compare_owned};
 use crate::dockerfile::guess_dockerfile;
 use crate::error::{ScanError, ScanErrorKind};
-use crate::open::{LayerPlace, OpenedImage, Origin, open_documents, open_registry, open_source};
+use crate::layers::{LayerJob, Reading, Wanted};
+use crate::open::{OpenedImage, open_documents, open_registry, open_source};
 use crate::options::ScanOptions;
-use crate::pipe::{BlobReader, Transfer, WatchedReader, pipe};
 use crate::progress::{LayerStart, Stage};
 use crate::source::ImageSource;
 
@@ -99,7 +97,8 @@ async fn load_unbounded(source: &ImageSource, options: &ScanOptions) -> Result<S
     // Cancelled when this function is left, however it is left: threads that still read then stop.
     let stop = CancellationToken::new();
     let _stop_at_return = stop.clone().drop_guard();
-    let reading = Reading { origin, options, stop };
+    let cache = options.layer_cache.clone().filter(|_| options.contents.is_none());
+    let reading = Reading { origin, options, stop, cache, has_kept: AtomicBool::new(false) };
 
     report(options, Stage::ReadingLayers);
     let budget = ReadBudget::new();
@@ -120,10 +119,11 @@ async fn load_unbounded(source: &ImageSource, options: &ScanOptions) -> Result<S
     };
     let read: Vec<(Layer, LayerFindings)> = futures_util::stream::iter(opened.layers.iter().enumerate())
         .map(|(index, place)| {
-            let budget = budget.clone();
+            let (extractor, observer) = lookers();
+            let (wanted, limits, budget) = (Arc::clone(&wanted), options.limits.clone(), budget.clone());
             let span = tracing::info_span!("read_layer", layer.index = index, layer.bytes = place.size);
             reading
-                .read_layer(index, place, Arc::clone(&wanted), lookers(), options.limits.clone(), budget)
+                .layer(LayerJob { index, place, wanted, extractor, observer, limits, budget })
                 .instrument(span)
         })
         .buffered(LAYERS_AT_ONCE)
@@ -139,6 +139,7 @@ async fn load_unbounded(source: &ImageSource, options: &ScanOptions) -> Result<S
         missing.dedup();
     }
     let tree = reading.fill_linked(tree, &missing, &opened.layers, &budget).await?;
+    reading.shrink_cache().await?;
 
     report(options, Stage::Cataloging);
     let span = tracing::info_span!("catalog_packages");
@@ -156,169 +157,17 @@ async fn load_unbounded(source: &ImageSource, options: &ScanOptions) -> Result<S
     Ok(ScannedImage { facts: to_facts(opened, &unpacked_bytes), inventory, contents })
 }
 
-fn report(options: &ScanOptions, stage: Stage) {
+pub(crate) fn report(options: &ScanOptions, stage: Stage) {
     if let Some(progress) = &options.progress {
         progress.stage(stage);
     }
 }
 
 /// Runs work of the processor beside the async threads. A panic in it is an error here.
-async fn on_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ScanError> {
+pub(crate) async fn on_thread<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ScanError> {
     tokio::task::spawn_blocking(work).await.map_err(|_| ScanError::ReaderStopped)
-}
-
-type Wanted = Arc<dyn Fn(&str) -> bool + Send + Sync>;
-
-/// What is the same for all layers of one load.
-struct Reading<'a> {
-    origin: Origin,
-    options: &'a ScanOptions,
-    stop: CancellationToken,
-}
-
-impl Reading<'_> {
-    async fn read_layer(
-        &self,
-        index: usize,
-        place: &LayerPlace,
-        wanted: Wanted,
-        (extractor, observer): (Option<LayerExtractor>, Option<LayerObserver>),
-        limits: ImageLimits,
-        budget: ReadBudget,
-    ) -> Result<(Layer, LayerFindings), ScanError> {
-        if place.size > limits.layer_bytes_max {
-            return Err(ScanError::TooLarge {
-                what: format!("layer {} (`{}`)", index + 1, place.name()),
-                actual: place.size,
-                limit: limits.layer_bytes_max,
-                unit: "bytes",
-            });
-        }
-        let start = |reader| {
-            let task = LayerTask {
-                digest: place.digest.clone(),
-                diff_id: place.diff_id.clone(),
-                compression: place.compression,
-                wanted,
-                extractor,
-                observer,
-                limits,
-                budget,
-            };
-            on_thread(move || task.run(reader))
-        };
-        let (transferred, read) = match &self.origin {
-            Origin::Registry(client) => {
-                let digest = place.digest.as_ref().ok_or(ScanError::ReaderStopped)?;
-                let progress = self.options.progress.as_deref();
-                let transfer = Transfer { client, digest, size: place.size, layer_index: index, progress };
-                let (sender, reader) = pipe();
-                tokio::join!(transfer.run(sender), start(LayerReader::Registry(reader)))
-            }
-            Origin::Archive(store) => {
-                let (store, file) = (Arc::clone(store), place.file.clone());
-                let opened = on_thread(move || store.reader(&file)).await??;
-                let inner = opened.ok_or_else(|| ScanError::BlobMissing {
-                    name: place.name(),
-                    referrer: "manifest".to_owned(),
-                })?;
-                let (stop, progress) = (self.stop.clone(), self.options.progress.clone());
-                let reader = WatchedReader { inner, stop, layer_index: index, progress };
-                (Ok(()), start(LayerReader::Archive(reader)).await)
-            }
-        };
-        let (layer, findings) = match (transferred, read?) {
-            (Ok(()), Ok(read)) => read,
-            // The reader saw only that the transfer stopped; the transfer knows why.
-            (Err(error), Ok(_) | Err(LayerError::Source { .. })) => return Err(error),
-            (_, Err(source)) => {
-                return Err(ScanError::BadLayer { number: index + 1, layer: place.name(), source });
-            }
-        };
-        if layer.compressed_bytes() != place.size {
-            let what = format!("layer {} (`{}`)", index + 1, place.name());
-            return Err(ScanError::SizeMismatch {
-                what,
-                expected: place.size,
-                actual: layer.compressed_bytes(),
-            });
-        }
-        if let Some(progress) = &self.options.progress {
-            progress.layer_done(index);
-        }
-        Ok((layer, findings))
-    }
-
-    /// Reads once more the layers with files that only a link makes wanted.
-    async fn fill_linked(
-        &self,
-        mut tree: ImageTree,
-        missing: &[MissingBody],
-        places: &[LayerPlace],
-        budget: &ReadBudget,
-    ) -> Result<ImageTree, ScanError> {
-        if missing.is_empty() {
-            return Ok(tree);
-        }
-        report(self.options, Stage::ReadingLinked);
-        let mut limits = self.options.limits.clone();
-        limits.kept_bytes_max = limits.kept_bytes_max.saturating_sub(budget.kept_bytes());
-        // The layers were counted once; what is counted again is bounded again.
-        let budget = ReadBudget::new();
-        let mut at = 0;
-        while let Some(first) = missing.get(at) {
-            let index = first.layer_index;
-            let end = at + missing[at..].iter().take_while(|body| body.layer_index == index).count();
-            let paths: Vec<String> = missing[at..end].iter().map(|body| body.archive_path.clone()).collect();
-            at = end;
-            let Some(place) = places.get(index) else { continue };
-            // Sorted by layer, then path: the list can be searched.
-            let wanted: Wanted =
-                Arc::new(move |path| paths.binary_search_by(|known| known.as_str().cmp(path)).is_ok());
-            let (layer, _) =
-                self.read_layer(index, place, wanted, (None, None), limits.clone(), budget.clone()).await?;
-            tree.fill(index, layer);
-        }
-        Ok(tree)
-    }
-}
-
-/// Where the bytes of a layer come from.
-enum LayerReader {
-    Registry(BlobReader),
-    Archive(WatchedReader<Box<dyn std::io::Read + Send>>),
-}
-
-/// What a thread needs to read one layer.
-struct LayerTask {
-    digest: Option<Digest>,
-    diff_id: Digest,
-    compression: Option<Compression>,
-    wanted: Wanted,
-    /// Nobody, when only the wanted files are wanted.
-    extractor: Option<LayerExtractor>,
-    /// Who looks at the files; nobody, when nobody asked.
-    observer: Option<LayerObserver>,
-    limits: ImageLimits,
-    budget: ReadBudget,
-}
-
-impl LayerTask {
-    fn run(self, mut reader: LayerReader) -> Result<(Layer, LayerFindings), LayerError> {
-        let reader: &mut dyn std::io::Read = match &mut reader {
-            LayerReader::Registry(reader) => reader,
-            LayerReader::Archive(reader) => reader,
-        };
-        let Self { digest, diff_id, compression, wanted, mut extractor, mut observer, limits, budget } = self;
-        let input = LayerInput { digest, diff_id: Some(diff_id), compression, reader };
-        let readers = LayerReaders {
-            is_wanted: &*wanted,
-            extractor: extractor.as_mut().map(|extractor| extractor as &mut dyn FileExtractor),
-            observer: observer.as_mut().map(|observer| observer as &mut dyn FileObserver),
-        };
-        let layer = read_layer_with(input, readers, &limits, &budget)?;
-        Ok((layer, observer.map(LayerObserver::finish).unwrap_or_default()))
-    }
 }
 
 /// What the manifest and the configuration of an image say, for an image that nobody pulls.

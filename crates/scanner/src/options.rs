@@ -10,6 +10,7 @@ use image_layers::ImageLimits;
 use model::Platform;
 use tokio_util::sync::CancellationToken;
 
+use crate::LayerCache;
 use crate::addresses::RegistryAddresses;
 use crate::contents::ContentSettings;
 use crate::progress::Progress;
@@ -24,6 +25,11 @@ pub struct ScanOptions {
     pub platform: Platform,
     /// What is looked for in files; `None`: attributes and contents of files are not looked at, which is faster.
     pub contents: Option<ContentSettings>,
+    /// Where facts of layers are kept from image to image; `None`: nowhere.
+    ///
+    /// With `contents` it is not used: attributes, checksums and matches of patterns would make the facts many times larger, and
+    /// files that a setting names must not lie in a folder of files.
+    pub layer_cache: Option<LayerCache>,
     /// How registries are spoken to.
     pub registry: RegistryOptions,
     /// Who is told how it goes on.
@@ -41,6 +47,7 @@ impl Default for ScanOptions {
             limits: ImageLimits::default(),
             platform: Platform { os: "linux".to_owned(), architecture: "amd64".to_owned(), variant: None },
             contents: None,
+            layer_cache: None,
             registry: RegistryOptions::default(),
             progress: None,
             cancellation: CancellationToken::new(),
@@ -55,6 +62,7 @@ impl fmt::Debug for ScanOptions {
             .debug_struct("ScanOptions")
             .field("platform", &self.platform)
             .field("contents", &self.contents)
+            .field("layer_cache", &self.layer_cache)
             .field("registry", &self.registry)
             .field("time_max", &self.time_max)
             .finish_non_exhaustive()

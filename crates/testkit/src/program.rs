@@ -42,7 +42,9 @@ impl Program {
             .environment("LAZARET_FEEDS_FETCH", "false")
             .environment("HTTPS_PROXY", "http://127.0.0.1:9")
             .environment("http_proxy", "http://127.0.0.1:9")
-            .environment("NO_PROXY", "127.0.0.1,localhost"))
+            .environment("NO_PROXY", "127.0.0.1,localhost")
+            // What one test has read must not change what another one sees.
+            .environment("LAZARET_CACHE_FOLDER", "off"))
     }
 
     /// Another program.

@@ -2,6 +2,7 @@
 
 mod archives;
 mod extracts;
+mod facts;
 mod limits;
 mod links;
 mod properties;

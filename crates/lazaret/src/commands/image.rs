@@ -24,6 +24,7 @@ pub(super) fn load(
         platform: platform.clone(),
         registry: images.registry_options(),
         contents,
+        layer_cache: images.layer_cache.clone(),
         progress: drawing.clone().map(|drawing| drawing as Arc<dyn Progress>),
         ..ScanOptions::default()
     };

@@ -3,6 +3,7 @@
 pub(crate) mod admission;
 mod backup;
 mod bundle;
+pub(crate) mod cache;
 mod cluster_webhooks;
 mod completions;
 mod config;
@@ -38,6 +39,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Work(arguments) => work::run(*arguments),
         Command::Policy(command) => policy::run(arguments.leading, command),
         Command::Client(command) => client::run(arguments.leading, command),
+        Command::Cache(command) => cache::run(&command),
         Command::Backup(arguments) => backup::backup(*arguments),
         Command::Restore(arguments) => backup::restore(*arguments),
         Command::Key(command) => key::run(command),

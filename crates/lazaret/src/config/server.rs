@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use ::control_plane::ControlPlaneSettings;
 use anyhow::bail;
 use engine::{EngineSettings, Intervals};
-use scanner::{ContentSettings, NamedPattern};
+use scanner::{ContentSettings, LayerCache, NamedPattern};
 use storage::{Location, PostgresSettings};
 
 use super::cluster_webhooks::WebhooksConfig;
@@ -256,6 +256,7 @@ fn engine_settings(
         ca_certificates: values.words("registries.ca-certificates").into_iter().map(PathBuf::from).collect(),
         docker_config: values.path("registries.docker-config").or(surroundings.docker_config),
         is_quiet: true,
+        layer_cache: None,
     };
     for path in &images.ca_certificates {
         check_file(values, "registries.ca-certificates", Some(path.clone()), problems);
@@ -324,6 +325,10 @@ fn contents(values: &Values, problems: &mut Vec<String>) -> Option<ContentSettin
 
 fn scan(values: &Values, settings: &mut EngineSettings) {
     settings.scan.time_max = values.duration("analysis.time-max");
+    settings.scan.layer_cache = values.is_on("analysis.layer-cache").then(|| {
+        let folder = settings.data_dir.join(super::LAYER_CACHE_FOLDER);
+        LayerCache::new(folder, values.number("analysis.layer-cache-bytes"))
+    });
     let limits = &mut settings.scan.limits;
     limits.layer_bytes_max = values.number("limits.layer-bytes");
     limits.unpacked_bytes_max = values.number("limits.unpacked-bytes");

@@ -194,6 +194,13 @@ const ROWS: &[Setting] = &[
         "",
         "Patterns of anything else that rules ask about, each NAME=EXPRESSION; in a variable without commas",
     ),
+    row(
+        "analysis.layer-cache",
+        Kind::Switch,
+        "true",
+        "Keep what is taken out of layers in the data folder, for other images on the same base; not while files are looked into",
+    ),
+    row("analysis.layer-cache-bytes", Kind::Bytes, "2GiB", "Bytes of that; what was not used for longest goes first"),
     row("limits.layer-bytes", Kind::Bytes, "16GiB", "Bytes of one layer as it is transported"),
     row("limits.unpacked-bytes", Kind::Bytes, "64GiB", "Bytes of all layers together after decompression"),
     row("limits.entries", Kind::Count(1, 100_000_000), "2000000", "Entries of all layers together"),

@@ -21,6 +21,11 @@ use crate::parse::{CatalogLimits, ParseInput, Parsed};
 use crate::{bitnami, conda, lua, node, php, python, ruby, wolfi, wordpress};
 use manifest::ManifestReader;
 
+/// Version of what catalogers take out of layers: facts that another version took are not used.
+///
+/// It is made of the sources by `build.rs`, so a new row below, a changed search or a changed path pattern makes a new one.
+pub const CATALOG_VERSION: &str = env!("CATALOG_SOURCES");
+
 /// A file of a certain content is known by so many bytes at its beginning.
 const HEAD_BYTES: usize = 4;
 /// Smaller files are no executables.

@@ -5,6 +5,7 @@
 mod addresses;
 #[cfg(test)]
 mod archives;
+mod cache;
 #[cfg(test)]
 mod contents;
 #[cfg(test)]
