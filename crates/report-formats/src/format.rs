@@ -7,8 +7,8 @@ use std::fmt;
 use jiff::Timestamp;
 
 use crate::{
-    Sbom, Scan, TableOptions, sbom_csv, sbom_json, sbom_markdown, sbom_table, scan_csv, scan_json,
-    scan_markdown, scan_table,
+    CycloneDxVersion, Meta, Sbom, Scan, TableOptions, cyclonedx_json, sbom_csv, sbom_json, sbom_markdown,
+    sbom_table, scan_csv, scan_json, scan_markdown, scan_table, spdx_json,
 };
 
 /// What is reported.
@@ -49,6 +49,12 @@ pub struct WriteOptions<'a> {
     pub written_at: Option<Timestamp>,
     /// Version of the format, one of [`Format::versions`]; empty: the first.
     pub format_version: &'a str,
+}
+
+impl WriteOptions<'_> {
+    fn meta(&self) -> Meta {
+        Meta { created: self.written_at }
+    }
 }
 
 /// One format.
@@ -120,6 +126,26 @@ pub static FORMATS: &[Format] = &[
                 Report::Scan(scan) => scan_markdown(scan),
             })
         },
+    },
+    Format {
+        name: "cyclonedx-json",
+        about: "CycloneDX; reads back as the same packages",
+        file_ending: "cdx.json",
+        needs_findings: false,
+        versions: &["1.6", "1.4", "1.5", "1.7"],
+        write: |report, options| {
+            let version = CycloneDxVersion::from_name(options.format_version).unwrap_or_default();
+            let found = report.scan().map(|scan| scan.report);
+            Ok(cyclonedx_json(report.sbom(), found, version, &options.meta()))
+        },
+    },
+    Format {
+        name: "spdx-json",
+        about: "SPDX 2.3; reads back as the same packages",
+        file_ending: "spdx.json",
+        needs_findings: false,
+        versions: &[],
+        write: |report, options| Ok(spdx_json(report.sbom(), &options.meta())),
     },
 ];
 

@@ -3,38 +3,51 @@
 //! The same input gives the same bytes: nothing here reads a clock, draws a random id or depends on a map's order.
 
 mod csv;
+mod cyclonedx;
 mod escape;
 mod format;
 mod grouped;
+mod lenient;
+mod licenses;
+mod listing;
 mod markdown;
 mod policy_description;
 mod policy_problems;
 mod policy_test;
 mod policy_test_json;
 mod printable;
+mod purl_list;
+mod read_sbom;
+mod sbom_formats;
 mod sbom_json;
 mod sbom_table;
 mod scan_json;
 mod scan_table;
+mod spdx;
 mod syft_json;
 mod wire;
 
 use model::{Decision, ImageFacts, Inventory, MatchReport};
 
 pub use csv::{sbom_csv, scan_csv};
+pub use cyclonedx::cyclonedx_json;
 pub use format::{
     ChooseFormatError, ChosenFormat, FORMATS, Format, Report, WriteError, WriteOptions, formats_help,
 };
+pub use listing::SbomSubject;
 pub use markdown::{sbom_markdown, scan_markdown};
 pub use policy_description::{UnknownName, policy_description, select_specification};
 pub use policy_problems::{is_valid_bundle, policy_check_json, policy_check_table};
 pub use policy_test::{PolicyTest, policy_test_table};
 pub use policy_test_json::policy_test_json;
 pub use printable::printable;
+pub use read_sbom::{ReadSbomError, SbomLimits, read_sbom};
+pub use sbom_formats::{CycloneDxVersion, Meta};
 pub use sbom_json::sbom_json;
 pub use sbom_table::sbom_table;
 pub use scan_json::scan_json;
 pub use scan_table::{TableOptions, scan_table};
+pub use spdx::spdx_json;
 pub use syft_json::{ReadSyftError, read_syft};
 
 /// Version of the JSON of each command. A key is never renamed or removed within one number.
@@ -52,8 +65,8 @@ pub const POLICY_TEST_SCHEMA: &str = include_str!("../schemas/policy-test.schema
 pub struct Sbom<'a> {
     /// The image as the user named it.
     pub image_name: &'a str,
-    /// What its manifest and configuration say.
-    pub image: &'a ImageFacts,
+    /// What its manifest and configuration say; `None` when the packages come from a list that does not know.
+    pub image: Option<&'a ImageFacts>,
     /// Its packages.
     pub inventory: &'a Inventory,
 }

@@ -55,7 +55,8 @@ pub fn policy_test_table(test: &PolicyTest<'_>, with_all: bool) -> String {
         text.push('\n');
     };
     let decision = test.decision;
-    line(format!("image    {} {}", printable(test.scan.sbom.image_name), test.scan.sbom.image.digest));
+    let digest = test.scan.sbom.image.map_or_else(String::new, |image| format!(" {}", image.digest));
+    line(format!("image    {}{digest}", printable(test.scan.sbom.image_name)));
     line(format!("asked as {}", printable(test.reference)));
     line(format!("bundle   {}", printable(&decision.policy_id)));
     line(mapping_text(test));

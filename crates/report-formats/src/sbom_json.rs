@@ -27,6 +27,9 @@ struct PackageJson<'a> {
     installed_size_bytes: Option<u64>,
     file_count: usize,
     owner: Option<&'a str>,
+    is_third_party: Option<bool>,
+    modularity: Option<&'a str>,
+    cpes: &'a [String],
     locations: Vec<LocationJson<'a>>,
 }
 
@@ -60,10 +63,10 @@ fn package(package: &Package) -> PackageJson<'_> {
         locations,
         files,
         java: _,
-        is_third_party: _,
+        is_third_party,
         owner,
-        modularity: _,
-        cpes: _,
+        modularity,
+        cpes,
     } = package;
     PackageJson {
         name,
@@ -77,6 +80,9 @@ fn package(package: &Package) -> PackageJson<'_> {
         installed_size_bytes: *installed_size_bytes,
         file_count: files.len(),
         owner: owner.as_deref(),
+        is_third_party: *is_third_party,
+        modularity: modularity.as_deref(),
+        cpes,
         locations: locations.iter().map(wire::location).collect(),
     }
 }

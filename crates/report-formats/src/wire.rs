@@ -1,6 +1,6 @@
 //! The parts that the JSON of `sbom` and of `scan` share.
 
-use model::{Diagnostic, Distro, ImageFacts, Inventory, Location};
+use model::{Diagnostic, Distro, Inventory, Location, Platform};
 use serde::Serialize;
 
 use crate::Sbom;
@@ -8,10 +8,10 @@ use crate::Sbom;
 #[derive(Serialize)]
 pub(crate) struct ImageJson<'a> {
     name: &'a str,
-    digest: String,
-    image_id: String,
-    platform: String,
-    size_bytes: u64,
+    digest: Option<String>,
+    image_id: Option<String>,
+    platform: Option<String>,
+    size_bytes: Option<u64>,
     layers: Vec<String>,
     distro: Option<DistroJson<'a>>,
 }
@@ -23,6 +23,7 @@ struct DistroJson<'a> {
     version_codename: Option<&'a str>,
     id_like: &'a [String],
     pretty_name: Option<&'a str>,
+    channel: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -40,29 +41,33 @@ pub(crate) struct LocationJson<'a> {
 }
 
 pub(crate) fn image<'a>(sbom: &Sbom<'a>) -> ImageJson<'a> {
-    let ImageFacts { digest, image_id, platform, size_bytes, .. } = sbom.image;
     let Inventory { distro, layers, .. } = sbom.inventory;
-    let platform = match &platform.variant {
-        Some(variant) => format!("{}/{}/{variant}", platform.os, platform.architecture),
-        None => format!("{}/{}", platform.os, platform.architecture),
-    };
     ImageJson {
         name: sbom.image_name,
-        digest: digest.to_string(),
-        image_id: image_id.to_string(),
-        platform,
-        size_bytes: *size_bytes,
+        digest: sbom.image.map(|image| image.digest.to_string()),
+        image_id: sbom.image.map(|image| image.image_id.to_string()),
+        platform: sbom.image.map(|image| platform(&image.platform)),
+        size_bytes: sbom.image.map(|image| image.size_bytes),
         layers: layers.iter().map(ToString::to_string).collect(),
         distro: distro.as_ref().map(|distro| {
-            let Distro { id, version_id, version_codename, id_like, pretty_name, channel: _ } = distro;
+            let Distro { id, version_id, version_codename, id_like, pretty_name, channel } = distro;
             DistroJson {
                 id,
                 version_id: version_id.as_deref(),
                 version_codename: version_codename.as_deref(),
                 id_like,
                 pretty_name: pretty_name.as_deref(),
+                channel: channel.as_deref(),
             }
         }),
+    }
+}
+
+/// `linux/arm64/v8`.
+pub(crate) fn platform(platform: &Platform) -> String {
+    match &platform.variant {
+        Some(variant) => format!("{}/{}/{variant}", platform.os, platform.architecture),
+        None => format!("{}/{}", platform.os, platform.architecture),
     }
 }
 

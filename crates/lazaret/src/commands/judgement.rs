@@ -64,7 +64,11 @@ pub(super) fn judge<'a>(question: &Question<'a>) -> anyhow::Result<Judged<'a>> {
 impl Judged<'_> {
     /// The image and its packages, for reports.
     pub(super) fn sbom(&self) -> Sbom<'_> {
-        Sbom { image_name: self.image_name, image: &self.scanned.facts, inventory: &self.scanned.inventory }
+        Sbom {
+            image_name: self.image_name,
+            image: Some(&self.scanned.facts),
+            inventory: &self.scanned.inventory,
+        }
     }
 
     pub(super) fn decision(&self) -> Option<&Decision> {

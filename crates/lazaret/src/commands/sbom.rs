@@ -14,7 +14,8 @@ pub(super) fn run(arguments: &SbomArguments) -> anyhow::Result<Exit> {
     let images = ImageConfig::load(arguments.images.clone());
     let source = ImageSource::parse(&arguments.image)?;
     let scanned = super::image::load(&source, &arguments.image, &arguments.platform, &images, None)?;
-    let sbom = Sbom { image_name: &arguments.image, image: &scanned.facts, inventory: &scanned.inventory };
+    let sbom =
+        Sbom { image_name: &arguments.image, image: Some(&scanned.facts), inventory: &scanned.inventory };
     outputs.write(&Report::Sbom(sbom), false)?;
     Ok(Exit::Clean)
 }

@@ -15,6 +15,9 @@ use model::{
 use raw::{DocumentSeed, RawArtifact, RawDistro, RawLocation, RawMetadata};
 use serde::de::DeserializeSeed as _;
 
+use crate::listing::{SbomSubject, source_of_rpm};
+use crate::read_sbom::{ReadSbomError, SbomLimits};
+
 /// Problems that are listed one by one; the rest is counted.
 const LISTED_MAX: usize = 100;
 
@@ -84,7 +87,18 @@ pub fn read_syft(bytes: &[u8], layers: Vec<Digest>, packages_max: usize) -> Resu
     Ok(inventory)
 }
 
-fn kind_of(name: &str) -> Option<PackageKind> {
+/// The same for a document that stands for itself.
+pub(crate) fn read(bytes: &[u8], limits: &SbomLimits) -> Result<(SbomSubject, Inventory), ReadSbomError> {
+    let read = read_syft(bytes, Vec::new(), limits.packages_max);
+    let inventory = read.map_err(|error| match error {
+        ReadSyftError::TooMany { found, limit } => ReadSbomError::TooMany { found, limit },
+        ReadSyftError::Malformed(reason) => ReadSbomError::Malformed { format: "syft's JSON", reason },
+    })?;
+    Ok((SbomSubject::default(), inventory))
+}
+
+/// The kind of syft's type of package.
+pub(crate) fn kind_of(name: &str) -> Option<PackageKind> {
     Some(match name {
         "apk" => PackageKind::Apk,
         "deb" => PackageKind::Deb,
@@ -176,13 +190,7 @@ fn source_of(
             name: metadata.origin_package.text().unwrap_or(name).to_owned(),
             version: own.to_owned(),
         }),
-        PackageKind::Rpm => {
-            // `openssl-3.0.7-24.el9.src.rpm`: name, version and release, each behind a hyphen.
-            let stem = metadata.source_rpm.text()?.strip_suffix(".src.rpm")?;
-            let (rest, release) = stem.rsplit_once('-')?;
-            let (name, version) = rest.rsplit_once('-')?;
-            Some(SourcePackage { name: name.to_owned(), version: format!("{version}-{release}") })
-        }
+        PackageKind::Rpm => source_of_rpm(metadata.source_rpm.text()?),
         _ => None,
     }
 }

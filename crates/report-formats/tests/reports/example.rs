@@ -76,7 +76,7 @@ impl Example {
     }
 
     pub(crate) fn sbom(&self) -> Sbom<'_> {
-        Sbom { image_name: &self.name, image: &self.image, inventory: &self.inventory }
+        Sbom { image_name: &self.name, image: Some(&self.image), inventory: &self.inventory }
     }
 
     pub(crate) fn scan(&self) -> Scan<'_> {

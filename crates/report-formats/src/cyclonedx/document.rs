@@ -1,0 +1,141 @@
+//! A document as a tree of JSON. Members stand in the order in which the XML schemas want the elements: XML is made from it.
+
+use model::{MatchReport, PackageKind};
+use serde_json::{Map, Value, json};
+
+use super::vulnerabilities;
+use crate::Sbom;
+use crate::listing::{self, ListedPackage, Listing, Properties};
+use crate::sbom_formats::{CycloneDxVersion, Meta, TOOL, TOOL_VERSION};
+
+/// How the document names the image itself.
+const SUBJECT: &str = "subject";
+/// How it names the operating system.
+const SYSTEM: &str = "operating-system";
+
+pub(super) fn document(
+    sbom: &Sbom<'_>,
+    report: Option<&MatchReport>,
+    version: CycloneDxVersion,
+    meta: &Meta,
+) -> Value {
+    let listing = Listing::of(sbom);
+    let mut bom = Map::new();
+    if version >= CycloneDxVersion::V1_5 {
+        let schema = format!("http://cyclonedx.org/schema/bom-{}.schema.json", version.name());
+        bom.insert("$schema".to_owned(), json!(schema));
+    }
+    bom.insert("bomFormat".to_owned(), json!("CycloneDX"));
+    bom.insert("specVersion".to_owned(), json!(version.name()));
+    let serial = format!("urn:uuid:{}", listing::uuid(&listing.content_hash()));
+    bom.insert("serialNumber".to_owned(), json!(serial));
+    bom.insert("version".to_owned(), json!(1));
+    bom.insert("metadata".to_owned(), metadata(sbom, &listing, version, meta));
+    let kinds = sbom.inventory.packages.iter().map(|package| package.kind);
+    let components = listing.packages.iter().zip(kinds).map(|(listed, kind)| component(listed, kind));
+    let components: Vec<Value> = system(&listing).into_iter().chain(components).collect();
+    bom.insert("components".to_owned(), Value::Array(components));
+    if let Some(report) = report {
+        let found = vulnerabilities::list(sbom, &listing, report, version);
+        bom.insert("vulnerabilities".to_owned(), Value::Array(found));
+    }
+    Value::Object(bom)
+}
+
+fn metadata(sbom: &Sbom<'_>, listing: &Listing, version: CycloneDxVersion, meta: &Meta) -> Value {
+    let mut metadata = Map::new();
+    if let Some(created) = meta.created {
+        metadata.insert("timestamp".to_owned(), json!(created.to_string()));
+    }
+    let tools = match version {
+        CycloneDxVersion::V1_4 => json!([{"name": TOOL, "version": TOOL_VERSION}]),
+        _ => json!({"components": [{"type": "application", "name": TOOL, "version": TOOL_VERSION}]}),
+    };
+    metadata.insert("tools".to_owned(), tools);
+    let mut subject = Map::new();
+    subject.insert("type".to_owned(), json!("container"));
+    subject.insert("bom-ref".to_owned(), json!(SUBJECT));
+    subject.insert("name".to_owned(), json!(sbom.image_name));
+    if let Some(image) = sbom.image {
+        subject.insert("version".to_owned(), json!(image.digest.to_string()));
+    }
+    metadata.insert("component".to_owned(), Value::Object(subject));
+    metadata.insert("properties".to_owned(), properties(&listing.properties));
+    Value::Object(metadata)
+}
+
+fn properties(properties: &Properties) -> Value {
+    properties.iter().map(|(name, value)| json!({"name": name, "value": value})).collect()
+}
+
+fn system(listing: &Listing) -> Option<Value> {
+    let system = listing.system.as_ref()?;
+    let mut component = Map::new();
+    component.insert("type".to_owned(), json!("operating-system"));
+    component.insert("bom-ref".to_owned(), json!(SYSTEM));
+    component.insert("name".to_owned(), json!(system.name));
+    if let Some(version) = &system.version {
+        component.insert("version".to_owned(), json!(version));
+    }
+    Some(Value::Object(component))
+}
+
+fn component(listed: &ListedPackage, kind: PackageKind) -> Value {
+    let mut component = Map::new();
+    let mut add = |key: &str, value: Value| component.insert(key.to_owned(), value);
+    add("type", json!(if kind == PackageKind::Binary { "application" } else { "library" }));
+    add("bom-ref", json!(listed.reference));
+    if let Some(supplier) = &listed.supplier {
+        add("supplier", json!({"name": supplier}));
+    }
+    add("name", json!(listed.name));
+    if let Some(version) = &listed.version {
+        add("version", json!(version));
+    }
+    if let Some(sha1) = listed.sha1.as_ref().filter(|sha1| is_sha1(sha1)) {
+        add("hashes", json!([{"alg": "SHA-1", "content": sha1}]));
+    }
+    if !listed.licenses.is_empty() {
+        add("licenses", licenses(&listed.licenses));
+    }
+    if let Some(cpe) = listed.cpes.iter().find(|cpe| is_cpe(cpe)) {
+        add("cpe", json!(cpe));
+    }
+    if !listed.purl.is_empty() {
+        add("purl", json!(listed.purl));
+    }
+    add("properties", properties(&listed.properties));
+    Value::Object(component)
+}
+
+pub(crate) fn is_sha1(text: &str) -> bool {
+    text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// Whether a name has the thirteen parts of the form that schemas allow.
+pub(crate) fn is_cpe(text: &str) -> bool {
+    let is_fit = |letter: char| letter.is_ascii_graphic();
+    let mut parts = 1;
+    let mut is_escaped = false;
+    for letter in text.chars() {
+        parts += usize::from(letter == ':' && !is_escaped);
+        is_escaped = letter == '\\' && !is_escaped;
+    }
+    text.starts_with("cpe:2.3:") && parts == 13 && text.chars().all(is_fit)
+}
+
+/// One expression alone, or each licence by its SPDX id or as a name.
+fn licenses(licenses: &[String]) -> Value {
+    if let [license] = licenses
+        && crate::licenses::is_compound(license)
+    {
+        return json!([{"expression": license}]);
+    }
+    licenses
+        .iter()
+        .map(|license| match crate::licenses::is_id(license) {
+            true => json!({"license": {"id": license}}),
+            false => json!({"license": {"name": license}}),
+        })
+        .collect()
+}

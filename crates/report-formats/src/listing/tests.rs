@@ -1,0 +1,176 @@
+//! Lists and inventories, both ways: what is written in any format reads back as what it was.
+
+use model::{
+    Diagnostic, DiagnosticCode, Digest, Distro, DockerfileMode, ImageFacts, Inventory, JavaVersions,
+    LayerFacts, Location, Package, PackageKind, Platform, SourcePackage,
+};
+
+use crate::{CycloneDxVersion, Meta, Sbom, SbomLimits, cyclonedx_json, read_sbom, spdx_json};
+
+fn digest(byte: u8) -> Digest {
+    Digest::from_sha256(&[byte; 32])
+}
+
+fn text(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
+
+/// An inventory in which everything is there that a list has to bring through, odd texts too.
+pub(crate) fn inventory() -> Inventory {
+    let deb = Package {
+        architecture: text("amd64"),
+        source: Some(SourcePackage { name: "openssl".into(), version: "1:3.0.11-1~deb12u2".into() }),
+        purl: "pkg:deb/debian/libssl3@3.0.11-1%2Bb1?arch=amd64&distro=debian-12&upstream=openssl%403.0.11-1"
+            .into(),
+        licenses: vec![
+            "Apache-2.0".into(),
+            "GPL-2+ with OpenSSL exception".into(),
+            "MIT OR BSD-3-Clause".into(),
+        ],
+        maintainer: text("Debian OpenSSL Team <pkg-openssl-devel@lists.example.org>"),
+        installed_size_bytes: Some(6_000_000),
+        locations: vec![
+            Location { path: "/var/lib/dpkg/status".into(), layer: Some(digest(4)) },
+            Location { path: "/usr/share/doc/libssl3/copyright".into(), layer: None },
+        ],
+        is_third_party: Some(false),
+        ..Package::new(PackageKind::Deb, "libssl3".into(), text("3.0.11-1+b1"))
+    };
+    let rpm = Package {
+        source: Some(SourcePackage { name: "nodejs".into(), version: "18.16.1-1.module+el8".into() }),
+        purl: "pkg:rpm/redhat/nodejs@18.16.1-1.module%2Bel8?epoch=1".into(),
+        modularity: text("nodejs:18:8060020220523160029:ad008a3a"),
+        is_third_party: Some(true),
+        ..Package::new(PackageKind::Rpm, "nodejs".into(), text("1:18.16.1-1.module+el8"))
+    };
+    let jar = Package {
+        purl: "pkg:maven/org.example/lib@1.0".into(),
+        licenses: vec!["MIT OR Apache-2.0".into()],
+        java: Some(JavaVersions {
+            specification: text("1"),
+            implementation: None,
+            maven: text("1.0"),
+            sha1: text("0123456789abcdef0123456789abcdef01234567"),
+        }),
+        cpes: vec!["cpe:2.3:a:example:lib:1.0:*:*:*:*:*:*:*".into(), "not a cpe".into()],
+        locations: vec![Location { path: "/app/a.jar:b.jar".into(), layer: Some(digest(5)) }],
+        ..Package::new(PackageKind::Maven, "lib".into(), text("1.0"))
+    };
+    let odd = Package {
+        purl: String::new(),
+        owner: text("python3-\u{1}odd\n</text> 100%41"),
+        licenses: vec!["MIT".into(), "MIT".into(), " ".into()],
+        maintainer: text("<text>\u{202e}&amp;]]>"),
+        locations: vec![Location { path: "/a b/\u{fffd}\t%2e".into(), layer: None }],
+        ..Package::new(PackageKind::PyPi, " name\nof\u{7f} two lines </text>".into(), text("\u{0}"))
+    };
+    let bare = Package::new(PackageKind::Binary, "busybox".into(), None);
+    let mut packages = vec![deb, rpm, jar.clone(), odd, bare];
+    // Almost the same package twice.
+    packages.push(Package { cpes: Vec::new(), ..jar });
+    let key = |package: &Package| (package.kind, package.name.clone(), package.version.clone());
+    packages.sort_by(|left, right| key(left).cmp(&key(right)).then_with(|| left.cmp(right)));
+    Inventory {
+        distro: Some(Distro {
+            id: "ubuntu".into(),
+            version_id: text("22.04"),
+            version_codename: text("jammy"),
+            id_like: vec!["debian".into(), "other".into()],
+            pretty_name: text("Ubuntu 22.04 \"LTS\" "),
+            channel: text("esm"),
+        }),
+        packages,
+        diagnostics: vec![
+            Diagnostic {
+                code: DiagnosticCode::BrokenRecord,
+                subject: "/var/lib/dpkg/status".into(),
+                offset: Some(7),
+                message: "paragraph without a name\n".into(),
+            },
+            Diagnostic {
+                code: DiagnosticCode::FileTooLarge,
+                subject: "/x".into(),
+                offset: None,
+                message: String::new(),
+            },
+        ],
+        layers: vec![digest(4), digest(5)],
+    }
+}
+
+pub(crate) fn image() -> ImageFacts {
+    let layer = |byte| LayerFacts { digest: None, diff_id: digest(byte), size_bytes: 0, unpacked_bytes: 0 };
+    ImageFacts {
+        digest: digest(1),
+        parent_digest: digest(3),
+        image_id: digest(2),
+        platform: Platform { os: "linux".into(), architecture: "arm64".into(), variant: text("v8") },
+        layers: vec![layer(4), layer(5)],
+        size_bytes: 12,
+        created: None,
+        user: None,
+        exposed_ports: vec![],
+        environment: vec![],
+        entrypoint: vec![],
+        command: vec![],
+        working_directory: None,
+        labels: vec![],
+        has_health_check: false,
+        history: vec![],
+        dockerfile_mode: DockerfileMode::Unknown,
+        dockerfile: String::new(),
+        manifest: String::new(),
+    }
+}
+
+type Write = fn(&Sbom<'_>) -> String;
+
+/// Every form in which a list of ours reads back as the same.
+pub(crate) const LOSSLESS: &[(&str, Write)] = &[
+    ("CycloneDX 1.4", |sbom| cyclonedx_json(sbom, None, CycloneDxVersion::V1_4, &Meta::default())),
+    ("CycloneDX 1.7", |sbom| cyclonedx_json(sbom, None, CycloneDxVersion::V1_7, &Meta::default())),
+    ("SPDX", |sbom| spdx_json(sbom, &Meta::default())),
+];
+
+#[test]
+fn what_is_written_reads_back_as_it_was() {
+    let (image, inventory) = (image(), inventory());
+    for (format, write) in LOSSLESS {
+        for image_name in ["app:1", " odd\nname"] {
+            let written = write(&Sbom { image_name, image: Some(&image), inventory: &inventory });
+            let (subject, read) = read_sbom(written.as_bytes(), &SbomLimits::default())
+                .unwrap_or_else(|error| panic!("{format}: {error}\n{written}"));
+            assert_eq!(subject.name.as_deref(), Some(image_name), "{format}");
+            assert_eq!(subject.image.as_ref(), Some(&image), "{format}");
+            assert_eq!(read.distro, inventory.distro, "{format}");
+            assert_eq!(read.packages, inventory.packages, "{format}\n{written}");
+            assert_eq!(read, inventory, "{format}\n{written}");
+        }
+        let nothing = Inventory::default();
+        let written = write(&Sbom { image_name: "none", image: None, inventory: &nothing });
+        let (subject, read) = read_sbom(written.as_bytes(), &SbomLimits::default()).expect("a list of ours");
+        assert_eq!((subject.image, read), (None, nothing), "{format}");
+    }
+}
+
+#[test]
+fn the_same_content_gives_the_same_bytes_and_other_content_another_name() {
+    let mut inventory = inventory();
+    for (format, write) in LOSSLESS {
+        let first = write(&Sbom { image_name: "app:1", image: None, inventory: &inventory });
+        assert_eq!(
+            first,
+            write(&Sbom { image_name: "app:1", image: None, inventory: &inventory }),
+            "{format}"
+        );
+    }
+    let serial = |inventory: &Inventory| {
+        let sbom = Sbom { image_name: "app:1", image: None, inventory };
+        let written = cyclonedx_json(&sbom, None, CycloneDxVersion::V1_6, &Meta::default());
+        let value: serde_json::Value = serde_json::from_str(&written).expect("JSON of ours");
+        value["serialNumber"].to_string()
+    };
+    let before = serial(&inventory);
+    inventory.packages[0].modularity = text("other");
+    assert_ne!(before, serial(&inventory));
+}

@@ -1,0 +1,26 @@
+//! SPDX, written in edition 2.3 and read in 2.2, 2.3 and 3.0.
+//!
+//! Source: <https://spdx.github.io/spdx-spec/>, editions 2.3 and 3.0.1, read 2026-11.
+
+mod document;
+mod json;
+mod licenses;
+mod reading;
+
+pub(crate) use json::read_json;
+
+use crate::read_sbom::ReadSbomError;
+use crate::sbom_formats::Meta;
+use crate::{Sbom, wire};
+
+/// The packages of an image as SPDX 2.3 in JSON.
+pub fn spdx_json(sbom: &Sbom<'_>, meta: &Meta) -> String {
+    wire::to_text(&document::document(sbom, meta))
+}
+
+fn check_version(version: &str) -> Result<(), ReadSbomError> {
+    match version {
+        "SPDX-2.2" | "SPDX-2.3" => Ok(()),
+        other => Err(ReadSbomError::version(reading::FORMAT, other, "2.2, 2.3 and 3.0")),
+    }
+}
