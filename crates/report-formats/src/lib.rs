@@ -74,7 +74,7 @@ pub struct Sbom<'a> {
 impl<'a> Sbom<'a> {
     /// What manifest and configuration say, where they are known.
     pub(crate) fn facts(&self) -> Option<&'a ImageFacts> {
-        Some(self.image)
+        self.image
     }
 }
 
