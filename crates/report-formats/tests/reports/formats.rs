@@ -32,7 +32,9 @@ fn every_format_gives_the_same_bytes_twice_and_lets_nothing_through() {
             let obeyed = text.chars().filter(is_obeyed).collect::<Vec<_>>();
             assert!(obeyed.is_empty() || format.file_ending.contains("json"), "{}: {obeyed:?}", format.name);
             assert!(text.ends_with('\n'), "{}", format.name);
-            assert!(text.contains("CVE-2024-0001") || !has_findings, "{}", format.name);
+            // These have no place for what is known about the packages.
+            let is_list = format.name.starts_with("spdx-") || format.name.starts_with("syft-");
+            assert!(text.contains("CVE-2024-0001") || !has_findings || is_list, "{}", format.name);
         }
     }
 }
