@@ -65,6 +65,22 @@ pub(crate) enum Task {
         /// Only this; without it `scan`, `admission` and `cluster`
         subject: Option<Subject>,
     },
+    /// Search for inputs that break a reader of untrusted bytes
+    ///
+    /// Each target of `fuzz/` is fed with inputs that are led by which code they reach; a panic, more than 10 s or more than
+    /// 1.5 GiB is a finding. Findings are kept in `fuzz/cases`, where the tests feed them again. What the search learns stays
+    /// in `target/fuzz`, so that the next one begins with it. Needs a C++ compiler.
+    ///
+    /// Examples: `cargo xtask fuzz --seconds 60` (every target for a minute), `cargo xtask fuzz jar rpm-ndb`
+    ///
+    /// Exit code: 0 when nothing was found, else 1.
+    Fuzz {
+        /// Only these; without one every target
+        targets: Vec<String>,
+        /// Time for each target
+        #[arg(long, default_value_t = 30, value_name = "N")]
+        seconds: u64,
+    },
     /// Run all of it on this machine: a cluster, a registry, Lazaret with the security scan activated, until Ctrl-C
     ///
     /// Prints a kubeconfig and four commands to try: an image that is refused, one that is admitted, one that is let in all

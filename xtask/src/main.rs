@@ -4,6 +4,7 @@ mod arguments;
 mod bench;
 mod check_versions;
 mod demo;
+mod fuzz;
 mod playground;
 mod progress;
 mod run;
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
         Task::Test => test::test(),
         Task::Tidy => tidy::tidy(),
         Task::Bench { subject } => bench::bench(subject).map(|()| true),
+        Task::Fuzz { targets, seconds } => fuzz::fuzz(&targets, seconds),
         Task::Demo => demo::demo().map(|()| true),
         Task::Playground => playground::playground().map(|()| true),
         Task::CheckVersions { tables } => check_versions::check_versions(&tables),

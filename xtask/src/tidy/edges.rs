@@ -75,6 +75,19 @@ const TABLE: &[Row] = &[
         ],
     ),
     row("testkit", &["model"]),
+    row(
+        "fuzz",
+        &[
+            "model",
+            "package-versions",
+            "image-layers",
+            "package-catalog",
+            "advisory-feeds",
+            "policy",
+            "report-formats",
+            "scanner",
+        ],
+    ),
     row("xtask", &["testkit", "package-versions", "storage"]),
 ];
 

@@ -1,0 +1,40 @@
+//! Documents: of images, package lists, feeds, policies.
+
+use advisory_feeds::{FeedLimits, alpine_secdb, debian_tracker, osv};
+
+const PACKAGES_MAX: usize = 10_000;
+
+/// A manifest and a configuration, with a NUL between them.
+pub(crate) fn describe_image(bytes: &[u8]) {
+    let mut parts = bytes.splitn(2, |byte| *byte == 0);
+    let (manifest, config) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    drop(scanner::describe_image(manifest, config));
+}
+
+/// A package list of syft.
+pub(crate) fn read_syft(bytes: &[u8]) {
+    if let Ok(inventory) = report_formats::read_syft(bytes, Vec::new(), PACKAGES_MAX) {
+        assert!(inventory.packages.iter().all(|package| !package.name.is_empty()), "names are not empty");
+    }
+}
+
+/// A record of OSV.
+pub(crate) fn read_osv(bytes: &[u8]) {
+    drop(osv::parse(bytes, "fuzz", &FeedLimits::default()));
+}
+
+/// Alpine's database.
+pub(crate) fn read_alpine_secdb(bytes: &[u8]) {
+    drop(alpine_secdb::parse(bytes, "fuzz", &FeedLimits::default()));
+}
+
+/// Debian's tracker.
+pub(crate) fn read_debian_tracker(bytes: &[u8]) {
+    drop(debian_tracker::parse(bytes, "fuzz", &FeedLimits::default()));
+}
+
+/// A policy bundle.
+pub(crate) fn load_bundle(bytes: &[u8]) {
+    let Ok(document) = serde_json::from_slice(bytes) else { return };
+    drop(policy::Bundle::load(&document));
+}

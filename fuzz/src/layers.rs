@@ -1,0 +1,43 @@
+//! Archives of layers: framing, members, what lies above what.
+
+use image_layers::{ImageLimits, Layer, LayerError, LayerInput, LayerReaders, ReadBudget, squash};
+use package_catalog::{CatalogLimits, LayerExtractor};
+
+/// Reads a layer as a scan does.
+pub(crate) fn read_layer(bytes: &[u8], limits: &ImageLimits) -> Result<Layer, LayerError> {
+    let mut reader = bytes;
+    let input = LayerInput { digest: None, diff_id: None, compression: None, reader: &mut reader };
+    let mut extractor = LayerExtractor::new(&CatalogLimits::default());
+    let readers = LayerReaders {
+        is_wanted: &package_catalog::is_wanted,
+        extractor: Some(&mut extractor),
+        observer: None,
+    };
+    image_layers::read_layer_with(input, readers, limits, &ReadBudget::new())
+}
+
+/// Limits that a short input can reach.
+fn limits() -> ImageLimits {
+    ImageLimits { ratio_max: 100, ratio_free_bytes: 1 << 20, ..ImageLimits::default() }
+}
+
+/// A layer in any compression.
+pub(crate) fn read(bytes: &[u8]) {
+    if let Ok(layer) = read_layer(bytes, &limits()) {
+        drop(package_catalog::catalog(&squash(vec![layer]), &CatalogLimits::default()));
+    }
+}
+
+/// Two layers, the first as long as the first two bytes say.
+pub(crate) fn squash_two(bytes: &[u8]) {
+    let Some((length, rest)) = bytes.split_first_chunk::<2>() else { return };
+    let (lower, upper) = rest.split_at(usize::from(u16::from_le_bytes(*length)).min(rest.len()));
+    let (Ok(lower), Ok(upper)) = (read_layer(lower, &limits()), read_layer(upper, &limits())) else { return };
+    let tree = squash(vec![lower, upper]);
+    for entry in tree.entries() {
+        let _ = tree.resolve(entry.path());
+        let found = tree.find(entry.path());
+        assert!(found.is_none_or(|found| !found.path().starts_with('/')), "paths have no slash in front");
+    }
+    drop(package_catalog::catalog(&tree, &CatalogLimits::default()));
+}

@@ -1,0 +1,55 @@
+//! Readers of bytes that somebody else made, each as a function that must come back whatever it gets.
+//!
+//! `cargo xtask fuzz` searches for inputs that make one of them panic, take too long or too much memory, led by which code an input
+//! reaches. What it finds is kept in `cases/TARGET`, and the tests here feed it again, with the seeds in `seeds/TARGET`.
+
+mod catalog;
+mod documents;
+mod layers;
+mod versions;
+
+/// One reader.
+#[derive(Debug, Clone, Copy)]
+pub struct Target {
+    /// Its name on the command line, and of its folders.
+    pub name: &'static str,
+    /// Reads any bytes. Panics where something does not hold that must hold for all bytes.
+    pub run: fn(&[u8]),
+}
+
+const fn target(name: &'static str, run: fn(&[u8])) -> Target {
+    Target { name, run }
+}
+
+/// All readers.
+pub const TARGETS: &[Target] = &[
+    target("layer", layers::read),
+    target("layers-squashed", layers::squash_two),
+    target("dpkg", |bytes| catalog::read("var/lib/dpkg/status", bytes)),
+    target("dpkg-file-list", catalog::read_file_list),
+    target("distroless", |bytes| catalog::read("var/lib/dpkg/status.d/base", bytes)),
+    target("opkg", |bytes| catalog::read("usr/lib/opkg/status", bytes)),
+    target("apk", |bytes| catalog::read("lib/apk/db/installed", bytes)),
+    target("rpm-sqlite", |bytes| catalog::read("var/lib/rpm/rpmdb.sqlite", bytes)),
+    target("rpm-ndb", |bytes| catalog::read("var/lib/rpm/Packages.db", bytes)),
+    target("rpm-berkeley", |bytes| catalog::read("var/lib/rpm/Packages", bytes)),
+    target("rpm-manifest", |bytes| catalog::read("var/lib/rpmmanifest/container-manifest-2", bytes)),
+    target("os-release", |bytes| catalog::read("etc/os-release", bytes)),
+    target("executable", |bytes| catalog::read("usr/bin/app", bytes)),
+    target("library-of-windows", |bytes| catalog::read("app/a.dll", bytes)),
+    target("jar", |bytes| catalog::read("app/a.jar", bytes)),
+    target("package-json", |bytes| catalog::read("app/node_modules/a/package.json", bytes)),
+    target("python-metadata", |bytes| catalog::read("usr/lib/python3/a.dist-info/METADATA", bytes)),
+    target("versions", versions::compare),
+    target("image-documents", documents::describe_image),
+    target("syft-json", documents::read_syft),
+    target("osv", documents::read_osv),
+    target("alpine-secdb", documents::read_alpine_secdb),
+    target("debian-tracker", documents::read_debian_tracker),
+    target("bundle", documents::load_bundle),
+];
+
+/// The reader of this name.
+pub fn find(name: &str) -> Option<&'static Target> {
+    TARGETS.iter().find(|target| target.name == name)
+}
