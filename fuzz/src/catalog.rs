@@ -30,6 +30,11 @@ pub(crate) fn read_file_list(bytes: &[u8]) {
     check(&[("var/lib/dpkg/status", status), ("var/lib/dpkg/info/a.list", bytes)]);
 }
 
+/// The description of an installation of Java, which counts beside its program.
+pub(crate) fn read_java_release(bytes: &[u8]) {
+    check(&[("opt/java/bin/java", b"\x7fELF"), ("opt/java/release", bytes)]);
+}
+
 fn check(files: &[(&str, &[u8])]) {
     let Some(first) = inventory(files) else { return };
     assert_eq!(Some(&first), inventory(files).as_ref(), "the same bytes give the same inventory");

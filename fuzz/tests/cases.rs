@@ -1,5 +1,4 @@
 //! What a search has found, and what it begins with, is read again.
-#![expect(clippy::unwrap_used, reason = "a test that cannot read its files has failed")]
 
 use std::path::Path;
 

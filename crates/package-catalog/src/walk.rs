@@ -156,7 +156,13 @@ impl Walk<'_> {
     fn parse(&mut self, parse: fn(&ParseInput<'_>) -> Parsed, path: &str, bytes: &[u8], file: Entry<'_>) {
         let location = &Location { path: format!("/{}", file.path()), layer: Some(file.layer().clone()) };
         let (tree, distro, limits, spent) = (self.tree, self.distro, self.limits, &self.spent);
-        let parsed = parse(&ParseInput { tree, path, bytes, location, distro, limits, spent });
+        let mut parsed = parse(&ParseInput { tree, path, bytes, location, distro, limits, spent });
+        let found = parsed.packages.len();
+        parsed.packages.retain(|package| !package.name.is_empty());
+        if parsed.packages.len() < found {
+            let message = format!("{} packages without a name are left out", found - parsed.packages.len());
+            self.tell(DiagnosticCode::BrokenRecord, file.path(), message);
+        }
         self.spent.packages.set(self.spent.packages.get() + parsed.packages.len());
         self.packages.extend(parsed.packages);
         for diagnostic in parsed.diagnostics {
