@@ -5,6 +5,7 @@
 //! Nothing here opens a socket, reads a clock or looks at the environment.
 
 mod alpine;
+mod binary;
 mod bitnami;
 mod bottlerocket;
 mod busybox;

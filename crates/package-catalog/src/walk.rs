@@ -10,7 +10,7 @@ use crate::extract::{SECTIONS, read_sections};
 use crate::ownership::note_owners;
 use crate::parse::{CatalogLimits, ParseInput, Parsed, Spent, is_always_told};
 use crate::table::CATALOGERS;
-use crate::{bitnami, channel, os_release, unread, wolfi};
+use crate::{binary, bitnami, channel, os_release, unread, wolfi};
 
 static WANTED_PATHS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
     let linked = CATALOGERS.iter().flat_map(|cataloger| cataloger.linked_paths);
@@ -60,6 +60,7 @@ pub fn catalog(tree: &ImageTree, limits: &CatalogLimits) -> Inventory {
     if let Some(distro) = &mut distro {
         distro.channel = channel::find(tree, distro, &packages).map(str::to_owned);
     }
+    binary::settle(&mut packages);
     diagnostics.sort();
     diagnostics.dedup();
     Inventory { distro, packages, diagnostics, layers: tree.layers().cloned().collect() }

@@ -13,6 +13,7 @@ use image_layers::{FileExtractor, FileStart};
 pub(crate) use manifest::{ManifestKind, broken_section, kept_section, read_section};
 pub(crate) use sections::{Sections, read_sections};
 
+use crate::binary::{self, ClassifierSearch};
 use crate::busybox::BusyBoxSearch;
 use crate::described::DescriptionSearch;
 use crate::go::{self, BuildInfoSearch};
@@ -55,6 +56,8 @@ pub(crate) static SECTIONS: &[Section] = &[
     Section { tag: bitnami::DOCUMENT.tag, parse: bitnami::parse },
     Section { tag: bitnami::COMPONENTS.tag, parse: bitnami::parse },
     Section { tag: wolfi::DOCUMENT.tag, parse: wolfi::parse },
+    Section { tag: binary::TAG_PROGRAM, parse: binary::parse_program },
+    Section { tag: binary::TAG_LEFT_OUT, parse: binary::parse_left_out },
 ];
 
 static MANIFESTS: &[&ManifestKind] = &[
@@ -103,6 +106,7 @@ fn searches(limits: &CatalogLimits) -> Vec<Box<dyn ContentSearch>> {
         Box::new(ArchiveSearch::new(&limits.archives, limits.section_bytes_max)),
         Box::new(DescriptionSearch::new(limits.section_bytes_max)),
         Box::new(BusyBoxSearch::new()),
+        Box::new(ClassifierSearch::default()),
     ]
 }
 

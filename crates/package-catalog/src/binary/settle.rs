@@ -1,0 +1,55 @@
+//! What programs that were recognised by their content are to the rest of the inventory.
+//!
+//! Runs when it is known which files the operating system's packages brought.
+
+use model::{Package, PackageKind};
+
+/// Takes away what is in the list already, and puts together what was found several times.
+///
+/// Input and result are sorted by kind, name, version and location.
+pub(crate) fn settle(packages: &mut Vec<Package>) {
+    // Owners are packages of the distro, which are matched with its own advisories.
+    packages.retain(|package| package.kind != PackageKind::Binary || package.owner.is_none());
+    merge_modules(packages);
+    merge_programs(packages);
+}
+
+/// The same program in several files: `python3.11` and `libpython3.11.so`.
+fn merge_programs(packages: &mut Vec<Package>) {
+    packages.dedup_by(|next, kept| {
+        let is_same = next.kind == PackageKind::Binary
+            && (next.kind, &next.name, &next.version, &next.purl, &next.owner)
+                == (kept.kind, &kept.name, &kept.version, &kept.purl, &kept.owner);
+        if is_same {
+            kept.locations.append(&mut next.locations);
+            kept.locations.sort();
+            kept.locations.dedup();
+            kept.cpes.append(&mut next.cpes);
+            kept.cpes.sort();
+            kept.cpes.dedup();
+        }
+        is_same
+    });
+}
+
+/// A module that its own build information names too, in the same file: the better version counts.
+fn merge_modules(packages: &mut Vec<Package>) {
+    let is_recognised = |package: &Package| package.kind == PackageKind::Golang && !package.cpes.is_empty();
+    let programs: Vec<Package> = packages.iter().filter(|package| is_recognised(package)).cloned().collect();
+    for program in programs {
+        let is_twin = |package: &Package| {
+            package.kind == PackageKind::Golang
+                && package.cpes.is_empty()
+                && (&package.name, &package.locations) == (&program.name, &program.locations)
+        };
+        let Some(twin) = packages.iter().position(is_twin) else { continue };
+        let is_release =
+            packages[twin].version.as_ref().is_some_and(|version| !version.starts_with("v0.0.0-"));
+        if is_release {
+            packages[twin].cpes.clone_from(&program.cpes);
+            packages.retain(|package| package != &program);
+        } else {
+            packages.remove(twin);
+        }
+    }
+}
