@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use image_layers::{Body, ContentId, Entry, EntryKind, FindError, ImageTree};
 use model::{Diagnostic, DiagnosticCode, Distro, Inventory, Location, Package, PackageKind};
 
+use crate::dotnet::merge_assemblies;
 use crate::extract::{SECTIONS, read_sections};
 use crate::ownership::note_owners;
 use crate::parse::{CatalogLimits, ParseInput, Parsed, Spent, is_always_told};
@@ -52,6 +53,7 @@ pub fn catalog(tree: &ImageTree, limits: &CatalogLimits) -> Inventory {
     tree.visit_linked(wanted_paths(), &mut |path, entry| walk.visit(path, entry));
     walk.tell_left_out();
     let Walk { mut packages, mut diagnostics, .. } = walk;
+    merge_assemblies(tree, &mut packages);
     packages.sort_by(|left, right| sort_key(left).cmp(&sort_key(right)).then_with(|| left.cmp(right)));
     packages.dedup();
     wolfi::settle(&mut packages);

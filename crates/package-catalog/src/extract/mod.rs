@@ -16,10 +16,11 @@ pub(crate) use sections::{Sections, read_sections};
 use crate::binary::{self, ClassifierSearch};
 use crate::busybox::BusyBoxSearch;
 use crate::described::DescriptionSearch;
+use crate::dotnet::{self, ResourceSearch};
 use crate::go::{self, BuildInfoSearch};
 use crate::java::{self, ArchiveSearch};
 use crate::parse::{CatalogLimits, ParseInput, Parsed};
-use crate::{bitnami, conda, lua, node, php, python, ruby, wolfi, wordpress};
+use crate::{bitnami, conda, jvm, lua, node, php, python, ruby, wolfi, wordpress};
 use manifest::ManifestReader;
 
 /// Version of what catalogers take out of layers: facts that another version took are not used.
@@ -58,6 +59,9 @@ pub(crate) static SECTIONS: &[Section] = &[
     Section { tag: wolfi::DOCUMENT.tag, parse: wolfi::parse },
     Section { tag: binary::TAG_PROGRAM, parse: binary::parse_program },
     Section { tag: binary::TAG_LEFT_OUT, parse: binary::parse_left_out },
+    Section { tag: jvm::MANIFEST.tag, parse: jvm::parse },
+    Section { tag: dotnet::MANIFEST.tag, parse: dotnet::parse_dependencies },
+    Section { tag: dotnet::TAG_ASSEMBLY, parse: dotnet::parse_assembly },
 ];
 
 static MANIFESTS: &[&ManifestKind] = &[
@@ -67,6 +71,8 @@ static MANIFESTS: &[&ManifestKind] = &[
     &bitnami::DOCUMENT,
     &bitnami::COMPONENTS,
     &wolfi::DOCUMENT,
+    &jvm::MANIFEST,
+    &dotnet::MANIFEST,
 ];
 
 /// Finds something in files of a certain content, one after the other, and keeps only that in memory.
@@ -107,6 +113,7 @@ fn searches(limits: &CatalogLimits) -> Vec<Box<dyn ContentSearch>> {
         Box::new(DescriptionSearch::new(limits.section_bytes_max)),
         Box::new(BusyBoxSearch::new()),
         Box::new(ClassifierSearch::default()),
+        Box::new(ResourceSearch::new()),
     ]
 }
 
