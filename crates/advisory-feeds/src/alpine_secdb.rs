@@ -257,7 +257,15 @@ fn affected_package(ecosystem: Ecosystem, package: String, mut versions: Vec<Str
         .into_iter()
         .map(|version| VersionInterval { introduced: None, end: RangeEnd::Fixed(version) })
         .collect();
-    AffectedPackage { ecosystem, package, state, intervals, versions: Vec::new(), severities: Vec::new() }
+    AffectedPackage {
+        ecosystem,
+        package,
+        state,
+        intervals,
+        versions: Vec::new(),
+        severities: Vec::new(),
+        modularity: None,
+    }
 }
 
 fn check_bounds(affected: &AffectedPackage) -> Result<(), String> {

@@ -156,6 +156,7 @@ fn affected_package(package: &str, codename: &str, release: &RawRelease) -> Resu
         intervals,
         versions: Vec::new(),
         severities: rate_word(urgency, SOURCE).into_iter().collect(),
+        modularity: None,
     })
 }
 

@@ -61,7 +61,15 @@ impl Ecosystem {
                 }
                 Cow::Owned(normal)
             }
-            "nuget" | "packagist" | "hex" | "github actions" => Cow::Owned(name.to_lowercase()),
+            "nuget" | "packagist" | "hex" | "pub" | "bitnami" | "github actions" => {
+                Cow::Owned(name.to_lowercase())
+            }
+            // The address of a repository, which people write with and without what git needs.
+            "swifturl" => {
+                let address = name.split_once("://").map_or(name, |(_, address)| address);
+                let address = address.trim_end_matches('/');
+                Cow::Owned(address.strip_suffix(".git").unwrap_or(address).to_lowercase())
+            }
             _ => Cow::Borrowed(name),
         }
     }
@@ -152,6 +160,9 @@ pub struct AffectedPackage {
     pub versions: Vec<String>,
     /// Ratings that hold for this package only; they win over the record's.
     pub severities: Vec<SeverityRating>,
+    /// For builds that belong to a module of rpm: module and stream, `nodejs:18`, several with blanks between them, empty where
+    /// the source does not name them. `None`: builds outside of modules, and everything that is not rpm.
+    pub modularity: Option<String>,
 }
 
 /// One record of a feed.
@@ -191,6 +202,10 @@ mod tests {
             ("nuget", "Newtonsoft.Json", "newtonsoft.json"),
             ("packagist", "Symfony/HTTP-Kernel", "symfony/http-kernel"),
             ("npm", "@Scope/Name", "@Scope/Name"),
+            ("swifturl", "https://github.com/Apple/swift-nio.git", "github.com/apple/swift-nio"),
+            ("swifturl", "github.com/apple/swift-nio", "github.com/apple/swift-nio"),
+            ("crates.io", "Some_Crate", "Some_Crate"),
+            ("bitnami", "Redis", "redis"),
             ("go", "github.com/BurntSushi/toml", "github.com/BurntSushi/toml"),
             ("debian", "libA", "libA"),
         ] {

@@ -31,6 +31,8 @@ pub enum DiagnosticCode {
     UnmatchedEcosystem,
     /// A source has not decided yet whether its advisories apply to installed packages.
     UndeterminedAdvisory,
+    /// Packages of the operating system that somebody else than the distro made; its advisories say nothing about them.
+    ThirdPartyPackages,
 }
 
 impl DiagnosticCode {
@@ -50,6 +52,7 @@ impl DiagnosticCode {
             Self::UnparsableBound => "unparsable-bound",
             Self::UnmatchedEcosystem => "unmatched-ecosystem",
             Self::UndeterminedAdvisory => "undetermined-advisory",
+            Self::ThirdPartyPackages => "third-party-packages",
         }
     }
 
@@ -69,6 +72,7 @@ impl DiagnosticCode {
             Self::UnparsableBound,
             Self::UnmatchedEcosystem,
             Self::UndeterminedAdvisory,
+            Self::ThirdPartyPackages,
         ]
         .into_iter()
         .find(|code| code.name() == name)

@@ -1,6 +1,7 @@
 //! Records in the Open Source Vulnerability format.
 
 mod intervals;
+mod module_build;
 mod raw;
 mod record;
 

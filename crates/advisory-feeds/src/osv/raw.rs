@@ -54,6 +54,7 @@ pub(crate) struct RawAffected {
 pub(crate) struct RawPackage {
     pub(crate) ecosystem: Option<String>,
     pub(crate) name: Option<String>,
+    pub(crate) purl: Option<String>,
 }
 
 /// A range of versions, written as events.

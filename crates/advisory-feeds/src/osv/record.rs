@@ -5,6 +5,7 @@ use package_versions::{VersionScheme, is_in_interval};
 use serde_json::Value;
 
 use super::intervals::to_intervals;
+use super::module_build;
 use super::raw::{RawAffected, RawRange, RawRecord, RawReference, RawSeverity};
 use crate::cvss_severity;
 use crate::ecosystem::parse_ecosystem;
@@ -12,7 +13,7 @@ use crate::severity_word::rate_word;
 use crate::text::{add_alias, cve_inside, first_line, is_cve, parse_time};
 
 /// Who writes records with these beginnings; their ratings bear the name.
-const DATABASES: [(&str, &str); 20] = [
+const DATABASES: [(&str, &str); 29] = [
     ("GHSA-", "github"),
     ("DEBIAN-", "debian"),
     ("DSA-", "debian"),
@@ -27,6 +28,15 @@ const DATABASES: [(&str, &str); 20] = [
     ("ALEA-", "almalinux"),
     ("RLSA-", "rocky"),
     ("RXSA-", "rocky"),
+    ("RHSA-", "red hat"),
+    ("RHBA-", "red hat"),
+    ("RHEA-", "red hat"),
+    ("SUSE-", "suse"),
+    ("openSUSE-", "suse"),
+    ("OESA-", "openeuler"),
+    ("MGASA-", "mageia"),
+    ("AZL-", "azure linux"),
+    ("PHSA-", "photon"),
     ("GO-", "go"),
     ("RUSTSEC-", "rustsec"),
     ("PYSEC-", "pypa"),
@@ -34,6 +44,9 @@ const DATABASES: [(&str, &str); 20] = [
     ("ECHO-", "echo"),
     ("MAL-", "openssf"),
 ];
+
+/// Whose records bring together what one update fixes, and name it as related.
+const RELATED_MEANS_FIXED: [&str; 6] = ["almalinux", "rocky", "red hat", "suse", "openeuler", "mageia"];
 
 /// The advisory, and what is wrong with the bounds of its versions.
 pub(crate) fn to_advisory(raw: RawRecord) -> (Advisory, Vec<String>) {
@@ -57,22 +70,27 @@ pub(crate) fn to_advisory(raw: RawRecord) -> (Advisory, Vec<String>) {
     let source = database_of(&id);
     let affected = affected.unwrap_or_default();
     let aliases = all_aliases(&id, &affected, aliases, upstream, related);
-    let is_withdrawn = withdrawn.is_some_and(|time| !time.trim().is_empty());
+    let text = summary.as_deref().and_then(first_line).or_else(|| details.as_deref().and_then(first_line));
+    let is_withdrawn =
+        withdrawn.is_some_and(|time| !time.trim().is_empty()) || text.as_deref().is_some_and(is_rejected);
     let mut problems = Vec::new();
     let mut parts: Vec<AffectedPackage> = Vec::new();
     // A tombstone keeps its names only, so that nothing can match it.
     for raw_part in affected.into_iter().filter(|_| !is_withdrawn) {
-        if let Some(part) = to_affected(raw_part, source, &mut problems)
+        if let Some(part) = to_affected(raw_part, source, text.as_deref(), &mut problems)
             && !parts.contains(&part)
         {
             parts.push(part);
         }
     }
-    let text = summary.as_deref().and_then(first_line);
+    let mut severities = rate(severity, [&database_specific, &ecosystem_specific], source);
+    if let Some(word) = leading_word(text.as_deref(), source) {
+        severities.insert(0, word);
+    }
     let advisory = Advisory {
-        summary: text.or_else(|| details.as_deref().and_then(first_line)),
+        summary: text,
         url: Some(find_url(references, &id)),
-        severities: rate(severity, [&database_specific, &ecosystem_specific], source),
+        severities,
         id,
         aliases,
         feed: FeedKind::Osv,
@@ -82,6 +100,18 @@ pub(crate) fn to_advisory(raw: RawRecord) -> (Advisory, Vec<String>) {
         affected: parts,
     };
     (advisory, problems)
+}
+
+/// What a CVE says that nobody counts as a vulnerability any more.
+fn is_rejected(text: &str) -> bool {
+    ["** REJECT **", "Rejected reason:"].iter().any(|mark| text.starts_with(mark))
+}
+
+/// `Important: openssl security update`: Red Hat and who rebuilds it rate updates in the first word of their title.
+fn leading_word(text: Option<&str>, source: &str) -> Option<SeverityRating> {
+    let is_habit = ["red hat", "almalinux", "rocky"].contains(&source);
+    let text = text?.trim_start_matches("Red Hat Security Advisory: ");
+    text.split_once(':').filter(|_| is_habit).and_then(|(word, _)| rate_word(word, source))
 }
 
 fn database_of(id: &str) -> &'static str {
@@ -107,10 +137,10 @@ fn all_aliases(
 ) -> Vec<String> {
     let ecosystem_of =
         |part: &RawAffected| part.package.as_ref().and_then(|package| package.ecosystem.clone());
-    // AlmaLinux alone writes the CVEs that an advisory fixes as related; elsewhere related means what it says.
-    let is_alma = database_of(id) == "almalinux"
+    // Distros of rpm write the CVEs that an advisory fixes as related; elsewhere related means what it says.
+    let is_fixed_there = RELATED_MEANS_FIXED.contains(&database_of(id))
         || affected.iter().filter_map(ecosystem_of).any(|ecosystem| ecosystem.starts_with("AlmaLinux"));
-    let related = related.unwrap_or_default().into_iter().filter(|other| is_alma && is_cve(other));
+    let related = related.unwrap_or_default().into_iter().filter(|other| is_fixed_there && is_cve(other));
     let stated = aliases.unwrap_or_default().into_iter().chain(upstream.unwrap_or_default()).chain(related);
     let mut all = Vec::new();
     for other in std::iter::once(id.to_owned()).chain(stated) {
@@ -123,10 +153,16 @@ fn all_aliases(
 }
 
 /// `None` for parts that are about a repository and not about a package.
-fn to_affected(raw: RawAffected, source: &str, problems: &mut Vec<String>) -> Option<AffectedPackage> {
+fn to_affected(
+    raw: RawAffected,
+    source: &str,
+    title: Option<&str>,
+    problems: &mut Vec<String>,
+) -> Option<AffectedPackage> {
     let RawAffected { package, ranges, versions, severity, database_specific, ecosystem_specific } = raw;
     let package = package?;
     let ecosystem = parse_ecosystem(package.ecosystem.as_deref()?)?;
+    let purl = package.purl;
     let name = package.name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty())?;
     let scheme = VersionScheme::for_ecosystem(&ecosystem.family);
 
@@ -158,9 +194,15 @@ fn to_affected(raw: RawAffected, source: &str, problems: &mut Vec<String>) -> Op
         // Nothing that could be compared: not known is not the same as clean.
         (true, false) => AffectedState::Undetermined,
     };
+    let modularity = match scheme {
+        Some(VersionScheme::Rpm) => {
+            module_build::find(&intervals, &ecosystem_specific, purl.as_deref(), title)
+        }
+        _ => None,
+    };
     let severities = rate(severity, [&ecosystem_specific, &database_specific], source);
     let package = ecosystem.normal_name(&name).into_owned();
-    Some(AffectedPackage { ecosystem, package, state, intervals, versions, severities })
+    Some(AffectedPackage { ecosystem, package, state, intervals, versions, severities, modularity })
 }
 
 /// All ratings: the words of the database first, then vectors, the newest CVSS first.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use model::{Ecosystem, Inventory};
 use storage::{Database, WriteTransaction};
+use vulnerability_db::matching::body_of;
 
 use super::stored::StoredFinding;
 use crate::StorageError;
@@ -150,8 +151,8 @@ pub(crate) async fn images_with(
     ecosystems: &BTreeSet<Ecosystem>,
 ) -> Result<BTreeSet<String>, StorageError> {
     let packages: BTreeSet<(String, &str)> =
-        packages.iter().map(|(ecosystem, name)| (ecosystem.to_string(), name.as_str())).collect();
-    let ecosystems: BTreeSet<String> = ecosystems.iter().map(Ecosystem::to_string).collect();
+        packages.iter().map(|(ecosystem, name)| (body_of(ecosystem).to_string(), name.as_str())).collect();
+    let ecosystems: BTreeSet<String> = ecosystems.iter().map(|it| body_of(it).to_string()).collect();
     let mut ids = Vec::new();
     let mut last = 0;
     loop {

@@ -227,6 +227,7 @@ pub(crate) fn write_database_fixed(path: &Path, fixed: &str) {
                 vector: None,
                 score: None,
             }],
+            modularity: None,
         }],
     };
     let source = DatabaseSource {

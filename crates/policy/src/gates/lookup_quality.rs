@@ -62,7 +62,7 @@ struct UndecidedPackages {
 
 /// What counts when a rule names nothing: all that is about packages. Advisories that their source has not decided are
 /// many, and about nothing that the image could do better.
-const DEFAULT_CODES: [DiagnosticCode; 10] = [
+const DEFAULT_CODES: [DiagnosticCode; 11] = [
     DiagnosticCode::UnreadableDatabase,
     DiagnosticCode::BrokenRecord,
     DiagnosticCode::UnknownDistro,
@@ -73,6 +73,7 @@ const DEFAULT_CODES: [DiagnosticCode; 10] = [
     DiagnosticCode::UnparsableVersion,
     DiagnosticCode::UnparsableBound,
     DiagnosticCode::UnmatchedEcosystem,
+    DiagnosticCode::ThirdPartyPackages,
 ];
 
 fn build_undecided_packages(values: ParameterValues, _regexes: &mut RegexCompiler) -> Built {
