@@ -120,6 +120,11 @@ pub(crate) struct Item {
 }
 
 impl Item {
+    /// Whether the content of the file was kept.
+    pub(crate) fn has_body(&self) -> bool {
+        self.kind == Kind::File && self.body < BODY_SPARSE
+    }
+
     /// Takes over what a hard link's target is; path, layer and position stay.
     pub(crate) fn become_link_to(&mut self, target: &Self) {
         *self = Self { path: self.path, layer: self.layer, order: self.order, ..*target };

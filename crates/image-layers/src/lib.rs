@@ -35,5 +35,5 @@ pub use layer::{Layer, LayerInput, LayerReaders, read_layer, read_layer_with};
 pub use limited_reader::{LimitedReader, ReadAllError};
 pub use limits::{ImageLimits, LimitBreach, ReadBudget};
 pub use record::{Attributes, ContentId, FileObserver, FileWishes};
-pub use squash::squash;
+pub use squash::{squash, squash_tracing};
 pub use tree::{Body, Entry, EntryKind, FindError, ImageTree, MissingBody};

@@ -20,16 +20,22 @@ const REDIRECT_TEXT_GROWTH_MAX: usize = 64 << 20;
 ///
 /// Source: OCI image specification 1.1, `layer.md`, "Applying Changesets".
 pub fn squash(layers: Vec<Layer>) -> ImageTree {
+    squash_tracing(layers, &|_| false)
+}
+
+/// Like [`squash`], and keeps what lower layers had at paths of `is_traced`, see [`Entry::earlier_versions`](crate::Entry::earlier_versions).
+pub fn squash_tracing(layers: Vec<Layer>, is_traced: &dyn Fn(&str) -> bool) -> ImageTree {
     let mut tree = ImageTree::default();
     for layer in layers {
-        apply(&mut tree, layer);
+        apply(&mut tree, layer, is_traced);
     }
     resolve_late_hard_links(&mut tree);
+    tree.limit_earlier_versions();
     tree.drop_hidden_bodies();
     tree
 }
 
-fn apply(tree: &mut ImageTree, layer: Layer) {
+fn apply(tree: &mut ImageTree, layer: Layer, is_traced: &dyn Fn(&str) -> bool) {
     let Layer { digest, diff_id, mut text, items, bodies, extracts, recording, .. } = layer;
     let number = u32::try_from(tree.layers.len()).expect("so many layers do not fit into memory");
     let first_body = u32::try_from(tree.bodies.len()).expect("bodies are counted against the entry limit");
@@ -51,7 +57,7 @@ fn apply(tree: &mut ImageTree, layer: Layer) {
     tree.recordings.push(recording);
     tree.extracts.push(extracts);
     tree.bodies.extend(bodies);
-    merge(tree, &items);
+    merge(tree, &items, is_traced);
 }
 
 /// Leads paths that go through links into the folders that the links name.
@@ -145,8 +151,9 @@ pub(crate) fn join(folder: &str, rest: &str) -> String {
 }
 
 /// Merges the items of the newest layer into the tree. Both are sorted, so lower items are copied in runs.
-fn merge(tree: &mut ImageTree, upper: &[Item]) {
+fn merge(tree: &mut ImageTree, upper: &[Item], is_traced: &dyn Fn(&str) -> bool) {
     let lower = std::mem::take(&mut tree.items);
+    let mut earlier = Vec::new();
     let mut out = Vec::with_capacity(lower.len() + upper.len());
     let mut at = 0;
     for item in upper {
@@ -169,6 +176,9 @@ fn merge(tree: &mut ImageTree, upper: &[Item]) {
                 out.push(*item);
             }
             Kind::Whiteout | Kind::File | Kind::Symlink | Kind::HardLink | Kind::Other => {
+                if is_there && item.kind == Kind::File && lower[at].has_body() && is_traced(path) {
+                    earlier.push(lower[at]);
+                }
                 at += usize::from(is_there);
                 at += run_end(&lower[at..], |lower| is_beneath(tree.path_of(lower), path));
                 if item.kind != Kind::Whiteout {
@@ -179,6 +189,7 @@ fn merge(tree: &mut ImageTree, upper: &[Item]) {
     }
     out.extend_from_slice(&lower[at..]);
     tree.items = out;
+    tree.earlier.extend(earlier);
 }
 
 /// How many items at the start satisfy `is_in`, where no later one does after the first that does not. Looks near first.

@@ -25,7 +25,12 @@ pub struct ImageTree {
     pub(crate) recordings: Vec<Recording>,
     /// By layer and member.
     pub(crate) extracts: Vec<Vec<(u32, Box<[u8]>)>>,
+    /// What upper layers have replaced of traced files, lowest layer first.
+    pub(crate) earlier: Vec<Item>,
 }
+
+/// Bytes of all earlier versions together. Of a file whose versions do not fit, none is kept.
+const EARLIER_BYTES_MAX: u64 = 48 << 20;
 
 pub(crate) struct LayerDigests {
     pub(crate) digest: Digest,
@@ -148,6 +153,15 @@ impl<'a> Entry<'a> {
         let of_layer = self.tree.extracts.get(self.item.text_layer as usize)?;
         let found = of_layer.binary_search_by_key(&self.item.origin, |(member, _)| *member).ok()?;
         (self.item.kind == Kind::File).then(|| &*of_layer[found].1)
+    }
+
+    /// What lower layers had at this path before, newest first, with the diff ids of these layers: all versions or none.
+    pub fn earlier_versions(&self) -> impl Iterator<Item = (&'a Digest, &'a [u8])> {
+        let (tree, path) = (self.tree, self.path());
+        tree.earlier.iter().rev().filter(move |item| tree.path_of(item) == path).filter_map(|item| {
+            let body = tree.bodies.get(item.body as usize)?;
+            Some((&tree.layers[item.layer as usize].diff_id, &**body))
+        })
     }
 
     /// Where the body of a regular file can be read again.
@@ -308,10 +322,24 @@ impl ImageTree {
         }
     }
 
-    /// Bodies of files that upper layers replaced are of no use to anybody.
+    /// Lets go of earlier versions that would take too much memory, all those of a path together.
+    pub(crate) fn limit_earlier_versions(&mut self) {
+        let mut bytes: std::collections::BTreeMap<&str, u64> = std::collections::BTreeMap::new();
+        for item in &self.earlier {
+            *bytes.entry(self.path_of(item)).or_default() += item.size;
+        }
+        let mut left = EARLIER_BYTES_MAX;
+        let mut fits = |size: &u64| left.checked_sub(*size).map(|rest| left = rest).is_some();
+        let kept: std::collections::BTreeSet<String> =
+            bytes.into_iter().filter(|(_, size)| fits(size)).map(|(path, _)| path.to_owned()).collect();
+        let earlier = std::mem::take(&mut self.earlier);
+        self.earlier = earlier.into_iter().filter(|item| kept.contains(self.path_of(item))).collect();
+    }
+
+    /// Bodies of files that upper layers replaced are of no use to anybody, unless they are traced.
     pub(crate) fn drop_hidden_bodies(&mut self) {
         let mut is_used = vec![false; self.bodies.len()];
-        for item in self.items.iter().filter(|item| item.kind == Kind::File) {
+        for item in self.items.iter().chain(&self.earlier).filter(|item| item.kind == Kind::File) {
             if let Some(used) = is_used.get_mut(item.body as usize) {
                 *used = true;
             }

@@ -154,7 +154,8 @@ pub struct SourcePackage {
 pub struct Location {
     /// Real path in the squashed tree, absolute: `/var/lib/dpkg/status`.
     pub path: String,
-    /// The diff id of the layer that holds the file as it is seen, when known.
+    /// The diff id of the layer that brought it, when known: the one that holds the file as it is seen; for a package of a database
+    /// that several layers have written, the lowest since which the database has had the package in this version without a break.
     pub layer: Option<Digest>,
 }
 

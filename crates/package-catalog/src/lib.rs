@@ -5,6 +5,7 @@
 //! Nothing here opens a socket, reads a clock or looks at the environment.
 
 mod alpine;
+mod attribution;
 mod binary;
 mod bitnami;
 mod bottlerocket;
@@ -44,6 +45,7 @@ mod wordpress;
 #[cfg(test)]
 mod tests;
 
+pub use attribution::is_traced;
 pub use cataloger::{Cataloger, PathPattern};
 pub use extract::{CATALOG_VERSION, LayerExtractor};
 pub use java::ArchiveLimits;

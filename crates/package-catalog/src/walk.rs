@@ -11,7 +11,7 @@ use crate::extract::{SECTIONS, read_sections};
 use crate::ownership::note_owners;
 use crate::parse::{CatalogLimits, ParseInput, Parsed, Spent, is_always_told};
 use crate::table::CATALOGERS;
-use crate::{binary, bitnami, channel, os_release, unread, wolfi};
+use crate::{attribution, binary, bitnami, channel, os_release, unread, wolfi};
 
 static WANTED_PATHS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
     let linked = CATALOGERS.iter().flat_map(|cataloger| cataloger.linked_paths);
@@ -103,7 +103,9 @@ impl Walk<'_> {
                 }
             };
             if self.read.insert((cataloger.id, file.path().to_owned())) {
+                let first = self.packages.len();
                 self.read_database(cataloger.parse, path, file);
+                attribution::attribute(cataloger, self.tree, path, file, &mut self.packages[first..]);
             }
         }
     }

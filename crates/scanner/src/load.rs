@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
-use image_layers::{Layer, LayerError, ReadBudget, squash};
+use image_layers::{Layer, LayerError, ReadBudget, squash_tracing};
 use model::{
     Digest, DockerfileMode, ImageContents, ImageFacts, ImageReference, Inventory, LayerFacts, Platform,
 };
@@ -131,7 +131,7 @@ async fn load_unbounded(source: &ImageSource, options: &ScanOptions) -> Result<S
         .await?;
     let (layers, findings): (Vec<Layer>, Vec<LayerFindings>) = read.into_iter().unzip();
     let unpacked_bytes: Vec<u64> = layers.iter().map(Layer::unpacked_bytes).collect();
-    let tree = on_thread(move || squash(layers)).await?;
+    let tree = on_thread(move || squash_tracing(layers, &package_catalog::is_traced)).await?;
     let mut missing = tree.missing(package_catalog::wanted_paths(), &package_catalog::is_wanted);
     if let Some((settings, search)) = &contents {
         missing.extend(Collection::new(settings, search, &tree).missing());

@@ -1,6 +1,6 @@
 //! What upper layers hide and replace.
 
-use super::{Part, check, file, folder, image, symlink};
+use super::{Part, archive, check, file, folder, image, read, symlink};
 
 #[test]
 fn the_upper_layer_wins_and_the_lower_one_shows_through() {
@@ -68,4 +68,39 @@ fn paths_are_brought_into_the_root() {
     );
     check(&[&[file("etc/x", "1")], &[file("/etc/../etc/.wh.x", "")]], &["etc/"]);
     check(&[&[Part::Pipe("p".to_owned())]], &["p ?"]);
+}
+
+#[test]
+fn earlier_versions_of_traced_files_are_kept_newest_first() {
+    let layer = |parts: &[Part]| read(&archive(parts)).unwrap();
+    let layers = || {
+        vec![
+            layer(&[file("db", "1"), file("other", "1"), file("gone", "1")]),
+            layer(&[file("db", "2"), file("other", "2")]),
+            layer(&[file("x", ""), file(".wh.gone", "")]),
+            layer(&[file("db", "3"), file("gone", "2")]),
+        ]
+    };
+    let versions = |tree: &crate::ImageTree, path: &str| -> Vec<(usize, String)> {
+        let layers: Vec<_> = tree.layers().collect();
+        let number = |layer| layers.iter().position(|known| *known == layer).unwrap();
+        let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        let entry = tree.entry(path).unwrap();
+        entry.earlier_versions().map(|(layer, bytes)| (number(layer), text(bytes))).collect()
+    };
+    let tree = crate::squash_tracing(layers(), &|path| path != "other");
+    assert_eq!(versions(&tree, "db"), [(1, "2".to_owned()), (0, "1".to_owned())]);
+    // Not traced; and what was taken away has no earlier version.
+    assert_eq!((versions(&tree, "other"), versions(&tree, "gone")), (vec![], vec![]));
+    assert_eq!(versions(&crate::squash(layers()), "db"), []);
+    // All versions of a file, or none.
+    let large = "x".repeat(30 << 20);
+    let many = [
+        layer(&[file("a", &large), file("b", "1")]),
+        layer(&[file("a", &large), file("b", "2")]),
+        layer(&[file("a", ""), file("b", "3")]),
+    ];
+    let tree = crate::squash_tracing(many.into(), &|_| true);
+    assert_eq!(versions(&tree, "a"), []);
+    assert_eq!(versions(&tree, "b"), [(1, "2".to_owned()), (0, "1".to_owned())]);
 }

@@ -7,13 +7,40 @@ mod whole;
 
 use std::path::PathBuf;
 
-use image_layers::{ImageLimits, ImageTree, LayerInput, LayerReaders, ReadBudget, squash};
+use image_layers::{ImageLimits, ImageTree, LayerInput, LayerReaders, ReadBudget, squash_tracing};
 use model::{Diagnostic, Inventory, Package};
 
 use crate::CatalogLimits;
 
 /// A tree of one layer. A content that begins with `-> ` makes a link.
 pub(crate) fn tree(files: &[(&str, &[u8])]) -> ImageTree {
+    tree_of_layers(&[files])
+}
+
+/// A tree of several layers, lowest first.
+pub(crate) fn tree_of_layers(layers: &[&[(&str, &[u8])]]) -> ImageTree {
+    let archives: Vec<Vec<u8>> = layers.iter().map(|files| archive(files)).collect();
+    let (limits, budget) = (ImageLimits::default(), ReadBudget::new());
+    let read = |index: usize, is_wanted: &dyn Fn(&str) -> bool| {
+        let mut reader = archives[index].as_slice();
+        let input = LayerInput { digest: None, diff_id: None, compression: None, reader: &mut reader };
+        let mut extractor = crate::LayerExtractor::new(&CatalogLimits::default());
+        let readers = LayerReaders { is_wanted, extractor: Some(&mut extractor), observer: None };
+        image_layers::read_layer_with(input, readers, &limits, &budget).unwrap()
+    };
+    let first = (0..layers.len()).map(|index| read(index, &crate::is_wanted)).collect();
+    let mut tree = squash_tracing(first, &crate::is_traced);
+    // What only links make wanted is read in a second pass, as a scan does it.
+    let missing = tree.missing(crate::wanted_paths(), &crate::is_wanted);
+    for index in 0..layers.len() {
+        let is_missing =
+            |path: &str| missing.iter().any(|body| body.layer_index == index && body.archive_path == path);
+        tree.fill(index, read(index, &is_missing));
+    }
+    tree
+}
+
+fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     for (path, content) in files {
         let mut header = tar::Header::new_gnu();
@@ -30,21 +57,7 @@ pub(crate) fn tree(files: &[(&str, &[u8])]) -> ImageTree {
             }
         }
     }
-    let archive = builder.into_inner().unwrap();
-    let (limits, budget) = (ImageLimits::default(), ReadBudget::new());
-    let read = |is_wanted: &dyn Fn(&str) -> bool| {
-        let mut reader = archive.as_slice();
-        let input = LayerInput { digest: None, diff_id: None, compression: None, reader: &mut reader };
-        let mut extractor = crate::LayerExtractor::new(&CatalogLimits::default());
-        let readers = LayerReaders { is_wanted, extractor: Some(&mut extractor), observer: None };
-        image_layers::read_layer_with(input, readers, &limits, &budget).unwrap()
-    };
-    let mut tree = squash(vec![read(&crate::is_wanted)]);
-    // What only links make wanted is read in a second pass, as a scan does it.
-    let missing = tree.missing(crate::wanted_paths(), &crate::is_wanted);
-    let is_missing = |path: &str| missing.iter().any(|body| body.archive_path == path);
-    tree.fill(0, read(&is_missing));
-    tree
+    builder.into_inner().unwrap()
 }
 
 pub(crate) fn inventory(files: &[(&str, &[u8])]) -> Inventory {

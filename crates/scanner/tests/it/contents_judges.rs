@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use model::{FileEntry, FileKind};
-use scanner::ContentSettings;
+use scanner::{ContentSettings, ImageSource, ScanOptions, load};
 use sha2::{Digest as _, Sha256};
 use testkit::{ImageBuilder, Layer};
 
@@ -109,4 +109,39 @@ async fn umoci_unpacks_the_same_files() {
     expected.sort();
     let contents = contents_of(layers.to_vec(), ContentSettings::attributes_only()).await;
     assert_eq!(contents.files, expected);
+}
+
+#[tokio::test]
+async fn packages_belong_to_the_layer_that_umoci_made_for_them() {
+    let program = testkit::require_program("umoci").unwrap();
+    let paragraph = |name: &str| {
+        format!("Package: {name}\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n\n")
+    };
+    let lower = Layer::new()
+        .file("etc/os-release", "ID=debian\nVERSION_ID=12\n")
+        .file("var/lib/dpkg/status", paragraph("base"));
+    let folder = tempfile::tempdir().unwrap();
+    let layout = folder.path().join("layout");
+    ImageBuilder::new().layer(lower).build().write_oci_layout(&layout, "1").unwrap();
+    let umoci = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(&program);
+        assert!(
+            command.args(arguments).current_dir(folder.path()).status().unwrap().success(),
+            "{arguments:?}"
+        );
+    };
+    umoci(&["unpack", "--rootless", "--image", "layout:1", "bundle"]);
+    let status = folder.path().join("bundle/rootfs/var/lib/dpkg/status");
+    std::fs::write(status, paragraph("base") + &paragraph("tool")).unwrap();
+    umoci(&["repack", "--image", "layout:2", "bundle"]);
+    let source = ImageSource::parse(&format!("oci-layout:{}:2", layout.display())).unwrap();
+    let scanned = load(&source, &ScanOptions::default()).await.unwrap();
+    let layers: Vec<_> = scanned.facts.layers.iter().map(|layer| Some(&layer.diff_id)).collect();
+    let found: Vec<_> = scanned
+        .inventory
+        .packages
+        .iter()
+        .map(|package| (package.name.as_str(), package.locations[0].layer.as_ref()))
+        .collect();
+    assert_eq!(found, [("base", layers[0]), ("tool", layers[1])]);
 }
