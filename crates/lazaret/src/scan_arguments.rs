@@ -60,14 +60,16 @@ pub(crate) struct OutputArgument {
 #[derive(Debug, Args)]
 #[command(after_help = format!(
     "Images:\n  nginx:1.25, registry.example.org/app@sha256:…   from a registry\n  \
-    oci-archive:FILE  oci-layout:DIR  docker-archive:FILE   from disk\n\n\
+    oci-archive:FILE  oci-layout:DIR  docker-archive:FILE   from disk\n  \
+    sbom:FILE  sbom:-   a package list: CycloneDX, SPDX, syft's JSON\n  \
+    purl:pkg:npm/lodash@4.17.20  purl-file:FILE   package URLs\n\n\
     Policies: a file with an Anchore bundle, or one of\n  \
     allow_all_and_warn, reject_critical, reject_high, block_root, deny_all\n\n{}\n\
     Exit codes: 0 clean, 1 error or nothing known, 2 findings at or above --fail-on or refused by the policy.",
     output_help(true, "lazaret scan nginx:1.25 -o table -o json=scan.json -o csv=scan.csv"),
 ))]
 pub(crate) struct ScanArguments {
-    /// Reference, archive or folder of the image
+    /// Reference, archive or folder of the image, or a package list
     pub(crate) image: String,
 
     /// Vulnerability database [default: vulnerability.db in the data folder]
@@ -120,7 +122,7 @@ impl ScanArguments {
 #[derive(Debug, Args)]
 #[command(after_help = output_help(false, "lazaret sbom nginx:1.25 -o json=packages.json -o csv=packages.csv"))]
 pub(crate) struct SbomArguments {
-    /// Reference, archive or folder of the image
+    /// Reference, archive or folder of the image, or a package list
     pub(crate) image: String,
 
     /// Platform to take out of a multi-platform image

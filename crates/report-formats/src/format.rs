@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::{
     CycloneDxVersion, Meta, Sbom, Scan, TableOptions, cyclonedx_json, sbom_csv, sbom_json, sbom_markdown,
-    sbom_table, scan_csv, scan_json, scan_markdown, scan_table, spdx_json,
+    sbom_table, scan_csv, scan_json, scan_markdown, scan_table, spdx_json, syft_json,
 };
 
 /// What is reported.
@@ -146,6 +146,14 @@ pub static FORMATS: &[Format] = &[
         needs_findings: false,
         versions: &[],
         write: |report, options| Ok(spdx_json(report.sbom(), &options.meta())),
+    },
+    Format {
+        name: "syft-json",
+        about: "syft's own; reads back as the same packages",
+        file_ending: "syft.json",
+        needs_findings: false,
+        versions: &[],
+        write: |report, _| Ok(syft_json(report.sbom())),
     },
 ];
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, de};
 
 /// Elements of one list of a package that are kept: places and licences. No package has more.
@@ -154,4 +154,43 @@ fn few<'de, T: Deserialize<'de>, A: SeqAccess<'de>>(mut elements: A) -> Result<V
     }
     while elements.next_element::<IgnoredAny>()?.is_some() {}
     Ok(kept)
+}
+
+/// A list whose elements are taken one by one.
+pub(crate) struct Each<T, F> {
+    take: F,
+    element: PhantomData<T>,
+}
+
+impl<T, F: FnMut(T)> Each<T, F> {
+    pub(crate) fn new(take: F) -> Self {
+        Self { take, element: PhantomData }
+    }
+}
+
+impl<'de, T: Deserialize<'de>, F: FnMut(T)> DeserializeSeed<'de> for Each<T, F> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de, T: Deserialize<'de>, F: FnMut(T)> Visitor<'de> for Each<T, F> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a list")
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut elements: A) -> Result<(), A::Error> {
+        while let Some(element) = elements.next_element()? {
+            (self.take)(element);
+        }
+        Ok(())
+    }
 }

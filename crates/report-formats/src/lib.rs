@@ -48,7 +48,7 @@ pub use sbom_table::sbom_table;
 pub use scan_json::scan_json;
 pub use scan_table::{TableOptions, scan_table};
 pub use spdx::spdx_json;
-pub use syft_json::{ReadSyftError, read_syft};
+pub use syft_json::{ReadSyftError, read_syft, syft_json};
 
 /// Version of the JSON of each command. A key is never renamed or removed within one number.
 pub const SCHEMA_VERSION: &str = "1";

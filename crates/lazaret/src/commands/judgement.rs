@@ -2,11 +2,15 @@
 
 use std::path::Path;
 
-use model::{Decision, ImageReference, MatchReport, Platform, PolicyException, Severity};
+use anyhow::bail;
+use model::{
+    Decision, ImageFacts, ImageReference, Inventory, MatchReport, Platform, PolicyException, Severity,
+};
 use policy::{Bundle, EvaluationInput, Explanation};
 use report_formats::Sbom;
 use scanner::{ImageSource, ScannedImage};
 
+use super::package_list::PackageList;
 use crate::arguments::ImageArguments;
 use crate::config::{self, ImageConfig};
 use crate::exit::Exit;
@@ -27,48 +31,61 @@ pub(super) struct Question<'a> {
 
 /// What there is to say about the image.
 #[derive(Debug)]
-pub(super) struct Judged<'a> {
-    image_name: &'a str,
+pub(super) struct Judged {
+    image_name: String,
     pub(super) reference: ImageReference,
-    scanned: ScannedImage,
+    /// `None`: the packages come from a list that does not say of which image.
+    facts: Option<ImageFacts>,
+    inventory: Inventory,
     pub(super) report: MatchReport,
     /// With a bundle.
     pub(super) explanation: Option<Explanation>,
 }
 
+/// The name that mappings see of what comes from no registry: only a wildcard matches it.
+const NAME_OF_ARCHIVES: &str = "localbuild/archive:latest";
+
 /// Reads the image, looks its packages up and judges it.
-pub(super) fn judge<'a>(question: &Question<'a>) -> anyhow::Result<Judged<'a>> {
+///
+/// Errors: among others a bundle for a package list. A policy also asks about the image itself, and no answer is no pass.
+pub(super) fn judge(question: &Question<'_>) -> anyhow::Result<Judged> {
     // What can fail at once fails before the image is fetched.
     let database = super::database::open(question.db)?;
+    if let Some(list) = PackageList::parse(question.image)? {
+        if question.bundle.is_some() {
+            bail!("a policy judges images, and `{}` is a package list; leave the policy out", question.image);
+        }
+        let (image_name, facts, inventory) = list.load_as(question.image)?;
+        let report = vulnerability_db::matching::match_inventory(&inventory, &database)?;
+        let reference = NAME_OF_ARCHIVES.parse()?;
+        return Ok(Judged { image_name, reference, facts, inventory, report, explanation: None });
+    }
     let source = ImageSource::parse(question.image)?;
     let reference = match (question.reference, &source) {
         (Some(reference), _) | (None, ImageSource::Registry(reference)) => reference.clone(),
-        // An archive has no registry: its bundle mappings see a name that only a wildcard matches.
-        (None, _) => "localbuild/archive:latest".parse()?,
+        (None, _) => NAME_OF_ARCHIVES.parse()?,
     };
     let images = ImageConfig::load(question.images.clone());
     let contents = question.bundle.and_then(super::bundle::wanted_contents);
     let scanned = super::image::load(&source, question.image, question.platform, &images, contents)?;
-    let report = vulnerability_db::matching::match_inventory(&scanned.inventory, &database)?;
+    let ScannedImage { facts, inventory, contents, .. } = scanned;
+    let report = vulnerability_db::matching::match_inventory(&inventory, &database)?;
     let explanation = question.bundle.map(|bundle| {
         let input = EvaluationInput {
-            contents: scanned.contents.as_ref(),
+            contents: contents.as_ref(),
             exceptions: question.exceptions,
-            ..EvaluationInput::new(&reference, &scanned.facts, &scanned.inventory, &report, config::now())
+            ..EvaluationInput::new(&reference, &facts, &inventory, &report, config::now())
         };
         policy::explain(bundle, &input)
     });
-    Ok(Judged { image_name: question.image, reference, scanned, report, explanation })
+    let image_name = question.image.to_owned();
+    Ok(Judged { image_name, reference, facts: Some(facts), inventory, report, explanation })
 }
 
-impl Judged<'_> {
+impl Judged {
     /// The image and its packages, for reports.
     pub(super) fn sbom(&self) -> Sbom<'_> {
-        Sbom {
-            image_name: self.image_name,
-            image: Some(&self.scanned.facts),
-            inventory: &self.scanned.inventory,
-        }
+        Sbom { image_name: &self.image_name, image: self.facts.as_ref(), inventory: &self.inventory }
     }
 
     pub(super) fn decision(&self) -> Option<&Decision> {

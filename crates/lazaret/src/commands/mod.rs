@@ -13,6 +13,7 @@ pub(crate) mod image;
 mod judgement;
 mod key;
 mod listener;
+mod package_list;
 mod policy;
 mod reports;
 mod running;

@@ -6,6 +6,7 @@
 
 mod foreign;
 mod own;
+mod own_facts;
 mod purl;
 mod sink;
 #[cfg(test)]
@@ -20,6 +21,7 @@ use sha2::{Digest as _, Sha256};
 use crate::Sbom;
 
 pub(crate) use foreign::source_of_rpm;
+pub(crate) use own_facts::OwnFacts;
 pub(crate) use purl::Purl;
 pub(crate) use sink::{Notes, Sink};
 

@@ -5,7 +5,7 @@ use model::{
     LayerFacts, Location, Package, PackageKind, Platform, SourcePackage,
 };
 
-use crate::{CycloneDxVersion, Meta, Sbom, SbomLimits, cyclonedx_json, read_sbom, spdx_json};
+use crate::{CycloneDxVersion, Meta, Sbom, SbomLimits, cyclonedx_json, read_sbom, spdx_json, syft_json};
 
 fn digest(byte: u8) -> Digest {
     Digest::from_sha256(&[byte; 32])
@@ -129,6 +129,7 @@ type Write = fn(&Sbom<'_>) -> String;
 pub(crate) const LOSSLESS: &[(&str, Write)] = &[
     ("CycloneDX 1.4", |sbom| cyclonedx_json(sbom, None, CycloneDxVersion::V1_4, &Meta::default())),
     ("CycloneDX 1.7", |sbom| cyclonedx_json(sbom, None, CycloneDxVersion::V1_7, &Meta::default())),
+    ("syft", |sbom| syft_json(sbom)),
     ("SPDX", |sbom| spdx_json(sbom, &Meta::default())),
 ];
 

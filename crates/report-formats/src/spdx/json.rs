@@ -1,13 +1,12 @@
 //! Reads SPDX 2.2 and 2.3 in JSON, package by package.
 
 use std::fmt;
-use std::marker::PhantomData;
 
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
 
 use super::reading::{FORMAT, RawPackage, Reading};
-use crate::lenient::{Few, Lenient};
+use crate::lenient::{Each, Few, Lenient};
 use crate::listing::Listing;
 use crate::read_sbom::{ReadSbomError, SbomLimits};
 
@@ -71,45 +70,6 @@ impl<'de> Visitor<'de> for Document<'_> {
             }
         }
         Ok(version)
-    }
-}
-
-/// A list whose elements are taken one by one.
-pub(super) struct Each<T, F> {
-    take: F,
-    element: PhantomData<T>,
-}
-
-impl<T, F: FnMut(T)> Each<T, F> {
-    pub(super) fn new(take: F) -> Self {
-        Self { take, element: PhantomData }
-    }
-}
-
-impl<'de, T: Deserialize<'de>, F: FnMut(T)> DeserializeSeed<'de> for Each<T, F> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de, T: Deserialize<'de>, F: FnMut(T)> Visitor<'de> for Each<T, F> {
-    type Value = ();
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a list")
-    }
-
-    fn visit_unit<E: serde::de::Error>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(mut self, mut elements: A) -> Result<(), A::Error> {
-        while let Some(element) = elements.next_element()? {
-            (self.take)(element);
-        }
-        Ok(())
     }
 }
 

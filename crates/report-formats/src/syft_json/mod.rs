@@ -5,6 +5,7 @@
 //! Source: syft's published JSON schemas, major versions 1 to 16.
 
 mod raw;
+mod write;
 
 use std::collections::BTreeMap;
 
@@ -12,8 +13,9 @@ use model::{
     Diagnostic, DiagnosticCode, Digest, Distro, Inventory, JavaVersions, Location, Package, PackageKind,
     SourcePackage,
 };
-use raw::{DocumentSeed, RawArtifact, RawDistro, RawLocation, RawMetadata};
+use raw::{DocumentSeed, RawArtifact, RawCpe, RawDigest, RawDistro, RawLocation, RawMetadata};
 use serde::de::DeserializeSeed as _;
+pub use write::syft_json;
 
 use crate::listing::{SbomSubject, source_of_rpm};
 use crate::read_sbom::{ReadSbomError, SbomLimits};
@@ -41,6 +43,14 @@ pub enum ReadSyftError {
 ///
 /// Errors: [`ReadSyftError`]; a package that cannot be used is a diagnostic.
 pub fn read_syft(bytes: &[u8], layers: Vec<Digest>, packages_max: usize) -> Result<Inventory, ReadSyftError> {
+    read_document(bytes, layers, packages_max).map(|(_, inventory)| inventory)
+}
+
+fn read_document(
+    bytes: &[u8],
+    layers: Vec<Digest>,
+    packages_max: usize,
+) -> Result<(SbomSubject, Inventory), ReadSyftError> {
     let malformed = |error: serde_json::Error| ReadSyftError::Malformed(error.to_string());
     let mut text = serde_json::Deserializer::from_slice(bytes);
     let document = DocumentSeed { packages_max }.deserialize(&mut text).map_err(malformed)?;
@@ -51,19 +61,23 @@ pub fn read_syft(bytes: &[u8], layers: Vec<Digest>, packages_max: usize) -> Resu
     if document.found > packages_max {
         return Err(ReadSyftError::TooMany { found: document.found, limit: packages_max });
     }
-    let distro = document.distro.and_then(to_distro);
-    let mut inventory = Inventory { distro, layers, ..Inventory::default() };
+    let own = document.lazaret.is_own().then(|| document.lazaret.inventory());
+    let is_own = own.is_some();
+    let mut inventory = own
+        .unwrap_or_else(|| Inventory { distro: document.distro.and_then(to_distro), ..Inventory::default() });
+    if !layers.is_empty() {
+        inventory.layers = layers;
+    }
+    let owners = owners(&artifacts, &document.owners);
     let mut left_out: BTreeMap<String, usize> = BTreeMap::new();
     for artifact in artifacts {
-        match kind_of(&artifact.r#type) {
-            Some(_) if artifact.name.is_empty() => {
-                *left_out.entry("without a name".to_owned()).or_default() += 1
-            }
-            Some(kind) => inventory.packages.push(to_package(kind, artifact)),
-            None => *left_out.entry(format!("of type `{}`", artifact.r#type)).or_default() += 1,
+        let owner = owners.get(artifact.id.text().unwrap_or_default()).cloned();
+        match to_known_package(artifact, owner) {
+            Ok(package) => inventory.packages.push(package),
+            Err(what) => *left_out.entry(what).or_default() += 1,
         }
     }
-    if inventory.distro.is_none() {
+    if inventory.distro.is_none() && !is_own {
         inventory.diagnostics.push(Diagnostic {
             code: DiagnosticCode::UnknownDistro,
             subject: "/".to_owned(),
@@ -84,17 +98,49 @@ pub fn read_syft(bytes: &[u8], layers: Vec<Digest>, packages_max: usize) -> Resu
     });
     inventory.packages.dedup();
     inventory.diagnostics.sort();
-    Ok(inventory)
+    let subject =
+        SbomSubject { name: document.lazaret.name().or(document.name), image: document.lazaret.image() };
+    Ok((subject, inventory))
+}
+
+/// Names of the packages of the operating system that own others, by the id of what they own.
+fn owners(artifacts: &[RawArtifact], relations: &[(String, String)]) -> BTreeMap<String, String> {
+    if relations.is_empty() {
+        return BTreeMap::new();
+    }
+    let system =
+        |artifact: &&RawArtifact| kind_of(&artifact.r#type).is_some_and(PackageKind::is_operating_system);
+    let names: BTreeMap<&str, &str> = artifacts
+        .iter()
+        .filter(system)
+        .filter_map(|artifact| Some((artifact.id.text()?, artifact.name.as_str())))
+        .collect();
+    let named =
+        |(parent, child): &(String, String)| Some((child.clone(), (*names.get(parent.as_str())?).to_owned()));
+    relations.iter().filter_map(named).collect()
+}
+
+/// A package, or what is wrong with it.
+fn to_known_package(artifact: RawArtifact, owner: Option<String>) -> Result<Package, String> {
+    if artifact.lazaret.is_own_package() {
+        return artifact.lazaret.package(artifact.name, artifact.version, artifact.purl);
+    }
+    match kind_of(&artifact.r#type) {
+        Some(_) if artifact.name.is_empty() => Err("without a name".to_owned()),
+        Some(kind) => {
+            let owner = owner.filter(|_| !kind.is_operating_system());
+            Ok(Package { owner, ..to_package(kind, artifact) })
+        }
+        None => Err(format!("of type `{}`", artifact.r#type)),
+    }
 }
 
 /// The same for a document that stands for itself.
 pub(crate) fn read(bytes: &[u8], limits: &SbomLimits) -> Result<(SbomSubject, Inventory), ReadSbomError> {
-    let read = read_syft(bytes, Vec::new(), limits.packages_max);
-    let inventory = read.map_err(|error| match error {
+    read_document(bytes, Vec::new(), limits.packages_max).map_err(|error| match error {
         ReadSyftError::TooMany { found, limit } => ReadSbomError::TooMany { found, limit },
         ReadSyftError::Malformed(reason) => ReadSbomError::Malformed { format: "syft's JSON", reason },
-    })?;
-    Ok((SbomSubject::default(), inventory))
+    })
 }
 
 /// The kind of syft's type of package.
@@ -124,6 +170,8 @@ pub(crate) fn kind_of(name: &str) -> Option<PackageKind> {
         "swift" => PackageKind::Swift,
         "bitnami" => PackageKind::Bitnami,
         "wordpress-plugin" => PackageKind::WordPress,
+        "opkg" => PackageKind::Opkg,
+        "julia" => PackageKind::Julia,
         "binary" => PackageKind::Binary,
         _ => return None,
     })
@@ -167,8 +215,9 @@ fn to_package(kind: PackageKind, artifact: RawArtifact) -> Package {
         java: (kind == PackageKind::Maven).then(|| java_versions(&metadata)),
         is_third_party: None,
         owner: None,
-        modularity: None,
-        cpes: Vec::new(),
+        modularity: metadata.modularity_label.text().map(str::to_owned),
+        // Those that syft makes up from names fit programs that have nothing to do with the package.
+        cpes: artifact.cpes.0.into_iter().filter_map(RawCpe::stated).collect(),
         name: artifact.name,
         version,
     }
@@ -208,6 +257,6 @@ fn java_versions(metadata: &RawMetadata) -> JavaVersions {
         specification: main.and_then(|main| main.specification.clone()),
         implementation: main.and_then(|main| main.implementation.clone()),
         maven: properties.and_then(|properties| properties.version.text()).map(str::to_owned),
-        sha1: None,
+        sha1: metadata.digest.0.iter().find_map(RawDigest::sha1),
     }
 }

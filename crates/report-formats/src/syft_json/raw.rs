@@ -5,7 +5,8 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, de};
 
-use crate::lenient::{Few, Lenient, Words, nothing};
+use crate::lenient::{Each, Few, Lenient, Words, nothing};
+use crate::listing::OwnFacts;
 
 /// A document.
 #[derive(Default)]
@@ -15,10 +16,18 @@ pub(super) struct RawDocument {
     /// How many there were.
     pub(super) found: usize,
     pub(super) distro: Option<RawDistro>,
+    /// What it is of.
+    pub(super) name: Option<String>,
+    /// Ids of owner and owned.
+    pub(super) owners: Vec<(String, String)>,
+    /// What a list of ours says besides.
+    pub(super) lazaret: OwnFacts,
 }
 
 #[derive(Deserialize)]
 pub(super) struct RawArtifact {
+    #[serde(default)]
+    pub(super) id: Lenient,
     pub(super) name: String,
     #[serde(default)]
     pub(super) version: Option<String>,
@@ -31,7 +40,66 @@ pub(super) struct RawArtifact {
     #[serde(default)]
     pub(super) purl: String,
     #[serde(default)]
+    pub(super) cpes: Few<RawCpe>,
+    #[serde(default)]
     pub(super) metadata: Option<RawMetadata>,
+    #[serde(default)]
+    pub(super) lazaret: OwnFacts,
+}
+
+/// A name of the Common Platform Enumeration: a text in old documents.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct CpeObject {
+    cpe: Lenient,
+    source: Lenient,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(super) enum RawCpe {
+    Object(CpeObject),
+    Other(IgnoredAny),
+}
+
+impl RawCpe {
+    /// The name, if somebody states it.
+    pub(super) fn stated(self) -> Option<String> {
+        match self {
+            Self::Object(CpeObject { cpe, source }) if source.text() != Some("syft-generated") => {
+                cpe.into_text()
+            }
+            _ => None,
+        }
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct RawDigest {
+    algorithm: Lenient,
+    value: Lenient,
+}
+
+impl RawDigest {
+    pub(super) fn sha1(&self) -> Option<String> {
+        let is_sha1 = self.algorithm.text() == Some("sha1");
+        self.value.text().filter(|_| is_sha1).map(str::to_owned)
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct RawRelation {
+    parent: Lenient,
+    child: Lenient,
+    r#type: Lenient,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct RawSource {
+    name: Lenient,
 }
 
 #[derive(Deserialize)]
@@ -59,6 +127,8 @@ pub(super) struct RawMetadata {
     pub(super) size: Lenient,
     pub(super) manifest: Option<RawManifest>,
     pub(super) pom_properties: Option<RawPomProperties>,
+    pub(super) modularity_label: Lenient,
+    pub(super) digest: Few<RawDigest>,
 }
 
 #[derive(Default, Deserialize)]
@@ -215,6 +285,19 @@ impl<'de> Visitor<'de> for DocumentSeed {
                     (document.artifacts, document.found) = (Some(artifacts), found);
                 }
                 "distro" => document.distro = members.next_value()?,
+                "source" => document.name = members.next_value::<RawSource>()?.name.into_text(),
+                "lazaret" => document.lazaret = members.next_value()?,
+                "artifactRelationships" => {
+                    let owners = &mut document.owners;
+                    members.next_value_seed(Each::new(|relation: RawRelation| {
+                        let RawRelation { parent, child, r#type } = relation;
+                        if r#type.text() == Some("ownership-by-file-overlap")
+                            && let (Some(parent), Some(child)) = (parent.into_text(), child.into_text())
+                        {
+                            owners.push((parent, child));
+                        }
+                    }))?;
+                }
                 _ => drop(members.next_value::<IgnoredAny>()?),
             }
         }
