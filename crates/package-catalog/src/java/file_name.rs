@@ -1,7 +1,7 @@
 //! What the name of an archive's file says: `log4j-core-2.14.1.jar`.
 
 /// What may stand behind a version and belongs to it, before another part that begins with a digit.
-const QUALIFIERS: [&str; 16] = [
+const QUALIFIERS: [&str; 17] = [
     "alpha",
     "beta",
     "milestone",
@@ -9,6 +9,7 @@ const QUALIFIERS: [&str; 16] = [
     "cr",
     "m",
     "snapshot",
+    "stable",
     "b",
     "build",
     "sp",
@@ -135,6 +136,7 @@ mod tests {
             ("app-1.0-jar-with-dependencies.jar", "app", Some("1.0")),
             ("aopalliance-repackaged-2.6.1.jar", "aopalliance-repackaged", Some("2.6.1")),
             ("catalina.jar", "catalina", None),
+            ("x-1.0-alpha-9-stable-1.jar", "x", Some("1.0-alpha-9-stable-1")),
             ("jta-1.1.jar", "jta", Some("1.1")),
             ("x.war:WEB-INF/lib/commons-io-2.11.0.jar", "commons-io", Some("2.11.0")),
             ("app-all.jar", "app-all", None),

@@ -202,7 +202,13 @@ fn version(file: &FileName<'_>, manifest: &Manifest<'_>) -> Option<String> {
             });
         (is_version && !is_less).then_some(version)
     });
-    stated.or(file.version).map(str::to_owned)
+    // A file has the version of its release; a manifest may have been forgotten, or name a build: `1.4.10-release-411`.
+    let is_more_exact = |released: &str| {
+        let more = stated.and_then(|version| version.strip_prefix(released)?.strip_prefix('.'));
+        more.is_some_and(|more| more.bytes().any(|byte| !matches!(byte, b'0' | b'.')))
+    };
+    let released = file.version.filter(|released| !is_more_exact(released));
+    released.or(stated).map(str::to_owned)
 }
 
 /// The group of an artifact without Maven properties.

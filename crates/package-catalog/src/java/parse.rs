@@ -102,6 +102,8 @@ fn describe(
         Some(licenses) => licenses_of(licenses).filter_map(&mut value).collect(),
         None => pom.iter().flat_map(|pom| &pom.licenses).filter_map(|license| value(license)).collect(),
     };
+    let mut told = std::collections::BTreeSet::new();
+    package.licenses.retain(|license| told.insert(license.clone()));
 }
 
 /// `Apache-2.0;link="https://…", MIT`: what stands before attributes.

@@ -94,6 +94,12 @@ fn without_properties_the_name_and_the_manifest_tell() {
     );
     check("app.jar", "Main-Class: org.example.tool.app.Main", &[], &["org.example.tool/app"]);
     check("log4j-core-2.14.1.jar", "", &[], &["org.apache.logging.log4j/log4j-core@2.14.1"]);
+    check(
+        "kotlin-stdlib-1.4.10.jar",
+        "Implementation-Version: 1.4.10-release-411",
+        &[],
+        &["org.jetbrains.kotlin/kotlin-stdlib@1.4.10"],
+    );
     // Nothing is known of it.
     check("data.jar", "", &[], &[]);
 }
