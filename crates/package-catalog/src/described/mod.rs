@@ -3,6 +3,7 @@
 //! Each ecosystem says in a [`DescriptionKind`] which files they are and how one is read. What a reader finds in a file is bounded
 //! whatever the file holds, and is all that stays in memory.
 
+pub(crate) mod address;
 pub(crate) mod json;
 pub(crate) mod scan;
 mod search;

@@ -2,13 +2,25 @@
 
 use crate::conda;
 use crate::extract::{ContentSearch, SearchedFile, Sections, broken_section, kept_section};
-use crate::{lua, php, ruby, wordpress};
+use crate::{dart, erlang, julia, lua, php, r, ruby, swift, wordpress};
 
 use super::{DescriptionKind, Extent, reduce};
 
 /// All kinds of files that are read.
-static KINDS: &[&DescriptionKind] =
-    &[&ruby::GEMSPEC, &php::INSTALLED, &php::REGISTRY, &conda::RECORD, &lua::ROCKSPEC, &wordpress::PLUGIN];
+static KINDS: &[&DescriptionKind] = &[
+    &ruby::GEMSPEC,
+    &php::INSTALLED,
+    &php::REGISTRY,
+    &conda::RECORD,
+    &lua::ROCKSPEC,
+    &wordpress::PLUGIN,
+    &r::DESCRIPTION,
+    &erlang::APPLICATION,
+    &erlang::HEX_METADATA,
+    &julia::PROJECT,
+    &dart::PUBSPEC,
+    &swift::WORKSPACE_STATE,
+];
 
 /// Reads one file after the other.
 #[derive(Debug)]

@@ -20,7 +20,9 @@ use crate::dotnet::{self, ResourceSearch};
 use crate::go::{self, BuildInfoSearch};
 use crate::java::{self, ArchiveSearch};
 use crate::parse::{CatalogLimits, ParseInput, Parsed};
-use crate::{bitnami, conda, jvm, lua, node, php, python, ruby, wolfi, wordpress};
+use crate::{
+    bitnami, conda, dart, erlang, julia, jvm, lua, node, php, python, r, ruby, swift, wolfi, wordpress,
+};
 use manifest::ManifestReader;
 
 /// Version of what catalogers take out of layers: facts that another version took are not used.
@@ -62,6 +64,12 @@ pub(crate) static SECTIONS: &[Section] = &[
     Section { tag: jvm::MANIFEST.tag, parse: jvm::parse },
     Section { tag: dotnet::MANIFEST.tag, parse: dotnet::parse_dependencies },
     Section { tag: dotnet::TAG_ASSEMBLY, parse: dotnet::parse_assembly },
+    Section { tag: r::DESCRIPTION.tag, parse: r::parse },
+    Section { tag: erlang::APPLICATION.tag, parse: erlang::parse_application },
+    Section { tag: erlang::HEX_METADATA.tag, parse: erlang::parse_hex_metadata },
+    Section { tag: julia::PROJECT.tag, parse: julia::parse },
+    Section { tag: dart::PUBSPEC.tag, parse: dart::parse },
+    Section { tag: swift::WORKSPACE_STATE.tag, parse: swift::parse },
 ];
 
 static MANIFESTS: &[&ManifestKind] = &[

@@ -4,6 +4,7 @@
 
 use serde_json::Value;
 
+use crate::described::address::without_secrets;
 use crate::described::json::{text, value_of};
 use crate::extract::{ManifestKind, read_section, read_sections};
 use crate::parse::ParseInput;
@@ -39,15 +40,6 @@ fn reduce(content: &[u8]) -> Result<Vec<u8>, String> {
         }
     });
     Ok(qualifier.map(|(key, value)| format!("{key}\n{value}").into_bytes()).unwrap_or_default())
-}
-
-/// An address of the network without what logs somebody in. Folders of the machine that built the image are none.
-fn without_secrets(url: &str) -> Option<String> {
-    let (scheme, rest) = url.split_once("://")?;
-    let rest = rest.split(['?', '#']).next()?;
-    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-    let host = authority.rsplit('@').next().filter(|host| !host.is_empty())?;
-    Some(format!("{scheme}://{host}/{path}"))
 }
 
 /// What the file beside the description that is being read gives.

@@ -1,6 +1,8 @@
 //! Tests at the boundary: images written here, in; inventories, out.
 
 mod identity;
+mod installed;
+mod languages;
 mod properties;
 mod real;
 mod whole;
