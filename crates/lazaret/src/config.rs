@@ -172,6 +172,35 @@ pub(crate) fn wants_no_color() -> bool {
     variable("NO_COLOR").is_some() || variable("TERM").as_deref() == Some("dumb")
 }
 
+/// The time that reproducible builds give their outputs (reproducible-builds.org/specs/source-date-epoch).
+pub(crate) fn source_date_epoch() -> anyhow::Result<Option<jiff::Timestamp>> {
+    let Some(text) = variable("SOURCE_DATE_EPOCH") else {
+        return Ok(None);
+    };
+    let seconds = text.parse().ok().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
+    seconds.map(Some).with_context(|| format!("SOURCE_DATE_EPOCH is `{text}`, and no number of seconds"))
+}
+
+/// What a job of GitHub knows of itself.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct GithubVariables {
+    pub(crate) sha: Option<String>,
+    pub(crate) reference: Option<String>,
+    pub(crate) id: Option<String>,
+    pub(crate) correlator: Option<String>,
+}
+
+/// The variables that GitHub gives its jobs.
+pub(crate) fn github_variables() -> GithubVariables {
+    let correlator = variable("GITHUB_WORKFLOW").zip(variable("GITHUB_JOB"));
+    GithubVariables {
+        sha: variable("GITHUB_SHA"),
+        reference: variable("GITHUB_REF"),
+        id: variable("GITHUB_RUN_ID"),
+        correlator: correlator.map(|(workflow, job)| format!("{workflow} {job}")),
+    }
+}
+
 /// A variable of the environment that is set and not empty.
 #[expect(clippy::disallowed_methods, reason = "this module is the one reader of the environment")]
 pub(crate) fn variable(name: &str) -> Option<String> {

@@ -47,6 +47,21 @@ pub(crate) struct ReportArguments {
     /// Format of the result, and the file to write it to; repeat for several [default: table]
     #[arg(short, long = "output", value_name = "FORMAT[=FILE]", value_parser = parse_output)]
     pub(crate) outputs: Vec<OutputArgument>,
+
+    /// File with the template of `-o template`, in the language of Jinja
+    #[arg(long, value_name = "FILE")]
+    pub(crate) template: Option<PathBuf>,
+
+    /// The time that reports with a time carry: `now`, or as 2026-01-31T12:00:00Z [default: SOURCE_DATE_EPOCH, else that of the database]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub(crate) timestamp: Option<TimeArgument>,
+}
+
+/// One `--timestamp`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TimeArgument {
+    Now,
+    At(jiff::Timestamp),
 }
 
 /// One `--output`.
@@ -153,6 +168,16 @@ fn parse_output(text: &str) -> Result<OutputArgument, String> {
     };
     let format = ChosenFormat::parse(format).map_err(|error| error.to_string())?;
     Ok(OutputArgument { format, file })
+}
+
+fn parse_time(text: &str) -> Result<TimeArgument, String> {
+    match text {
+        "now" => Ok(TimeArgument::Now),
+        text => text
+            .parse()
+            .map(TimeArgument::At)
+            .map_err(|_| "a time is `now`, or as 2026-01-31T12:00:00Z".to_owned()),
+    }
 }
 
 fn parse_severity(text: &str) -> Result<Severity, String> {

@@ -8,7 +8,6 @@ use std::fmt::Write as _;
 
 use crate::printable::printable;
 
-#[cfg(test)]
 /// The text as content or quoted attribute of XML and HTML; what a terminal would obey is written as `\u{1b}`.
 ///
 /// Most control characters are not allowed in XML at all, not even as a reference.

@@ -6,6 +6,14 @@ use std::fmt;
 
 use jiff::Timestamp;
 
+use crate::github::{GithubJob, github_snapshot};
+use crate::gitlab::gitlab;
+use crate::grype_json::grype_json;
+use crate::html::html;
+use crate::junit::junit;
+use crate::openvex::openvex;
+use crate::sarif::sarif;
+use crate::template::{Template, render};
 use crate::{
     CycloneDxVersion, Meta, Sbom, Scan, TableOptions, cyclonedx_json, sbom_csv, sbom_json, sbom_markdown,
     sbom_table, scan_csv, scan_json, scan_markdown, scan_table, spdx_json, syft_json,
@@ -47,6 +55,10 @@ pub struct WriteOptions<'a> {
     pub program_version: &'a str,
     /// The time that reports with a time carry; `None`: one that the data has.
     pub written_at: Option<Timestamp>,
+    /// The job that makes a snapshot for GitHub.
+    pub github: GithubJob<'a>,
+    /// The template, for the format `template`.
+    pub template: Option<Template<'a>>,
     /// Version of the format, one of [`Format::versions`]; empty: the first.
     pub format_version: &'a str,
 }
@@ -155,7 +167,75 @@ pub static FORMATS: &[Format] = &[
         versions: &[],
         write: |report, _| Ok(syft_json(report.sbom())),
     },
+    Format {
+        name: "html",
+        about: "one page for a browser, to filter and to print",
+        file_ending: "html",
+        needs_findings: false,
+        versions: &[],
+        write: |report, options| Ok(html(report, options)),
+    },
+    Format {
+        name: "sarif",
+        about: "SARIF 2.1.0, for the security pages of code hosts",
+        file_ending: "sarif.json",
+        needs_findings: true,
+        versions: &[],
+        write: |report, options| of_findings(report, |scan| sarif(scan, options)),
+    },
+    Format {
+        name: "gitlab",
+        about: "GitLab's container scanning report",
+        file_ending: "json",
+        needs_findings: true,
+        versions: &[],
+        write: |report, options| of_findings(report, |scan| gitlab(scan, options)),
+    },
+    Format {
+        name: "github",
+        about: "snapshot for GitHub's dependency submission API",
+        file_ending: "json",
+        needs_findings: false,
+        versions: &[],
+        write: |report, options| Ok(github_snapshot(report, options)),
+    },
+    Format {
+        name: "junit",
+        about: "JUnit's XML, for any CI system",
+        file_ending: "xml",
+        needs_findings: true,
+        versions: &[],
+        write: |report, _| of_findings(report, junit),
+    },
+    Format {
+        name: "grype-json",
+        about: "JSON in grype's shape, for programs that read that",
+        file_ending: "json",
+        needs_findings: true,
+        versions: &[],
+        write: |report, options| of_findings(report, |scan| grype_json(scan, options)),
+    },
+    Format {
+        name: "openvex",
+        about: "OpenVEX of what is suppressed, for other scanners",
+        file_ending: "json",
+        needs_findings: true,
+        versions: &[],
+        write: |report, options| of_findings(report, |scan| openvex(scan, options)),
+    },
+    Format {
+        name: "template",
+        about: "as the file of --template says, in the language of Jinja",
+        file_ending: "txt",
+        needs_findings: false,
+        versions: &[],
+        write: |report, options| render(report, options.template.ok_or(WriteError::NoTemplate)?),
+    },
 ];
+
+fn of_findings(report: &Report<'_>, write: impl FnOnce(&Scan<'_>) -> String) -> Result<String, WriteError> {
+    Ok(write(report.scan().ok_or(WriteError::NeedsFindings { format: "this" })?))
+}
 
 /// A format, and the version of it that is wanted.
 #[derive(Debug, Clone, Copy)]
@@ -195,6 +275,17 @@ pub enum WriteError {
     NeedsFindings {
         /// The format.
         format: &'static str,
+    },
+    /// The format needs a template.
+    #[error("`template` needs a file: --template FILE")]
+    NoTemplate,
+    /// The template is wrong.
+    #[error("template `{name}`: {problem}")]
+    Template {
+        /// Its name.
+        name: String,
+        /// What is wrong.
+        problem: String,
     },
 }
 

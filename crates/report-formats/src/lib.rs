@@ -6,11 +6,17 @@ mod csv;
 mod cyclonedx;
 mod escape;
 mod format;
+mod github;
+mod gitlab;
 mod grouped;
+mod grype_json;
+mod html;
+mod junit;
 mod lenient;
 mod licenses;
 mod listing;
 mod markdown;
+mod openvex;
 mod policy_description;
 mod policy_problems;
 mod policy_test;
@@ -18,13 +24,16 @@ mod policy_test_json;
 mod printable;
 mod purl_list;
 mod read_sbom;
+mod sarif;
 mod sbom_formats;
 mod sbom_json;
 mod sbom_table;
 mod scan_json;
 mod scan_table;
 mod spdx;
+mod stable;
 mod syft_json;
+mod template;
 mod wire;
 
 use model::{Decision, ImageFacts, Inventory, MatchReport};
@@ -34,6 +43,7 @@ pub use cyclonedx::cyclonedx_json;
 pub use format::{
     ChooseFormatError, ChosenFormat, FORMATS, Format, Report, WriteError, WriteOptions, formats_help,
 };
+pub use github::GithubJob;
 pub use listing::SbomSubject;
 pub use markdown::{sbom_markdown, scan_markdown};
 pub use policy_description::{UnknownName, policy_description, select_specification};
@@ -49,6 +59,7 @@ pub use scan_json::scan_json;
 pub use scan_table::{TableOptions, scan_table};
 pub use spdx::spdx_json;
 pub use syft_json::{ReadSyftError, read_syft, syft_json};
+pub use template::Template;
 
 /// Version of the JSON of each command. A key is never renamed or removed within one number.
 pub const SCHEMA_VERSION: &str = "1";

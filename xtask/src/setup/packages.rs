@@ -34,6 +34,7 @@ const REQUIREMENTS: &[Requirement] = &[
     program!("git" from "git"),
     program!("rpmbuild" from "rpm"),
     program!("db5.3_load" from "db5.3-util"),
+    program!("xmllint" from "libxml2-utils"),
     Requirement {
         is_present: || Path::new("/usr/share/keyrings/debian-archive-keyring.gpg").exists(),
         package: "debian-archive-keyring",

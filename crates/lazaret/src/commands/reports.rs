@@ -6,10 +6,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use report_formats::{ChosenFormat, Report, TableOptions, WriteOptions};
+use report_formats::{ChosenFormat, GithubJob, Report, TableOptions, Template, WriteOptions};
 
 use crate::arguments::ReportArguments;
 use crate::config;
+use crate::scan_arguments::TimeArgument;
 use crate::terminal;
 
 /// Formats and places, checked before an image is read.
@@ -18,7 +19,14 @@ pub(super) struct Outputs {
     /// What goes to standard output.
     printed: Option<ChosenFormat>,
     files: Vec<(ChosenFormat, PathBuf)>,
+    /// Name and text.
+    template: Option<(String, String)>,
+    written_at: Option<jiff::Timestamp>,
+    github: config::GithubVariables,
 }
+
+/// Larger templates are mistakes.
+const TEMPLATE_BYTES_MAX: u64 = 1 << 20;
 
 impl Outputs {
     /// Checks what was asked for.
@@ -26,7 +34,21 @@ impl Outputs {
     /// Errors: a format that needs findings where there are none, more than one result for standard output or for one file, a
     /// file in a folder that is not there.
     pub(super) fn check(arguments: &ReportArguments, has_findings: bool) -> anyhow::Result<Self> {
-        let mut outputs = Self { printed: None, files: Vec::new() };
+        let mut outputs = Self {
+            printed: None,
+            files: Vec::new(),
+            template: arguments.template.as_deref().map(load_template).transpose()?,
+            written_at: match arguments.timestamp {
+                Some(TimeArgument::Now) => Some(config::now()),
+                Some(TimeArgument::At(time)) => Some(time),
+                None => config::source_date_epoch()?,
+            },
+            github: config::github_variables(),
+        };
+        let wants_template = arguments.outputs.iter().any(|output| output.format.format.name == "template");
+        if wants_template != outputs.template.is_some() {
+            bail!("`-o template` and `--template FILE` belong together");
+        }
         if arguments.outputs.is_empty() {
             outputs.printed = Some(ChosenFormat::parse("table")?);
         }
@@ -55,20 +77,38 @@ impl Outputs {
     pub(super) fn write(&self, report: &Report<'_>, shows_suppressed: bool) -> anyhow::Result<()> {
         for (format, file) in &self.files {
             let text = format
-                .write(report, &options(TableOptions { shows_suppressed, ..TableOptions::default() }))?;
+                .write(report, &self.options(TableOptions { shows_suppressed, ..TableOptions::default() }))?;
             replace(file, &text).with_context(|| format!("failed to write `{}`", file.display()))?;
         }
         if let Some(format) = &self.printed {
             let table =
                 TableOptions { width: terminal::width(), has_color: terminal::has_color(), shows_suppressed };
-            terminal::print(&format.write(report, &options(table))?)?;
+            terminal::print(&format.write(report, &self.options(table))?)?;
         }
         Ok(())
     }
+
+    fn options(&self, table: TableOptions) -> WriteOptions<'_> {
+        let config::GithubVariables { sha, reference, id, correlator } = &self.github;
+        WriteOptions {
+            table,
+            program_version: config::VERSION,
+            written_at: self.written_at,
+            github: GithubJob {
+                sha: sha.as_deref(),
+                reference: reference.as_deref(),
+                id: id.as_deref(),
+                correlator: correlator.as_deref(),
+            },
+            template: self.template.as_ref().map(|(name, text)| Template { name, text }),
+            ..WriteOptions::default()
+        }
+    }
 }
 
-fn options(table: TableOptions) -> WriteOptions<'static> {
-    WriteOptions { table, program_version: config::VERSION, ..WriteOptions::default() }
+fn load_template(file: &Path) -> anyhow::Result<(String, String)> {
+    let text = config::load_text(file, TEMPLATE_BYTES_MAX).context("failed to read the template")?;
+    Ok((file.display().to_string(), text))
 }
 
 /// The file that a path means: links are followed, so that writing does not put a file in place of a link.
@@ -115,7 +155,7 @@ mod tests {
             format: ChosenFormat::parse(format).unwrap(),
             file: file.map(Path::to_owned),
         };
-        ReportArguments { outputs: outputs.iter().map(output).collect() }
+        ReportArguments { outputs: outputs.iter().map(output).collect(), ..ReportArguments::default() }
     }
 
     #[test]

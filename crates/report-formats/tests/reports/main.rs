@@ -5,3 +5,5 @@
 mod example;
 mod formats;
 mod native;
+mod published_schemas;
+mod templates;
