@@ -2,6 +2,8 @@
 
 use std::cmp::Ordering;
 
+use model::PackageKind;
+
 use crate::{
     ParseVersionError, VERSION_BYTES_MAX, apk, bitnami, composer, conda, cran, dart_pub, dpkg, fuzzy, gem,
     go, hackage, hex, julia, jvm, kb, maven, npm, nuget, opam, pacman, pep440, portage, rpm, semver, swift,
@@ -180,6 +182,41 @@ impl VersionScheme {
             // Versions as the authors of the software write them.
             "conancenter" | "linux" => Self::Fuzzy,
             _ => return None,
+        };
+        Some(scheme)
+    }
+
+    /// The scheme of packages of this kind, whether or not anybody writes advisories about them.
+    ///
+    /// `None`: their versions have no order, they are revisions that somebody counts as he likes.
+    pub fn of_kind(kind: PackageKind) -> Option<Self> {
+        let scheme = match kind {
+            PackageKind::Apk => Self::Apk,
+            PackageKind::Deb | PackageKind::Opkg => Self::Dpkg,
+            PackageKind::Rpm => Self::Rpm,
+            PackageKind::Alpm => Self::Pacman,
+            PackageKind::Ebuild => Self::Portage,
+            PackageKind::Npm => Self::Npm,
+            PackageKind::Gem => Self::Gem,
+            PackageKind::PyPi => Self::Pep440,
+            PackageKind::Maven => Self::Maven,
+            PackageKind::Golang => Self::Go,
+            PackageKind::Cargo => Self::Semver,
+            // PEAR has the order of PHP itself, on which that of Composer rests.
+            PackageKind::Composer | PackageKind::Pear => Self::Composer,
+            PackageKind::Nuget => Self::Nuget,
+            PackageKind::Conda => Self::Conda,
+            PackageKind::Cran => Self::Cran,
+            PackageKind::Hex => Self::Hex,
+            PackageKind::Julia => Self::Julia,
+            PackageKind::Pub => Self::Pub,
+            PackageKind::Swift => Self::Swift,
+            PackageKind::Bitnami => Self::Bitnami,
+            // Versions as the authors of the software write them.
+            PackageKind::Otp | PackageKind::LuaRocks | PackageKind::WordPress | PackageKind::Binary => {
+                Self::Fuzzy
+            }
+            PackageKind::Snap => return None,
         };
         Some(scheme)
     }

@@ -127,6 +127,33 @@ fn a_minimum_is_compared_by_the_rules_of_the_package_manager() {
 }
 
 #[test]
+fn a_minimum_of_a_language_is_compared_by_its_own_rules() {
+    use PackageKind::{Composer, Gem, Golang, Maven, Npm, Nuget, PyPi};
+    for (kind, installed, minimum, is_lower) in [
+        (Npm, "1.10.0", "1.9.0", false),
+        (Npm, "2.0.0-rc.1", "2.0.0", true),
+        (PyPi, "1.0rc1", "1.0", true),
+        (PyPi, "1.0.post1", "1.0", false),
+        (Gem, "1.0.0.pre", "1.0.0", true),
+        (Maven, "1.0-SNAPSHOT", "1.0", true),
+        (Maven, "1.10", "1.9", false),
+        (Golang, "v1.9.0", "1.10.0", true),
+        (Composer, "v2.0.0-beta1", "2.0.0", true),
+        (Nuget, "13.0.1", "13.0.1.0", false),
+    ] {
+        let message = format!(
+            "Required min-version input package (it) is present ({installed}), but is lower version than what is specified in policy ({minimum})"
+        );
+        check_messages(
+            ("packages", "required_package"),
+            &[("name", "it"), ("version", minimum), ("version_match_type", "minimum")],
+            &Subject::with_packages(vec![package(kind, "it", installed)]),
+            &[message.as_str()][..usize::from(is_lower)],
+        );
+    }
+}
+
+#[test]
 fn versions_that_nobody_can_order_refuse_the_image() {
     let subject = Subject::with_packages(packages());
     let check = |name: &str, version: &str, details: &str| {
@@ -137,7 +164,14 @@ fn versions_that_nobody_can_order_refuse_the_image() {
             ("VersionsNotComparableError", details),
         );
     };
-    check("left-pad", "1.0.0", "package `left-pad`: versions of npm packages");
+    check("left-pad", "latest", "`latest` cannot be ordered");
+    let snap = Subject::with_packages(vec![package(PackageKind::Snap, "core", "17200")]);
+    check_refused(
+        ("packages", "required_package"),
+        &[("name", "core"), ("version", "17000"), ("version_match_type", "minimum")],
+        &snap,
+        ("VersionsNotComparableError", "package `core`: versions of snap packages"),
+    );
     check("musl", "latest", "`1.2.4` and `latest` cannot be ordered");
     check("curl", "a b", "`a b` cannot be ordered");
 }

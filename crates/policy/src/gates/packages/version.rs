@@ -70,7 +70,7 @@ impl<'a> WrittenVersion<'a> {
     pub(super) fn is_lower_than(&self, package: &Package, text: &str) -> Result<bool, Failure> {
         let not_comparable =
             |reason: String| Failure::VersionsNotComparable { package: quote(&package.name), reason };
-        let Some(scheme) = scheme(self.kind) else {
+        let Some(scheme) = VersionScheme::of_kind(self.kind) else {
             return Err(not_comparable(format!(
                 "versions of {} packages cannot be ordered yet, so no minimum can be asked for",
                 self.kind.purl_type()
@@ -89,19 +89,6 @@ impl<'a> WrittenVersion<'a> {
                 quote(&error.to_string())
             ))),
         }
-    }
-}
-
-fn scheme(kind: PackageKind) -> Option<VersionScheme> {
-    match kind {
-        PackageKind::Deb => Some(VersionScheme::Dpkg),
-        PackageKind::Apk => Some(VersionScheme::Apk),
-        // By name: the scheme counts as soon as there is one.
-        PackageKind::Rpm => VersionScheme::from_name("rpm"),
-        PackageKind::Opkg => Some(VersionScheme::Dpkg),
-        PackageKind::Alpm => Some(VersionScheme::Pacman),
-        PackageKind::Ebuild => Some(VersionScheme::Portage),
-        _ => None,
     }
 }
 
