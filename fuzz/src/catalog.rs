@@ -35,6 +35,14 @@ pub(crate) fn read_java_release(bytes: &[u8]) {
     check(&[("opt/java/bin/java", b"\x7fELF"), ("opt/java/release", bytes)]);
 }
 
+/// Where a package of Python came from, beside its description.
+pub(crate) fn read_python_origin(bytes: &[u8]) {
+    check(&[
+        ("usr/lib/a.dist-info/METADATA", b"Name: a\nVersion: 1\n"),
+        ("usr/lib/a.dist-info/direct_url.json", bytes),
+    ]);
+}
+
 fn check(files: &[(&str, &[u8])]) {
     let Some(first) = inventory(files) else { return };
     assert_eq!(Some(&first), inventory(files).as_ref(), "the same bytes give the same inventory");

@@ -101,3 +101,16 @@ fn broken_records_are_told() {
         assert_eq!(diagnostics[0].code, code, "{text}");
     }
 }
+
+#[test]
+fn programs_of_conda_stay_in_the_list() {
+    let record = r#"{"name": "redis-server", "version": "7.0.14", "files": ["bin/redis-server"]}"#;
+    let found = inventory(&[
+        ("opt/conda/conda-meta/redis-server-7.0.14-0.json", record.as_bytes()),
+        ("opt/conda/bin/redis-server", b"#7.0.14buildkitsandbox-1702957741000000000"),
+    ]);
+    let owners: Vec<_> = found.packages.iter().map(|it| (it.purl.as_str(), it.owner.as_deref())).collect();
+    let expected =
+        [("pkg:conda/redis-server@7.0.14", None), ("pkg:generic/redis@7.0.14", Some("redis-server"))];
+    assert_eq!(owners, expected);
+}

@@ -119,6 +119,7 @@ fn searches(limits: &CatalogLimits) -> Vec<Box<dyn ContentSearch>> {
         Box::new(BuildInfoSearch::new(limits.section_bytes_max)),
         Box::new(ArchiveSearch::new(&limits.archives, limits.section_bytes_max)),
         Box::new(DescriptionSearch::new(limits.section_bytes_max)),
+        Box::new(python::EggSearch::new(limits.section_bytes_max)),
         Box::new(BusyBoxSearch::new()),
         Box::new(ClassifierSearch::default()),
         Box::new(ResourceSearch::new()),

@@ -1,9 +1,10 @@
 //! Python: the description that an installer leaves beside an installed package.
 //!
-//! `*.dist-info/METADATA`, `*.egg-info/PKG-INFO` and plain `*.egg-info` files have the same form: fields as in a letter, up to the
-//! first empty line. Source: Core metadata specifications of the Python Packaging Authority.
+//! `*.dist-info/METADATA`, `*.egg-info/PKG-INFO` and plain `*.egg-info` files have the same form, and so has what lies in eggs:
+//! fields as in a letter, up to the first empty line. Source: Core metadata specifications of the Python Packaging Authority.
 
 mod direct_url;
+mod egg;
 #[cfg(test)]
 mod tests;
 
@@ -14,12 +15,14 @@ use crate::parse::{ParseInput, Parsed, Problems, lines};
 use crate::purl::build_language_purl;
 
 pub(crate) use direct_url::DIRECT_URL;
+pub(crate) use egg::EggSearch;
 
 /// The fields that matter, one line each.
 pub(crate) static MANIFEST: ManifestKind = ManifestKind { tag: 4, is_manifest, reduce };
 
 /// Endings of paths, lower case.
-const ENDINGS: [&str; 3] = [".dist-info/metadata", ".egg-info/pkg-info", ".egg-info"];
+const ENDINGS: [&str; 4] =
+    [".dist-info/metadata", ".egg-info/pkg-info", ".egg-info", ".egg/egg-info/pkg-info"];
 const FIELDS: [&[u8]; 7] =
     [b"name", b"version", b"license", b"license-expression", b"author", b"author-email", b"maintainer"];
 /// What the standard library calls itself.

@@ -15,6 +15,8 @@ fn all_places_of_a_description_are_read() {
         ("opt/venv/lib/python3.12/site-packages/zope.egg-info/PKG-INFO", true),
         ("usr/lib/python3/dist-packages/zope-5.0.egg-info", true),
         ("usr/lib/zope-5.0.DIST-INFO/metadata", true),
+        ("opt/lib/zope-5.0-py3.11.egg/EGG-INFO/PKG-INFO", true),
+        ("opt/EGG-INFO/PKG-INFO", false),
         ("usr/lib/zope-5.0.dist-info/METADATA.txt", false),
         ("usr/lib/metadata", false),
         ("METADATA", false),

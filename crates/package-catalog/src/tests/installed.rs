@@ -170,3 +170,40 @@ for it in importlib.metadata.distributions(path=folders):
     assert_eq!(found, expected);
     assert!(!expected.is_empty());
 }
+
+/// Python zips, we read: deflated and stored, with lengths before an entry and behind it.
+#[test]
+fn what_python_zips_is_read() {
+    let program = r#"
+import base64, io, zipfile
+class Pipe(io.RawIOBase):
+    def __init__(self): self.data = b""
+    def writable(self): return True
+    def write(self, data): self.data += bytes(data); return len(data)
+for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+    for target in (io.BytesIO(), Pipe()):
+        with zipfile.ZipFile(target, "w", method) as egg:
+            egg.writestr("first.py", "x = 'EGG-INFO/PKG-INFO'" * 100)
+            egg.writestr("EGG-INFO/PKG-INFO", "Metadata-Version: 1.0\nName: Odd.Egg\nVersion: 1.0\nLicense: MIT\n")
+            egg.writestr("last.py", "y" * 1000)
+        print(base64.b64encode(target.data if isinstance(target, Pipe) else target.getvalue()).decode())
+"#;
+    let Some(written) = run("/usr/bin/python3", &["-I", "-c", program]) else { return };
+    let eggs: Vec<Vec<u8>> = written.lines().map(base64).collect();
+    assert_eq!(eggs.len(), 4);
+    for (number, egg) in eggs.iter().enumerate() {
+        let (packages, diagnostics) = packages_of("usr/lib/python3/Odd.Egg-1.0-py3.EGG", egg);
+        // Stored, with a length that stands only behind it: where it ends cannot be seen.
+        if number == 1 {
+            assert_eq!((packages, diagnostics[0].code), (vec![], model::DiagnosticCode::BrokenRecord));
+            continue;
+        }
+        assert_eq!(diagnostics, [], "{number}");
+        assert_eq!(packages[0].purl, "pkg:pypi/odd-egg@1.0");
+        assert_eq!(packages[0].licenses, ["MIT"]);
+        for length in [10, egg.len() / 2, egg.len() - 30] {
+            let (packages, _) = packages_of("a.egg", &egg[..length]);
+            assert!(packages.iter().all(|package| package.name == "Odd.Egg"));
+        }
+    }
+}

@@ -7,7 +7,7 @@ use crate::CatalogLimits;
 use crate::described::DescriptionSearch;
 use crate::extract::search_file;
 
-const PLACES: [&str; 14] = [
+const PLACES: [&str; 15] = [
     "usr/lib/specifications/a.gemspec",
     "app/vendor/composer/installed.json",
     "usr/share/php/.registry/a.reg",
@@ -22,6 +22,7 @@ const PLACES: [&str; 14] = [
     "app/.build/workspace-state.json",
     "usr/lib/python3/a.dist-info/METADATA",
     "usr/lib/python3/a.dist-info/direct_url.json",
+    "usr/lib/python3/a-1-py3.egg",
 ];
 
 /// Bytes that look like the formats, mixed with any others.
