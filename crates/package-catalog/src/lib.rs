@@ -37,6 +37,7 @@ mod python;
 mod r;
 mod rpm;
 mod ruby;
+mod rust;
 mod snap;
 mod spdx;
 mod swift;

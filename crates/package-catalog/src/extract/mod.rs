@@ -20,6 +20,7 @@ use crate::dotnet::{self, ResourceSearch};
 use crate::go::{self, BuildInfoSearch};
 use crate::java::{self, ArchiveSearch};
 use crate::parse::{CatalogLimits, ParseInput, Parsed};
+use crate::rust::{self, AuditSearch};
 use crate::{
     bitnami, conda, dart, erlang, julia, jvm, lua, node, php, python, r, ruby, swift, wolfi, wordpress,
 };
@@ -59,6 +60,7 @@ pub(crate) static SECTIONS: &[Section] = &[
     Section { tag: bitnami::DOCUMENT.tag, parse: bitnami::parse },
     Section { tag: bitnami::COMPONENTS.tag, parse: bitnami::parse },
     Section { tag: wolfi::DOCUMENT.tag, parse: wolfi::parse },
+    Section { tag: rust::TAG_CRATES, parse: rust::parse },
     Section { tag: binary::TAG_PROGRAM, parse: binary::parse_program },
     Section { tag: binary::TAG_LEFT_OUT, parse: binary::parse_left_out },
     Section { tag: jvm::MANIFEST.tag, parse: jvm::parse },
@@ -123,6 +125,7 @@ fn searches(limits: &CatalogLimits) -> Vec<Box<dyn ContentSearch>> {
         Box::new(BusyBoxSearch::new()),
         Box::new(ClassifierSearch::default()),
         Box::new(ResourceSearch::new()),
+        Box::new(AuditSearch::new(limits.section_bytes_max)),
     ]
 }
 
