@@ -83,8 +83,8 @@ const ALPINE_MINORS: std::ops::RangeInclusive<u32> = 10..=23;
 /// Ecosystems of Open Source Vulnerabilities, and whether an image is matched against them. Those of Debian and Alpine
 /// repeat the distro's own data, with severities that the distro does not give.
 ///
-/// Ecosystems of languages can be switched on; they are large, and cost time with every build.
-const OSV_ECOSYSTEMS: [(&str, bool); 14] = [
+/// Those of other distros and of languages can be switched on; some are large, and all cost time with every build.
+const OSV_ECOSYSTEMS: [(&str, bool); 32] = [
     ("Debian", true),
     ("Alpine", true),
     ("Ubuntu", true),
@@ -99,6 +99,24 @@ const OSV_ECOSYSTEMS: [(&str, bool); 14] = [
     ("Packagist", false),
     ("NuGet", false),
     ("Rocky Linux", false),
+    ("AlmaLinux", false),
+    ("Red Hat", false),
+    ("SUSE", false),
+    ("openSUSE", false),
+    ("openEuler", false),
+    ("Mageia", false),
+    ("Azure Linux", false),
+    ("Photon OS", false),
+    ("MinimOS", false),
+    ("Alpaquita", false),
+    ("BellSoft Hardened Containers", false),
+    ("Echo", false),
+    ("Hex", false),
+    ("Pub", false),
+    ("SwiftURL", false),
+    ("CRAN", false),
+    ("Julia", false),
+    ("Bitnami", false),
 ];
 
 /// The sources that are known without anybody naming them.
@@ -316,6 +334,7 @@ mod tests {
         for (name, expected) in [
             ("osv-pypi", "https://osv-vulnerabilities.storage.googleapis.com/PyPI/all.zip"),
             ("osv-rocky-linux", "https://osv-vulnerabilities.storage.googleapis.com/Rocky%20Linux/all.zip"),
+            ("osv-swifturl", "https://osv-vulnerabilities.storage.googleapis.com/SwiftURL/all.zip"),
             (
                 "alpine-3.20",
                 "https://secdb.alpinelinux.org/v3.20/main.json https://secdb.alpinelinux.org/v3.20/community.json",

@@ -166,3 +166,27 @@ fn texts_links_and_times_are_read() {
     assert_eq!(record.modified, None);
     assert_eq!(parse_one(r#"{"id": "X-1"}"#).url.as_deref(), Some("https://osv.dev/vulnerability/X-1"));
 }
+
+/// `id withdrawn? package of ecosystem [ranges] module, ratings, aliases` of each part of a record.
+fn real_lines(advisory: &Advisory) -> Vec<String> {
+    let ratings: Vec<String> =
+        advisory.severities.iter().map(|it| format!("{} {:?}", it.source, it.severity)).collect();
+    let names = format!("{} ~{}", ratings.join(", "), advisory.aliases.join(" "));
+    let part = |part: &model::AffectedPackage| {
+        let ranges: Vec<String> = part.intervals.iter().map(ToString::to_string).collect();
+        let module = part.modularity.as_deref().map_or(String::new(), |module| format!(" module `{module}`"));
+        format!("{} {} of {} [{}]{module}", advisory.id, part.package, part.ecosystem, ranges.join(" | "))
+    };
+    let parts: Vec<String> = advisory.affected.iter().map(part).collect();
+    let withdrawn = advisory.is_withdrawn.then(|| format!("{} withdrawn", advisory.id));
+    parts.into_iter().chain(withdrawn).map(|line| format!("{line} {names}")).collect()
+}
+
+#[test]
+fn real_records_say_what_they_mean() {
+    let parsed = parse(include_str!("../testdata/osv/records.jsonl"));
+    assert!(parsed.diagnostics.is_empty(), "{:?}", parsed.diagnostics);
+    let found: Vec<String> = parsed.advisories.iter().flat_map(real_lines).collect();
+    let expected: Vec<&str> = include_str!("../testdata/osv/expected.txt").lines().collect();
+    assert_eq!(found, expected);
+}
