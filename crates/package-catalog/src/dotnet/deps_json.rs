@@ -60,7 +60,7 @@ fn is_manifest(path: &str) -> bool {
     path.ends_with(ENDING)
 }
 
-fn reduce(content: &[u8]) -> Result<Vec<u8>, String> {
+pub(super) fn reduce(content: &[u8]) -> Result<Vec<u8>, String> {
     let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
     let document: Value =
         serde_json::from_slice(content).map_err(|error| format!("file is no JSON: {error}"))?;

@@ -4,6 +4,7 @@
 //! that no list claims is a package of its own.
 
 mod assemblies;
+mod bundle_search;
 mod deps_json;
 mod merge;
 mod resource_search;
@@ -12,6 +13,7 @@ mod tests;
 mod version_resource;
 
 pub(crate) use assemblies::parse_assembly;
+pub(crate) use bundle_search::BundleSearch;
 pub(crate) use deps_json::{MANIFEST, parse_dependencies};
 pub(crate) use merge::merge_assemblies;
 pub(crate) use resource_search::{ResourceSearch, TAG_ASSEMBLY};

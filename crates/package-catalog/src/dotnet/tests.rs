@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{ResourceSearch, TAG_ASSEMBLY};
+use super::{BundleSearch, ResourceSearch, TAG_ASSEMBLY, bundle_search};
 use crate::extract::search_file;
 use crate::tests::inventory;
 
@@ -176,6 +176,39 @@ fn assemblies_without_a_list_are_packages() {
     ] {
         assert_eq!(urls(&[(path, &content)]).first().map(String::as_str), expected, "{path}");
     }
+}
+
+/// An executable with an application in it.
+fn bundle(mark: &[u8], place: u64, list: &[u8]) -> Vec<u8> {
+    let fake = br#"x{ "runtimeTarget": {"name": "}{\"" ]} {"runtimeTarget""#;
+    let parts: [&[u8]; 7] =
+        [b"\x7fELF", &[3; 90], &place.to_le_bytes(), mark, fake, b" \"runtimeTarget\" \0", list];
+    [&parts.concat()[..], &[0xff; 50]].concat()
+}
+
+#[test]
+fn applications_in_one_file_have_their_list_in_it() {
+    let mark = bundle_search::MARK;
+    let whole = bundle(&mark, 7000, APPLICATION);
+    assert_eq!(urls(&[("usr/bin/app", &whole)]), INSTALLED);
+    let mut search = BundleSearch::new(1 << 20);
+    let expected = search_file(&mut search, "app", &whole, whole.len());
+    for piece in [1, 7, 100, 1000] {
+        assert_eq!(search_file(&mut search, "app", &whole, piece), expected, "{piece}");
+    }
+    // The program that starts applications, without one; and other executables.
+    for other in [
+        bundle(&mark, 0, APPLICATION),
+        bundle(&mark[1..], 7, APPLICATION),
+        bundle(&mark, 7, &APPLICATION[..900]),
+    ] {
+        assert_eq!(urls(&[("usr/bin/app", &other)]), [""; 0]);
+    }
+    // A list that is longer than the limit, and many that are none.
+    assert_eq!(search_file(&mut BundleSearch::new(APPLICATION.len() - 1), "app", &whole, 99), []);
+    let many = bundle(&mark, 7, &b"{\"runtimeTarget\"".repeat(100_000));
+    let told = search_file(&mut search, "app", &many, 64 * 1024);
+    assert!(String::from_utf8_lossy(&told[0].1).contains("more than 64 places"));
 }
 
 #[test]

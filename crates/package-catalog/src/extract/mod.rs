@@ -16,7 +16,7 @@ pub(crate) use sections::{Sections, read_sections};
 use crate::binary::{self, ClassifierSearch};
 use crate::busybox::BusyBoxSearch;
 use crate::described::DescriptionSearch;
-use crate::dotnet::{self, ResourceSearch};
+use crate::dotnet::{self, BundleSearch, ResourceSearch};
 use crate::go::{self, BuildInfoSearch};
 use crate::java::{self, ArchiveSearch};
 use crate::parse::{CatalogLimits, ParseInput, Parsed};
@@ -126,6 +126,7 @@ fn searches(limits: &CatalogLimits) -> Vec<Box<dyn ContentSearch>> {
         Box::new(ClassifierSearch::default()),
         Box::new(ResourceSearch::new()),
         Box::new(AuditSearch::new(limits.section_bytes_max)),
+        Box::new(BundleSearch::new(limits.section_bytes_max)),
     ]
 }
 

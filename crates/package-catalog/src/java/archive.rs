@@ -11,6 +11,8 @@ use super::zip::{self, Behind, End, LocalHeader, Method};
 
 /// Names in messages are cut.
 const TOLD_NAME_CHARS: usize = 120;
+/// So much is looked at in one piece where the end of an entry is looked for: at its beginning, and farther behind.
+const WINDOW_BYTES: (usize, usize) = (1024, 16 * 1024);
 
 /// Archives that are read wherever they lie.
 const ENDINGS: [&str; 10] = ["jar", "war", "ear", "par", "sar", "nar", "jpi", "hpi", "kar", "lpkg"];
@@ -266,6 +268,9 @@ impl ArchiveReader {
     }
 
     fn scan(&mut self, bytes: &[u8], passed: u64, work: &mut Work) -> usize {
+        // Most entries are small: of what stands behind them not much is copied.
+        let bytes = &bytes
+            [..bytes.len().min(if passed < WINDOW_BYTES.0 as u64 { WINDOW_BYTES.0 } else { WINDOW_BYTES.1 })];
         let before = self.pending.len();
         self.pending.extend_from_slice(bytes);
         let (content, descriptor) = match zip::find_end(&self.pending, passed) {
