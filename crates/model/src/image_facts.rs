@@ -63,6 +63,15 @@ pub struct LayerFacts {
     pub unpacked_bytes: u64,
 }
 
+/// The image that another one was built from, as that one says. At least one of the two is there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BaseImage {
+    /// Its name: `docker.io/library/debian:12`.
+    pub name: Option<String>,
+    /// Digest of its manifest, or of the index that it was chosen from.
+    pub digest: Option<Digest>,
+}
+
 /// What the manifest and the configuration of an image say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageFacts {
@@ -76,6 +85,8 @@ pub struct ImageFacts {
     pub platform: Platform,
     /// Layers, lowest first.
     pub layers: Vec<LayerFacts>,
+    /// The image that it was built from, where it says so.
+    pub base: Option<BaseImage>,
     /// Compressed size in bytes: configuration and layers.
     pub size_bytes: u64,
     /// When it was built.

@@ -56,7 +56,7 @@ pub use finding::{
 pub use image_contents::{
     FileEntry, FileKind, ImageContents, MalwareFinding, MalwareScan, PatternMatch, RetrievedFile,
 };
-pub use image_facts::{DockerfileMode, HistoryEntry, ImageFacts, LayerFacts, Platform};
+pub use image_facts::{BaseImage, DockerfileMode, HistoryEntry, ImageFacts, LayerFacts, Platform};
 pub use image_reference::{DEFAULT_TAG, DOCKER_HUB, ImageReference, ParseImageReferenceError};
 pub use inventory::{Diagnostic, DiagnosticCode, Inventory};
 pub use package::{JavaVersions, Location, OwnedFile, Package, PackageKind, SourcePackage};

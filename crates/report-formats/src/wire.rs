@@ -1,6 +1,6 @@
 //! The parts that the JSON of `sbom` and of `scan` share.
 
-use model::{Diagnostic, Distro, Inventory, Location, Platform};
+use model::{BaseImage, Diagnostic, Distro, Inventory, Location, Platform};
 use serde::Serialize;
 
 use crate::Sbom;
@@ -12,8 +12,16 @@ pub(crate) struct ImageJson<'a> {
     image_id: Option<String>,
     platform: Option<String>,
     size_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    base: Option<BaseJson<'a>>,
     layers: Vec<String>,
     distro: Option<DistroJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct BaseJson<'a> {
+    name: Option<&'a str>,
+    digest: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -48,6 +56,10 @@ pub(crate) fn image<'a>(sbom: &Sbom<'a>) -> ImageJson<'a> {
         image_id: sbom.image.map(|image| image.image_id.to_string()),
         platform: sbom.image.map(|image| platform(&image.platform)),
         size_bytes: sbom.image.map(|image| image.size_bytes),
+        base: sbom.image.and_then(|image| image.base.as_ref()).map(|BaseImage { name, digest }| BaseJson {
+            name: name.as_deref(),
+            digest: digest.as_ref().map(ToString::to_string),
+        }),
         layers: layers.iter().map(ToString::to_string).collect(),
         distro: distro.as_ref().map(|distro| {
             let Distro { id, version_id, version_codename, id_like, pretty_name, channel } = distro;

@@ -12,6 +12,7 @@
 
 mod addresses;
 mod archive;
+mod base_image;
 mod cache;
 mod config;
 mod contents;

@@ -12,6 +12,7 @@ use package_catalog::{CatalogLimits, LayerExtractor};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
+use crate::base_image;
 use crate::contents::{Collection, KeptBytes, LayerFindings, LayerObserver, Search, compare_owned};
 use crate::dockerfile::guess_dockerfile;
 use crate::error::{ScanError, ScanErrorKind};
@@ -207,12 +208,14 @@ fn to_facts(opened: OpenedImage, unpacked_bytes: &[u64]) -> ImageFacts {
         })
         .collect();
     let has_health_check = config.has_health_check();
+    let base = base_image::stated(&manifest, &config.labels);
     ImageFacts {
         digest,
         parent_digest,
         image_id,
         platform: config.platform,
         layers,
+        base,
         size_bytes,
         created: config.created,
         user: config.user,

@@ -7,8 +7,8 @@ use std::io::{self, Read};
 
 use jiff::Timestamp;
 use model::{
-    Diagnostic, DiagnosticCode, Digest, Distro, DockerfileMode, HistoryEntry, ImageFacts, Inventory,
-    LayerFacts, ParseDigestError, Platform,
+    BaseImage, Diagnostic, DiagnosticCode, Digest, Distro, DockerfileMode, HistoryEntry, ImageFacts,
+    Inventory, LayerFacts, ParseDigestError, Platform,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -122,6 +122,10 @@ struct StoredFacts {
     dockerfile: String,
     #[serde(default)]
     manifest: String,
+    #[serde(default)]
+    base_name: Option<String>,
+    #[serde(default)]
+    base_digest: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -205,7 +209,9 @@ impl From<&ImageFacts> for StoredFacts {
             dockerfile_mode,
             dockerfile,
             manifest,
+            base,
         } = facts.clone();
+        let BaseImage { name: base_name, digest: base_digest } = base.unwrap_or_default();
         Self {
             digest: digest.to_string(),
             parent_digest: parent_digest.to_string(),
@@ -228,6 +234,8 @@ impl From<&ImageFacts> for StoredFacts {
             dockerfile_mode: dockerfile_mode.name().to_owned(),
             dockerfile,
             manifest,
+            base_name,
+            base_digest: base_digest.map(|digest| digest.to_string()),
         }
     }
 }
@@ -260,6 +268,11 @@ impl TryFrom<StoredFacts> for ImageFacts {
             dockerfile_mode,
             dockerfile: stored.dockerfile,
             manifest: stored.manifest,
+            base: Some(BaseImage {
+                name: stored.base_name,
+                digest: stored.base_digest.map(|digest| digest.parse()).transpose()?,
+            })
+            .filter(|base| *base != BaseImage::default()),
         })
     }
 }
@@ -375,6 +388,7 @@ mod tests {
                 size_bytes: 6,
                 unpacked_bytes: 60,
             }],
+            base: Some(BaseImage { name: text("debian:12"), digest: Some(digest('9')) }),
             size_bytes: 7,
             created: Some("2026-01-02T03:04:05.678Z".parse().unwrap()),
             user: text("nobody"),

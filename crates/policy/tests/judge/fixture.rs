@@ -46,6 +46,7 @@ impl Subject {
             image_id: digest('c'),
             platform: Platform { os: "linux".to_owned(), architecture: "amd64".to_owned(), variant: None },
             layers: Vec::new(),
+            base: None,
             size_bytes: 1000,
             created: None,
             user: None,

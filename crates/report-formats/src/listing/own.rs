@@ -5,8 +5,8 @@
 //! name: writers of other tools sort properties.
 
 use model::{
-    Diagnostic, DiagnosticCode, Digest, Distro, DockerfileMode, ImageFacts, Inventory, JavaVersions,
-    LayerFacts, Location, Package, PackageKind, Platform, SourcePackage,
+    BaseImage, Diagnostic, DiagnosticCode, Digest, Distro, DockerfileMode, ImageFacts, Inventory,
+    JavaVersions, LayerFacts, Location, Package, PackageKind, Platform, SourcePackage,
 };
 
 use super::text::{decode, encode, is_plain};
@@ -39,6 +39,8 @@ const IMAGE_PARENT: &str = "lazaret:image:parent-digest";
 const IMAGE_ID: &str = "lazaret:image:id";
 const IMAGE_PLATFORM: &str = "lazaret:image:platform";
 const IMAGE_SIZE: &str = "lazaret:image:size";
+const IMAGE_BASE_NAME: &str = "lazaret:image:base:name";
+const IMAGE_BASE_DIGEST: &str = "lazaret:image:base:digest";
 const DISTRO_ID: &str = "lazaret:distro:id";
 const DISTRO_VERSION: &str = "lazaret:distro:version-id";
 const DISTRO_CODENAME: &str = "lazaret:distro:version-codename";
@@ -191,6 +193,10 @@ pub(super) fn document(sbom: &Sbom<'_>) -> Properties {
         add(IMAGE_ID, Some(&image.image_id.to_string()));
         add(IMAGE_PLATFORM, Some(&wire::platform(&image.platform)));
         add(IMAGE_SIZE, Some(&image.size_bytes.to_string()));
+        if let Some(BaseImage { name, digest }) = &image.base {
+            add(IMAGE_BASE_NAME, name.as_deref());
+            add(IMAGE_BASE_DIGEST, digest.as_ref().map(ToString::to_string).as_deref());
+        }
     }
     let Inventory { distro, packages: _, diagnostics, layers } = sbom.inventory;
     if let Some(distro) = distro {
@@ -263,6 +269,11 @@ pub(super) fn image(properties: &Properties) -> Option<ImageFacts> {
         digest: image_digest,
         platform: Platform { os: parts.next()?, architecture: parts.next()?, variant: parts.next() },
         layers: all(properties, "layer").into_iter().filter_map(layer).collect(),
+        base: Some(BaseImage {
+            name: text(properties, IMAGE_BASE_NAME),
+            digest: digest(properties, IMAGE_BASE_DIGEST),
+        })
+        .filter(|base| *base != BaseImage::default()),
         size_bytes: number(properties, IMAGE_SIZE)?,
         created: None,
         user: None,

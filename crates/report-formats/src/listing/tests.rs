@@ -1,8 +1,8 @@
 //! Lists and inventories, both ways: what is written in any format reads back as what it was.
 
 use model::{
-    Diagnostic, DiagnosticCode, Digest, Distro, DockerfileMode, ImageFacts, Inventory, JavaVersions,
-    LayerFacts, Location, Package, PackageKind, Platform, SourcePackage,
+    BaseImage, Diagnostic, DiagnosticCode, Digest, Distro, DockerfileMode, ImageFacts, Inventory,
+    JavaVersions, LayerFacts, Location, Package, PackageKind, Platform, SourcePackage,
 };
 
 use crate::{CycloneDxVersion, Meta, Sbom, SbomLimits, cyclonedx_json, read_sbom, spdx_json, syft_json};
@@ -106,6 +106,7 @@ pub(crate) fn image() -> ImageFacts {
         image_id: digest(2),
         platform: Platform { os: "linux".into(), architecture: "arm64".into(), variant: text("v8") },
         layers: vec![layer(4), layer(5)],
+        base: Some(BaseImage { name: text("docker.io/library/debian:12"), digest: Some(digest(6)) }),
         size_bytes: 12,
         created: None,
         user: None,

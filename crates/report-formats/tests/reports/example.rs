@@ -100,6 +100,7 @@ pub(crate) fn image() -> ImageFacts {
             size_bytes: 10,
             unpacked_bytes: 20,
         }],
+        base: None,
         size_bytes: 12,
         created: None,
         user: None,
