@@ -58,6 +58,7 @@ pub const TARGETS: &[Target] = &[
     target("pubspec", |bytes| catalog::read("srv/.pub-cache/hosted/pub.dev/a-1/pubspec.yaml", bytes)),
     target("swift-workspace", |bytes| catalog::read("app/.build/workspace-state.json", bytes)),
     target("egg", |bytes| catalog::read("usr/lib/python3/a-1-py3.egg", bytes)),
+    target("yarn-cache", |bytes| catalog::read("app/.yarn/cache/a-npm-1-ab.zip", bytes)),
     target("python-origin", catalog::read_python_origin),
     target("package-json", |bytes| catalog::read("app/node_modules/a/package.json", bytes)),
     target("python-metadata", |bytes| catalog::read("usr/lib/python3/a.dist-info/METADATA", bytes)),

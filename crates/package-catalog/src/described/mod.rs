@@ -5,6 +5,7 @@
 
 pub(crate) mod address;
 pub(crate) mod json;
+mod packed;
 pub(crate) mod scan;
 mod search;
 
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::extract::read_section;
 use crate::parse::{ParseInput, Parsed, Problems};
 
+pub(crate) use packed::{PackedKind, PackedSearch};
 pub(crate) use search::DescriptionSearch;
 
 /// One kind of such files.

@@ -15,7 +15,7 @@ pub(crate) use sections::{Sections, read_sections};
 
 use crate::binary::{self, ClassifierSearch};
 use crate::busybox::BusyBoxSearch;
-use crate::described::DescriptionSearch;
+use crate::described::{DescriptionSearch, PackedSearch};
 use crate::dotnet::{self, BundleSearch, ResourceSearch};
 use crate::go::{self, BuildInfoSearch};
 use crate::java::{self, ArchiveSearch};
@@ -121,7 +121,7 @@ fn searches(limits: &CatalogLimits) -> Vec<Box<dyn ContentSearch>> {
         Box::new(BuildInfoSearch::new(limits.section_bytes_max)),
         Box::new(ArchiveSearch::new(&limits.archives, limits.section_bytes_max)),
         Box::new(DescriptionSearch::new(limits.section_bytes_max)),
-        Box::new(python::EggSearch::new(limits.section_bytes_max)),
+        Box::new(PackedSearch::new(limits.section_bytes_max)),
         Box::new(BusyBoxSearch::new()),
         Box::new(ClassifierSearch::default()),
         Box::new(ResourceSearch::new()),

@@ -1,7 +1,7 @@
 //! JavaScript: the `package.json` of installed packages.
 //!
 //! A package below `node_modules` has its own at its top; what lies deeper in it are parts and examples of the package. Elsewhere
-//! every file with a name and a version is one.
+//! every file with a name and a version is one. Yarn may keep packages as archives, which are read as far as their own.
 
 #[cfg(test)]
 mod tests;
@@ -10,6 +10,7 @@ use model::{DiagnosticCode, PackageKind};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::described::PackedKind;
 use crate::extract::{ManifestKind, read_section};
 use crate::parse::{ParseInput, Parsed, Problems};
 use crate::purl::language_purl;
@@ -17,6 +18,16 @@ use crate::purl::language_purl;
 /// `package.json`, with only the values that matter.
 pub(crate) static MANIFEST: ManifestKind = ManifestKind { tag: 3, is_manifest, reduce };
 
+/// `.yarn/cache/left-pad-npm-1.3.0-9a8a4f3c81.zip`: with Plug'n'Play, programs run out of these.
+pub(crate) static YARN_CACHE: PackedKind = PackedKind {
+    tag: MANIFEST.tag,
+    is_archive: is_yarn_cache,
+    is_description: |entry| entry.starts_with(MODULES) && is_manifest(entry),
+    reduce,
+};
+
+/// The folder of a project, and the one of a user that all projects share.
+const YARN_FOLDERS: [&str; 2] = [".yarn/cache", ".yarn/berry/cache"];
 const FILE_NAME: &str = "package.json";
 const MODULES: &str = "node_modules/";
 const LICENSES_MAX: usize = 20;
@@ -27,6 +38,15 @@ struct Manifest {
     version: String,
     licenses: Vec<String>,
     author: Option<String>,
+}
+
+fn is_yarn_cache(path: &str) -> bool {
+    let is_folder = |folder: &str| {
+        YARN_FOLDERS
+            .iter()
+            .any(|end| folder.strip_suffix(end).is_some_and(|it| it.is_empty() || it.ends_with('/')))
+    };
+    path.ends_with(".zip") && path.rsplit_once('/').is_some_and(|(folder, _)| is_folder(folder))
 }
 
 fn is_manifest(path: &str) -> bool {

@@ -4,21 +4,28 @@
 //! fields as in a letter, up to the first empty line. Source: Core metadata specifications of the Python Packaging Authority.
 
 mod direct_url;
-mod egg;
 #[cfg(test)]
 mod tests;
 
 use model::{DiagnosticCode, Ecosystem, PackageKind};
 
+use crate::described::PackedKind;
 use crate::extract::{ManifestKind, read_section};
 use crate::parse::{ParseInput, Parsed, Problems, lines};
 use crate::purl::build_language_purl;
 
 pub(crate) use direct_url::DIRECT_URL;
-pub(crate) use egg::EggSearch;
 
 /// The fields that matter, one line each.
 pub(crate) static MANIFEST: ManifestKind = ManifestKind { tag: 4, is_manifest, reduce };
+
+/// Packages of old installers, each an archive.
+pub(crate) static EGG: PackedKind = PackedKind {
+    tag: MANIFEST.tag,
+    is_archive: |path| ends_with(path, ".egg"),
+    is_description: |entry| entry == "EGG-INFO/PKG-INFO",
+    reduce,
+};
 
 /// Endings of paths, lower case.
 const ENDINGS: [&str; 4] =
@@ -31,11 +38,13 @@ const CLASSIFIER: &[u8] = b"classifier";
 const LICENSE_CLASSIFIER: &[u8] = b"License ::";
 
 fn is_manifest(path: &str) -> bool {
-    let ends_with = |ending: &&str| {
-        let at = path.len().checked_sub(ending.len());
-        at.and_then(|at| path.get(at..)).is_some_and(|tail| tail.eq_ignore_ascii_case(ending))
-    };
-    ENDINGS.iter().any(ends_with)
+    ENDINGS.iter().any(|ending| ends_with(path, ending))
+}
+
+/// Whatever the case.
+fn ends_with(path: &str, ending: &str) -> bool {
+    let at = path.len().checked_sub(ending.len());
+    at.and_then(|at| path.get(at..)).is_some_and(|tail| tail.eq_ignore_ascii_case(ending))
 }
 
 /// A field and its value; a line that goes on with the value before it is none.

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use model::{Package, PackageKind};
 
-use super::{inventory, load, packages_of};
+use super::{inventory, load, names, packages_of};
 
 /// What a program prints; `None` where it is not there.
 fn run(program: &str, arguments: &[&str]) -> Option<String> {
@@ -180,30 +180,40 @@ class Pipe(io.RawIOBase):
     def __init__(self): self.data = b""
     def writable(self): return True
     def write(self, data): self.data += bytes(data); return len(data)
-for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-    for target in (io.BytesIO(), Pipe()):
-        with zipfile.ZipFile(target, "w", method) as egg:
-            egg.writestr("first.py", "x = 'EGG-INFO/PKG-INFO'" * 100)
-            egg.writestr("EGG-INFO/PKG-INFO", "Metadata-Version: 1.0\nName: Odd.Egg\nVersion: 1.0\nLicense: MIT\n")
-            egg.writestr("last.py", "y" * 1000)
-        print(base64.b64encode(target.data if isinstance(target, Pipe) else target.getvalue()).decode())
+for name, content in (
+    ("EGG-INFO/PKG-INFO", "Metadata-Version: 1.0\nName: Odd.Egg\nVersion: 1.0\nLicense: MIT\n"),
+    ("node_modules/@odd/egg/package.json", '{"name": "@odd/egg", "version": "1.0", "license": "MIT"}'),
+):
+    for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        for target in (io.BytesIO(), Pipe()):
+            with zipfile.ZipFile(target, "w", method) as archive:
+                archive.writestr("node_modules/", "")
+                archive.writestr("first.py", f"x = '{name}'" * 100)
+                archive.writestr("node_modules/@odd/egg/lib/package.json", "{}")
+                archive.writestr(name, content)
+                archive.writestr("last.py", "y" * 1000)
+            print(base64.b64encode(target.data if isinstance(target, Pipe) else target.getvalue()).decode())
 "#;
     let Some(written) = run("/usr/bin/python3", &["-I", "-c", program]) else { return };
-    let eggs: Vec<Vec<u8>> = written.lines().map(base64).collect();
-    assert_eq!(eggs.len(), 4);
-    for (number, egg) in eggs.iter().enumerate() {
-        let (packages, diagnostics) = packages_of("usr/lib/python3/Odd.Egg-1.0-py3.EGG", egg);
+    let archives: Vec<Vec<u8>> = written.lines().map(base64).collect();
+    let egg = ("usr/lib/python3/Odd.Egg-1.0-py3.EGG", "pkg:pypi/odd-egg@1.0");
+    let yarn = ("app/.yarn/cache/@odd-egg-npm-1.0-9a8a4f3c81.zip", "pkg:npm/%40odd/egg@1.0");
+    assert_eq!(archives.len(), 8);
+    for (number, archive) in archives.iter().enumerate() {
+        let (path, purl) = if number < 4 { egg } else { yarn };
+        let (packages, diagnostics) = packages_of(path, archive);
         // Stored, with a length that stands only behind it: where it ends cannot be seen.
-        if number == 1 {
+        if number % 4 == 1 {
             assert_eq!((packages, diagnostics[0].code), (vec![], model::DiagnosticCode::BrokenRecord));
             continue;
         }
         assert_eq!(diagnostics, [], "{number}");
-        assert_eq!(packages[0].purl, "pkg:pypi/odd-egg@1.0");
-        assert_eq!(packages[0].licenses, ["MIT"]);
-        for length in [10, egg.len() / 2, egg.len() - 30] {
-            let (packages, _) = packages_of("a.egg", &egg[..length]);
-            assert!(packages.iter().all(|package| package.name == "Odd.Egg"));
+        assert_eq!((packages[0].purl.as_str(), packages[0].licenses.concat().as_str()), (purl, "MIT"));
+        assert_eq!(packages[0].locations[0].path, format!("/{path}"));
+        for length in [10, archive.len() / 2, archive.len() - 30] {
+            let (cut, _) = packages_of(path, &archive[..length]);
+            assert!(cut.is_empty() || names(&cut) == names(&packages), "{cut:?}");
         }
+        assert_eq!(packages_of("app/.yarn/other/a.zip", archive), (vec![], vec![]));
     }
 }

@@ -7,7 +7,7 @@ use crate::CatalogLimits;
 use crate::described::DescriptionSearch;
 use crate::extract::search_file;
 
-const PLACES: [&str; 15] = [
+const PLACES: [&str; 16] = [
     "usr/lib/specifications/a.gemspec",
     "app/vendor/composer/installed.json",
     "usr/share/php/.registry/a.reg",
@@ -23,6 +23,7 @@ const PLACES: [&str; 15] = [
     "usr/lib/python3/a.dist-info/METADATA",
     "usr/lib/python3/a.dist-info/direct_url.json",
     "usr/lib/python3/a-1-py3.egg",
+    "app/.yarn/cache/a-npm-1-ab.zip",
 ];
 
 /// Bytes that look like the formats, mixed with any others.
@@ -54,6 +55,7 @@ fn content() -> impl Strategy<Value = Vec<u8>> {
         "\r\n",
         "# stub: a 1 ruby lib\n",
         "{\"packages\":",
+        "PK\x03\x04",
         "{\"name\":\"a/b\",\"version\":\"v1\"}",
         "\"files\":[\"x\"]",
         "a:2:{",
