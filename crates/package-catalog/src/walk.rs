@@ -11,7 +11,7 @@ use crate::extract::{SECTIONS, read_sections};
 use crate::ownership::note_owners;
 use crate::parse::{CatalogLimits, ParseInput, Parsed, Spent, is_always_told};
 use crate::table::CATALOGERS;
-use crate::{attribution, binary, bitnami, channel, os_release, unread, wolfi};
+use crate::{attribution, binary, bitnami, channel, jvm, os_release, unread, wolfi};
 
 static WANTED_PATHS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
     let linked = CATALOGERS.iter().flat_map(|cataloger| cataloger.linked_paths);
@@ -54,6 +54,7 @@ pub fn catalog(tree: &ImageTree, limits: &CatalogLimits) -> Inventory {
     walk.tell_left_out();
     let Walk { mut packages, mut diagnostics, .. } = walk;
     merge_assemblies(tree, &mut packages);
+    jvm::settle(&mut packages);
     packages.sort_by(|left, right| sort_key(left).cmp(&sort_key(right)).then_with(|| left.cmp(right)));
     packages.dedup();
     wolfi::settle(&mut packages);

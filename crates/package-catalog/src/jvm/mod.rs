@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::{DiagnosticCode, Package, PackageKind};
 
@@ -67,9 +67,32 @@ pub(crate) fn parse(input: &ParseInput<'_>) -> Parsed {
     }
     let version = installation.version.clone();
     let mut package = input.language_package(PackageKind::Binary, installation.name.to_owned(), version);
-    package.purl = language_purl(PackageKind::Binary, &package.name, package.version.as_deref());
+    let vendor = installation.products.first().map_or("", |(vendor, _)| vendor);
+    let full_name = format!("{vendor}/{}", package.name);
+    package.purl = language_purl(PackageKind::Binary, &full_name, package.version.as_deref());
     package.maintainer = values.get("IMPLEMENTOR").map(|vendor| (*vendor).to_owned());
     input.one_package(Package { cpes: installation.cpes(), ..package }, problems)
+}
+
+/// Names under which installations of Java are listed.
+const NAMES: [&str; 7] = ["graalvm", "java", "java_sdk", "jdk", "jre", "openjdk", "zulu"];
+
+/// Takes away what the programs of an installation say of it, where the installation says it itself.
+pub(crate) fn settle(packages: &mut Vec<Package>) {
+    let path_of = |package: &Package| {
+        let is_java = package.kind == PackageKind::Binary && NAMES.contains(&package.name.as_str());
+        package.locations.first().filter(|_| is_java).map(|location| location.path.clone())
+    };
+    let homes: BTreeSet<String> = packages
+        .iter()
+        .filter_map(path_of)
+        .filter_map(|path| Some(path.strip_suffix("release")?.to_owned()))
+        .collect();
+    packages.retain(|package| {
+        let Some(path) = path_of(package) else { return true };
+        let home = path.rfind("jre/bin/").or_else(|| path.rfind("bin/")).map(|at| &path[..at]);
+        path.ends_with("/release") || home.is_none_or(|home| !homes.contains(home))
+    });
 }
 
 /// Whose Java it is.

@@ -27,29 +27,29 @@ fn installations_are_known_by_their_vendors() {
     check(
         debian,
         &["java", "javac"],
-        Some(("pkg:generic/openjdk@17.0.15%2B6", &["oracle:openjdk:17.0.15:*"])),
+        Some(("pkg:generic/oracle/openjdk@17.0.15%2B6", &["oracle:openjdk:17.0.15:*"])),
     );
     check(debian, &["javac"], None);
     let eight = "JAVA_VERSION=\"1.8.0_302\"\nIMPLEMENTOR=\"Eclipse Foundation\"\nFULL_VERSION=\"1.8.0_302-b08\"\n\
         SEMANTIC_VERSION=\"8.0.302+8\"\n";
     let cpes = ["oracle:openjdk:1.8.0:update302", "oracle:openjdk:8:update302"];
-    check(eight, &["java"], Some(("pkg:generic/openjdk@1.8.0_302-b08", &cpes)));
+    check(eight, &["java"], Some(("pkg:generic/oracle/openjdk@1.8.0_302-b08", &cpes)));
     let zulu = "IMPLEMENTOR=\"Azul Systems, Inc.\"\nJAVA_VERSION=\"11.0.20.1\"\nJAVA_RUNTIME_VERSION=\"11.0.20.1+1-LTS\"\n";
     let cpes = ["azul:zulu:11.0.20.1:*", "oracle:openjdk:11.0.20.1:*"];
-    check(zulu, &["java"], Some(("pkg:generic/zulu@11.0.20.1%2B1", &cpes)));
+    check(zulu, &["java"], Some(("pkg:generic/azul/zulu@11.0.20.1%2B1", &cpes)));
     let oracle = "IMPLEMENTOR=\"Oracle Corporation\"\nBUILD_TYPE=\"commercial\"\nJAVA_VERSION=\"21.0.2\"\n";
     check(
         oracle,
         &["java", "javac"],
-        Some(("pkg:generic/jdk@21.0.2", &["oracle:jdk:21.0.2:*", "oracle:jre:21.0.2:*"])),
+        Some(("pkg:generic/oracle/jdk@21.0.2", &["oracle:jdk:21.0.2:*", "oracle:jre:21.0.2:*"])),
     );
-    check(oracle, &["java"], Some(("pkg:generic/jre@21.0.2", &["oracle:jre:21.0.2:*"])));
+    check(oracle, &["java"], Some(("pkg:generic/oracle/jre@21.0.2", &["oracle:jre:21.0.2:*"])));
     let graal = "IMPLEMENTOR=\"GraalVM Community\"\nJAVA_VERSION=\"17.0.8\"\nJAVA_RUNTIME_VERSION=\"17.0.8+7-jvmci-23.0-b15\"\n\
         GRAALVM_VERSION=\"17.0.8\"\n";
     let cpes = ["oracle:graalvm_for_jdk:17.0.8:*", "oracle:graalvm:17.0.8:*"];
-    check(graal, &["java"], Some(("pkg:generic/graalvm@17.0.8%2B7", &cpes)));
+    check(graal, &["java"], Some(("pkg:generic/oracle/graalvm@17.0.8%2B7", &cpes)));
     let old = "IMPLEMENTOR=\"GraalVM Community\"\nJAVA_VERSION=\"11.0.17\"\nGRAALVM_VERSION=\"22.3.0\"\n";
-    check(old, &["java"], Some(("pkg:generic/graalvm@22.3.0", &["oracle:graalvm:22.3.0:*"])));
+    check(old, &["java"], Some(("pkg:generic/oracle/graalvm@22.3.0", &["oracle:graalvm:22.3.0:*"])));
 }
 
 #[test]
@@ -57,4 +57,18 @@ fn other_files_of_that_name_are_nothing() {
     for content in ["release 1.0\n", "\0\0\u{fffd}", "JAVA=1\n"] {
         check(content, &["java"], None);
     }
+}
+
+#[test]
+fn what_programs_say_of_an_installation_is_in_its_own_words() {
+    let release: &[u8] = b"JAVA_VERSION=\"17.0.15\"\nIMPLEMENTOR=\"Eclipse Adoptium\"\n";
+    let java: &[u8] = b"\x7fELF\0openjdk\0\0\0java\0\0\x0017\0\0\x0017.0.15+6\0openjdk\0java\0\0 and more to be long enough for a program";
+    let locations = |files: &[(&str, &[u8])]| -> Vec<String> {
+        let packages = inventory(files).packages;
+        packages.iter().map(|it| format!("{} {}", it.name, it.locations[0].path)).collect()
+    };
+    let found = locations(&[("opt/a/release", release), ("opt/a/bin/java", java), ("opt/b/bin/java", java)]);
+    assert_eq!(found, ["openjdk /opt/a/release", "openjdk /opt/b/bin/java"]);
+    let found = locations(&[("opt/a/release", release), ("opt/a/jre/bin/java", java)]);
+    assert_eq!(found, ["openjdk /opt/a/release"]);
 }
