@@ -110,7 +110,10 @@ fn dpkg_itself_agrees() {
         };
         Some(pairs.iter().map(order).collect())
     };
-    let pairs = pairs(sample!("rpm"), "([01]:)?[0-2][0-2a~+.]{0,5}(-[0-1a~+.]{1,3})?");
+    // It answers one question each time it is started, so only neighbours of the sample are asked, and half of the others.
+    let pairs = pairs(sample!("dpkg"), "([01]:)?[0-2][0-2a~+.]{0,5}(-[0-1a~+.]{1,3})?");
+    let of_sample: Vec<Pair> = pairs[..pairs.len() - 600].iter().step_by(3).cloned().collect();
+    check(VersionScheme::Dpkg, judge, &of_sample, false);
     check(VersionScheme::Dpkg, judge, &pairs[pairs.len() - 300..], false);
 }
 
