@@ -67,21 +67,17 @@ const OTHER_MAINTAINERS: &[&str] = &[
     "@fluentd.org",
     "@gitlab.com",
     "@github.com>",
-    "@google.com",
-    "@googlegroups.com",
     "@grafana.com",
     "@hashicorp.com",
     "@haproxy.com",
     "@influxdata.com",
     "@influxdb.com",
     "@k8s.io",
-    "@kitware.com",
     "@kohsuke.org",
     "@kubernetes.io",
     "@lists.mariadb.org",
     "@mariadb.com",
     "@mariadb.org",
-    "@meta.com",
     "@microsoft.com",
     "@mongodb.com",
     "@mozilla.com",
@@ -89,7 +85,6 @@ const OTHER_MAINTAINERS: &[&str] = &[
     "@newrelic.com",
     "@nginx.com",
     "@nodesource.com",
-    "@nvidia.com",
     "@oracle.com",
     "@oss.oracle.com",
     "@percona.com",
@@ -113,8 +108,14 @@ const OTHER_MAINTAINERS: &[&str] = &[
     "@vmware.com",
     "@yarnpkg.com",
     "@zabbix.com",
+    "chrome linux team",
+    "cudatools@nvidia.com",
     "docker, inc",
+    "gc-team@google.com",
     "gitlab, inc",
+    "google cloud cli authors",
+    "google-cloud-sdk",
+    "linux-packages-keymaster@google.com",
     "kubernetes authors",
     "nginx packaging",
     "nvidia corporation",
@@ -123,8 +124,21 @@ const OTHER_MAINTAINERS: &[&str] = &[
 ];
 
 /// Parts of versions that only certain repositories give: their packages keep the names of Debian's maintainers.
-const OTHER_VERSIONS: [&str; 7] =
-    [".pgdg", "deb.sury.org", "nodesource", "+maria~", "+ubuntu.gpg", "~ppa", ".remi"];
+const OTHER_VERSIONS: [&[&str]; 5] =
+    [&[".pgdg"], &["deb.sury.org"], &["+0~20", ".gbp"], &["nodesource"], &["+maria~"]];
+
+/// The same for Alpine, whose own maintainers have addresses of companies too.
+const OTHER_ALPINE_MAINTAINERS: &[&str] = &[
+    "nginx packaging",
+    "@nginx.com",
+    "@f5.com",
+    "@docker.com",
+    "@azul.com",
+    "@azulsystems.com",
+    "@bell-sw.com",
+    "@sgerrand.com",
+    "adoptium",
+];
 
 /// The domains of Debian's and Ubuntu's own teams.
 const OWN_ADDRESSES: [&str; 6] =
@@ -137,18 +151,20 @@ pub(crate) fn of_debian(maintainer: Option<&str>, version: &str) -> Option<bool>
         return Some(false);
     }
     let version = version.to_ascii_lowercase();
-    if OTHER_VERSIONS.iter().any(|part| version.contains(part)) {
+    if OTHER_VERSIONS.iter().any(|parts| parts.iter().all(|part| version.contains(part))) {
         return Some(true);
     }
     // A team's address on one of their own machines may hold any of the other words.
     let is_own = OWN_ADDRESSES.iter().any(|address| maintainer.ends_with(address));
-    Some(!is_own && is_other(&maintainer))
+    Some(!is_own && contains_any(&maintainer, OTHER_MAINTAINERS))
 }
 
 /// A package of apk. Who builds Wolfi and its relatives names no maintainer.
 pub(crate) fn of_alpine(maintainer: Option<&str>, distro: Option<&Distro>) -> Option<bool> {
     match maintainer.map(str::to_ascii_lowercase) {
-        Some(maintainer) => Some(!is_curator(&maintainer) && is_other(&maintainer)),
+        Some(maintainer) => {
+            Some(!is_curator(&maintainer) && contains_any(&maintainer, OTHER_ALPINE_MAINTAINERS))
+        }
         None => distro
             .is_some_and(|distro| matches!(distro.id.as_str(), "wolfi" | "chainguard" | "minimos"))
             .then_some(false),
@@ -194,11 +210,11 @@ pub(crate) fn of_gentoo(repository: Option<&str>) -> Option<bool> {
 }
 
 fn is_curator(maker: &str) -> bool {
-    CURATORS.iter().any(|known| maker.contains(known))
+    contains_any(maker, &CURATORS)
 }
 
-fn is_other(maintainer: &str) -> bool {
-    OTHER_MAINTAINERS.iter().any(|known| maintainer.contains(known))
+fn contains_any(maker: &str, known: &[&str]) -> bool {
+    known.iter().any(|known| maker.contains(known))
 }
 
 #[cfg(test)]
@@ -210,7 +226,12 @@ mod tests {
         let rows = [
             ("Docker <support@docker.com>", "5:24.0.7-1~debian.12~bookworm", Some(true)),
             ("NGINX Packaging <nginx-packaging@f5.com>", "1.25.3-1~bookworm", Some(true)),
-            ("NVIDIA Corporation <cudatools@nvidia.com>", "12.2.2-1", Some(true)),
+            ("cudatools <cudatools@nvidia.com>", "12.2.2-1", Some(true)),
+            ("Google Cloud CLI Authors <https://code.google.com/p/google-cloud-sdk/>", "1", Some(true)),
+            ("Kubernetes Authors <kubernetes-dev+release@googlegroups.com>", "1.31.0-1.1", Some(true)),
+            // People of companies maintain packages of Debian, too.
+            ("Brandon Weeks <bweeks@google.com>", "1", Some(false)),
+            ("Ondřej Surý <ondrej@debian.org>", "8.2.13-1+0~20231124.23+debian12~1.gbp05a2b6", Some(true)),
             ("GitHub <opensource+cli@github.com>", "2.40.0", Some(true)),
             ("Microsoft <xyz@microsoft.com>", "8.0.0-1", Some(true)),
             // The repositories of the projects themselves keep the names of Debian's teams.
@@ -278,6 +299,7 @@ mod tests {
         let alpine = distro("alpine", &[]);
         assert_eq!(of_alpine(Some("Natanael Copa <ncopa@alpinelinux.org>"), Some(&alpine)), Some(false));
         assert_eq!(of_alpine(Some("NGINX Packaging <nginx-packaging@f5.com>"), Some(&alpine)), Some(true));
+        assert_eq!(of_alpine(Some("Somebody <x@microsoft.com>"), Some(&alpine)), Some(false));
         assert_eq!(of_alpine(None, Some(&alpine)), None);
         assert_eq!(of_alpine(None, Some(&distro("wolfi", &[]))), Some(false));
         let (arch, manjaro) = (distro("arch", &[]), distro("manjaro", &["arch"]));

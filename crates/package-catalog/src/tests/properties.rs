@@ -1,13 +1,13 @@
 //! Whatever a database holds: no panic, and never silence.
 
-use model::DiagnosticCode;
+use model::{DiagnosticCode, PackageKind};
 use proptest::prelude::*;
 
 use super::{inventory, tree};
 use crate::CatalogLimits;
 use crate::os_release::parse_os_release;
 
-const PLACES: [&str; 15] = [
+const PLACES: [&str; 27] = [
     "etc/os-release",
     "etc/system-release-cpe",
     "etc/redhat-release",
@@ -23,6 +23,18 @@ const PLACES: [&str; 15] = [
     "var/lib/dpkg/info/a.md5sums",
     "usr/share/doc/a/copyright",
     "lib/apk/db/installed",
+    "var/lib/pacman/local/a-1/desc",
+    "var/lib/pacman/local/a-1/files",
+    "var/db/pkg/a/b-1/CONTENTS",
+    "var/db/pkg/a/b-1/SIZE",
+    "meta/snap.yaml",
+    "snap/manifest.yaml",
+    "usr/share/bottlerocket/application-inventory.json",
+    "opt/bitnami/a/.spdx-a.spdx",
+    "opt/bitnami/.bitnami_components.json",
+    "var/lib/db/sbom/a.spdx.json",
+    "etc/apt/sources.list",
+    "root/buildinfo/content_manifests/a.json",
 ];
 
 /// Bytes that look like the formats, mixed with any others.
@@ -50,6 +62,14 @@ fn content() -> impl Strategy<Value = Vec<u8>> {
         " release ",
         "Format: x\nLicense: y\n",
         "/.\n",
+        "%NAME%\na\n\n%VERSION%\n1\n",
+        "%FILES%\nusr/x\n",
+        "obj /x 0cc175b9c0f1b6a831c399e269772661 1\n",
+        "name: a\nversion: '1'\n",
+        "primed-stage-packages:\n- a=1\n",
+        "{\"Content\": [{\"Name\": \"a\"}, ",
+        "{\"packages\": [{\"externalRefs\": [{\"referenceType\": \"purl\", \"referenceLocator\": \"pkg:apk/a@1\"}]}]}",
+        "{\"a\": {\"version\": \"1\"}}",
         "\0",
         "é",
     ];
@@ -68,7 +88,9 @@ proptest! {
         let first = inventory(&files);
         prop_assert_eq!(&first, &inventory(&files));
         for package in &first.packages {
-            prop_assert!(package.purl.starts_with("pkg:") && package.source.is_some() && !package.name.is_empty());
+            prop_assert!(package.purl.starts_with("pkg:") && !package.name.is_empty());
+            let is_distro = matches!(package.kind, PackageKind::Deb | PackageKind::Apk | PackageKind::Alpm);
+            prop_assert!(package.source.is_some() || !is_distro);
         }
     }
 

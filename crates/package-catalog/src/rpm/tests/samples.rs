@@ -6,7 +6,7 @@ use std::process::Command;
 use model::Package;
 
 use super::{messages, tool};
-use crate::tests::{load, packages_of, shared_data};
+use crate::tests::{inventory, load, packages_of, shared_data};
 
 fn unpack(name: &str) -> Option<Vec<u8>> {
     let path = shared_data("packages/rpm")?.join(name);
@@ -69,6 +69,27 @@ fn a_real_berkeley_database_is_read_whole() {
     assert_eq!((package.name.as_str(), package.version.as_deref()), ("libuuid", Some("2.32.1-42.el8_8")));
     assert_eq!(package.installed_size_bytes, Some(35_104));
     assert_eq!(package.source.as_ref().unwrap().name, "util-linux");
+}
+
+#[test]
+fn real_distros_have_made_their_packages_themselves() {
+    let rows: [(&str, &str, &[u8]); 2] = [
+        ("mariner2-sqlite/rpmdb.sqlite.zst", "var/lib/rpm/rpmdb.sqlite", b"ID=mariner\nVERSION_ID=\"2.0\"\n"),
+        (
+            "sle15-ndb/Packages.db.zst",
+            "usr/lib/sysimage/rpm/Packages.db",
+            b"ID=\"sles\"\nVERSION_ID=\"15.5\"\n",
+        ),
+    ];
+    for (name, path, os_release) in rows {
+        let Some(database) = unpack(name) else { return };
+        let made = |os_release: &[u8]| -> BTreeSet<Option<bool>> {
+            let found = inventory(&[("etc/os-release", os_release), (path, &database)]);
+            found.packages.iter().map(|package| package.is_third_party).collect()
+        };
+        assert_eq!(made(os_release), [Some(false)].into(), "{name}");
+        assert_eq!(made(b"ID=rhel\n"), [Some(true)].into(), "{name}");
+    }
 }
 
 /// How many damaged copies of each database are read.
