@@ -39,6 +39,14 @@ pub enum ScanError {
         /// What was asked for.
         reference: String,
     },
+    /// The program on this machine has no such image.
+    #[error("{daemon} has no image `{name}`; ask a registry for it with `registry:{name}`")]
+    ImageNotInDaemon {
+        /// Docker, Podman or containerd.
+        daemon: &'static str,
+        /// What was asked for.
+        name: String,
+    },
     /// The registry has the manifest but not a blob that it names, or the archive lacks a file.
     #[error("`{name}` is named by `{referrer}` but is not there")]
     BlobMissing {
@@ -353,6 +361,7 @@ impl ScanError {
     pub fn kind(&self) -> ScanErrorKind {
         match self {
             Self::ImageNotFound { .. }
+            | Self::ImageNotInDaemon { .. }
             | Self::PlatformMissing { .. }
             | Self::SeveralImages { .. }
             | Self::ImageNotInArchive { .. } => ScanErrorKind::NotFound,
@@ -398,6 +407,7 @@ impl ScanError {
             | Self::TooSlow { .. } => true,
             Self::UnexpectedStatus { status, .. } => *status >= 500,
             Self::ImageNotFound { .. }
+            | Self::ImageNotInDaemon { .. }
             | Self::BlobMissing { .. }
             | Self::PlatformMissing { .. }
             | Self::SeveralImages { .. }

@@ -110,7 +110,7 @@ impl Reading<'_> {
         let start = |reader| {
             let task = LayerTask {
                 digest: place.digest.clone(),
-                diff_id: place.diff_id.clone(),
+                diff_id: Some(place.diff_id.clone()),
                 compression: place.compression,
                 wanted,
                 extractor,
@@ -127,6 +127,11 @@ impl Reading<'_> {
                 let transfer = Transfer { client, digest, size: place.size, layer_index: index, progress };
                 let (sender, reader) = pipe();
                 tokio::join!(transfer.run(sender), start(LayerReader::Registry(reader)))
+            }
+            Origin::Containerd(client) => {
+                let digest = place.digest.as_ref().ok_or(ScanError::ReaderStopped)?;
+                let (sender, reader) = pipe();
+                tokio::join!(client.transfer(digest, sender), start(LayerReader::Registry(reader)))
             }
             Origin::Archive(store) => {
                 let (store, file) = (Arc::clone(store), place.file.clone());
@@ -205,27 +210,32 @@ enum LayerReader {
 }
 
 /// What a thread needs to read one layer.
-struct LayerTask {
-    digest: Option<Digest>,
-    diff_id: Digest,
-    compression: Option<Compression>,
-    wanted: Wanted,
+pub(crate) struct LayerTask {
+    pub(crate) digest: Option<Digest>,
+    /// `None` where only the bytes tell.
+    pub(crate) diff_id: Option<Digest>,
+    pub(crate) compression: Option<Compression>,
+    pub(crate) wanted: Wanted,
     /// Nobody, when only the wanted files are wanted.
-    extractor: Option<LayerExtractor>,
+    pub(crate) extractor: Option<LayerExtractor>,
     /// Who looks at the files; nobody, when nobody asked.
-    observer: Option<LayerObserver>,
-    limits: ImageLimits,
-    budget: ReadBudget,
+    pub(crate) observer: Option<LayerObserver>,
+    pub(crate) limits: ImageLimits,
+    pub(crate) budget: ReadBudget,
 }
 
 impl LayerTask {
     fn run(self, mut reader: LayerReader) -> Result<(Layer, LayerFindings), LayerError> {
-        let reader: &mut dyn std::io::Read = match &mut reader {
-            LayerReader::Registry(reader) => reader,
-            LayerReader::Archive(reader) => reader,
-        };
+        match &mut reader {
+            LayerReader::Registry(reader) => self.read(reader),
+            LayerReader::Archive(reader) => self.read(reader),
+        }
+    }
+
+    /// Reads the layer to its end. Blocking.
+    pub(crate) fn read(self, reader: &mut dyn std::io::Read) -> Result<(Layer, LayerFindings), LayerError> {
         let Self { digest, diff_id, compression, wanted, mut extractor, mut observer, limits, budget } = self;
-        let input = LayerInput { digest, diff_id: Some(diff_id), compression, reader };
+        let input = LayerInput { digest, diff_id, compression, reader };
         let readers = LayerReaders {
             is_wanted: &*wanted,
             extractor: extractor.as_mut().map(|extractor| extractor as &mut dyn FileExtractor),

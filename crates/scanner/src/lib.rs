@@ -16,8 +16,11 @@ mod base_image;
 mod cache;
 mod config;
 mod contents;
+mod daemon;
 mod dockerfile;
 mod error;
+mod files;
+mod interest;
 mod layers;
 mod load;
 mod manifest;
@@ -32,15 +35,17 @@ pub use addresses::RegistryAddresses;
 pub use cache::{CacheSummary, LayerCache};
 pub use contents::{ContentLimits, ContentSettings, ContentSettingsError, NamedPattern, PatternError};
 pub use error::{ScanError, ScanErrorKind};
+pub use files::load_files;
 pub use load::{ResolvedImage, ScannedImage, describe_image, load, resolve};
 pub use options::{
-    Connections, Credentials, DockerConfig, ProxyOptions, RegistryLogin, RegistryOptions, RetryOptions,
-    ScanOptions, Secret, Timeouts,
+    Connections, Credentials, DaemonSockets, DockerConfig, ProxyOptions, RegistryLogin, RegistryOptions,
+    RetryOptions, ScanOptions, Secret, Timeouts,
 };
 pub use progress::{LayerStart, Progress, Stage};
 pub use registry::{EcrLogin, EcrRequest, Ping, ecr_login, list_tags, parse_ecr_host, ping};
-pub use source::{ImageSource, ParseImageSourceError};
+pub use source::{DaemonKind, ImageSource, ParseImageSourceError};
 // Callers build options without naming the crates that own the limits and the rules.
+pub use globset::GlobSet;
 pub use image_layers::ImageLimits;
 pub use outbound_guard::{AddressRule, HostList};
 pub use tokio_util::sync::CancellationToken;

@@ -8,19 +8,19 @@ use image_layers::{Layer, LayerError, ReadBudget, squash_tracing};
 use model::{
     Digest, DockerfileMode, ImageContents, ImageFacts, ImageReference, Inventory, LayerFacts, Platform,
 };
-use package_catalog::{CatalogLimits, LayerExtractor};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::base_image;
-use crate::contents::{Collection, KeptBytes, LayerFindings, LayerObserver, Search, compare_owned};
+use crate::contents::LayerFindings;
 use crate::dockerfile::guess_dockerfile;
 use crate::error::{ScanError, ScanErrorKind};
+use crate::interest::Interest;
 use crate::layers::{LayerJob, Reading, Wanted};
 use crate::open::{OpenedImage, open_documents, open_registry, open_source};
 use crate::options::ScanOptions;
 use crate::progress::{LayerStart, Stage};
-use crate::source::ImageSource;
+use crate::source::{DaemonKind, ImageSource};
 
 /// Layers that are read at the same time: one is unpacked while the other is waited for.
 const LAYERS_AT_ONCE: usize = 2;
@@ -85,6 +85,11 @@ pub(crate) async fn bounded<T>(
 
 async fn load_unbounded(source: &ImageSource, options: &ScanOptions) -> Result<ScannedImage, ScanError> {
     report(options, Stage::Resolving);
+    if let ImageSource::Daemon { kind, name } = source
+        && *kind != DaemonKind::Containerd
+    {
+        return crate::daemon::load(*kind, name, options).await;
+    }
     let opening = open_source(source, options).instrument(tracing::info_span!("open_image"));
     let (opened, origin) = opening.await?;
     if let Some(progress) = &options.progress {
@@ -104,23 +109,10 @@ async fn load_unbounded(source: &ImageSource, options: &ScanOptions) -> Result<S
     report(options, Stage::ReadingLayers);
     let budget = ReadBudget::new();
     let wanted: Wanted = Arc::new(package_catalog::is_wanted);
-    let contents = match &options.contents {
-        Some(settings) => {
-            let search = Search::new(settings).map_err(|source| ScanError::BadContentSettings { source })?;
-            Some((settings.clone(), Arc::new(search)))
-        }
-        None => None,
-    };
-    let kept_bytes = KeptBytes::default();
-    let lookers = || {
-        let observer = contents
-            .as_ref()
-            .map(|(_, search)| LayerObserver::new(Arc::clone(search), Arc::clone(&kept_bytes)));
-        (Some(LayerExtractor::new(&CatalogLimits::default())), observer)
-    };
+    let interest = Interest::new(options)?;
     let read: Vec<(Layer, LayerFindings)> = futures_util::stream::iter(opened.layers.iter().enumerate())
         .map(|(index, place)| {
-            let (extractor, observer) = lookers();
+            let (extractor, observer) = interest.lookers();
             let (wanted, limits, budget) = (Arc::clone(&wanted), options.limits.clone(), budget.clone());
             let span = tracing::info_span!("read_layer", layer.index = index, layer.bytes = place.size);
             reading
@@ -133,28 +125,17 @@ async fn load_unbounded(source: &ImageSource, options: &ScanOptions) -> Result<S
     let (layers, findings): (Vec<Layer>, Vec<LayerFindings>) = read.into_iter().unzip();
     let unpacked_bytes: Vec<u64> = layers.iter().map(Layer::unpacked_bytes).collect();
     let tree = on_thread(move || squash_tracing(layers, &package_catalog::is_traced)).await?;
-    let mut missing = tree.missing(package_catalog::wanted_paths(), &package_catalog::is_wanted);
-    if let Some((settings, search)) = &contents {
-        missing.extend(Collection::new(settings, search, &tree).missing());
-        missing.sort();
-        missing.dedup();
-    }
+    let missing = interest.missing(&tree);
     let tree = reading.fill_linked(tree, &missing, &opened.layers, &budget).await?;
     reading.shrink_cache().await?;
 
     report(options, Stage::Cataloging);
     let span = tracing::info_span!("catalog_packages");
-    let (inventory, contents) = on_thread(move || {
+    let cataloging = move || {
         let _in_span = span.enter();
-        let mut inventory = package_catalog::catalog(&tree, &CatalogLimits::default());
-        if contents.is_some() {
-            compare_owned(&tree, &mut inventory);
-        }
-        let contents =
-            contents.map(|(settings, search)| Collection::new(&settings, &search, &tree).collect(&findings));
-        (inventory, contents)
-    })
-    .await?;
+        interest.catalog(&tree, &findings)
+    };
+    let (inventory, contents) = on_thread(cataloging).await?;
     Ok(ScannedImage { facts: to_facts(opened, &unpacked_bytes), inventory, contents })
 }
 
@@ -193,7 +174,7 @@ pub(crate) fn kind_of_layer_error(error: &LayerError) -> ScanErrorKind {
 }
 
 /// `unpacked_bytes` by layer, as far as layers were read.
-fn to_facts(opened: OpenedImage, unpacked_bytes: &[u64]) -> ImageFacts {
+pub(crate) fn to_facts(opened: OpenedImage, unpacked_bytes: &[u64]) -> ImageFacts {
     let OpenedImage { digest, parent_digest, image_id, manifest, config, config_bytes, layers } = opened;
     let dockerfile = guess_dockerfile(&config);
     let size_bytes = layers.iter().fold(config_bytes, |sum, layer| sum.saturating_add(layer.size));

@@ -7,6 +7,7 @@ use model::{Digest, DigestAlgorithm, ImageReference};
 
 use crate::archive::{self, ArchiveImage, DockerImage, Expected, Store};
 use crate::config::{ImageConfig, parse_config};
+use crate::daemon::Containerd;
 use crate::error::ScanError;
 use crate::manifest::{
     CONFIG_BYTES_MAX, Descriptor, INDEX_NESTING_MAX, ImageManifest, MANIFEST_BYTES_MAX, Manifest,
@@ -52,6 +53,7 @@ impl LayerPlace {
 pub(crate) enum Origin {
     Registry(Box<RegistryClient>),
     Archive(Arc<Store>),
+    Containerd(Containerd),
 }
 
 /// Opens whatever the source names.
@@ -66,6 +68,8 @@ pub(crate) async fn open_source(
         }
         ImageSource::DockerArchive { path, name } => (path, name, Expected::Docker),
         ImageSource::Archive { path, name } => (path, name, Expected::Either),
+        // The others write an image as one stream and are not opened.
+        ImageSource::Daemon { name, .. } => return open_containerd(name, options).await,
     };
     let (path, name) = (path.clone(), name.clone());
     let (platform, limits) = (options.platform.clone(), options.limits.clone());
@@ -81,6 +85,17 @@ pub(crate) async fn open_source(
             origin.descend(first, options).await?
         }
     };
+    Ok((opened, origin))
+}
+
+async fn open_containerd(name: &str, options: &ScanOptions) -> Result<(OpenedImage, Origin), ScanError> {
+    let client = Containerd::new(options)?;
+    let descriptor = client.image(name).await?;
+    let origin = Origin::Containerd(client);
+    let bytes = origin.manifest(&descriptor).await?;
+    let media_type = Some(descriptor.media_type).filter(|text| !text.is_empty());
+    let first = FetchedManifest { bytes, digest: descriptor.digest, media_type };
+    let opened = origin.descend(first, options).await?;
     Ok((opened, origin))
 }
 
@@ -141,7 +156,7 @@ pub(crate) fn open_documents(manifest: &[u8], config_bytes: &[u8]) -> Result<Ope
     })
 }
 
-fn open_docker(image: DockerImage) -> OpenedImage {
+pub(crate) fn open_docker(image: DockerImage) -> OpenedImage {
     let DockerImage { implied_manifest, config, config_bytes, image_id, layers } = image;
     let digest = digest_of(&implied_manifest, DigestAlgorithm::Sha256);
     let layers = config
@@ -252,6 +267,12 @@ impl Origin {
         match self {
             Self::Registry(client) => {
                 client.small_blob(digest, *size, limit, what).await?.ok_or_else(|| missing(digest))
+            }
+            Self::Containerd(client) => {
+                let bytes = client.small_blob(digest, limit, what).await?.ok_or_else(|| missing(digest))?;
+                check_size(&bytes, *size, what)?;
+                check_digest(&bytes, digest, what)?;
+                Ok(bytes)
             }
             Self::Archive(store) => {
                 let (store, file, text) = (Arc::clone(store), archive::blob_file(digest), what.to_owned());

@@ -30,8 +30,12 @@ pub struct ScanOptions {
     /// With `contents` it is not used: attributes, checksums and matches of patterns would make the facts many times larger, and
     /// files that a setting names must not lie in a folder of files.
     pub layer_cache: Option<LayerCache>,
+    /// Paths without a leading slash in which nothing is looked for.
+    pub excluded: globset::GlobSet,
     /// How registries are spoken to.
     pub registry: RegistryOptions,
+    /// Where programs listen that keep images on this machine.
+    pub daemons: DaemonSockets,
     /// Who is told how it goes on.
     pub progress: Option<Arc<dyn Progress>>,
     /// Stops the work when cancelled.
@@ -47,6 +51,8 @@ impl Default for ScanOptions {
             limits: ImageLimits::default(),
             platform: Platform { os: "linux".to_owned(), architecture: "amd64".to_owned(), variant: None },
             contents: None,
+            excluded: globset::GlobSet::empty(),
+            daemons: DaemonSockets::default(),
             layer_cache: None,
             registry: RegistryOptions::default(),
             progress: None,
@@ -66,6 +72,31 @@ impl fmt::Debug for ScanOptions {
             .field("registry", &self.registry)
             .field("time_max", &self.time_max)
             .finish_non_exhaustive()
+    }
+}
+
+/// Sockets of programs that keep images on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DaemonSockets {
+    /// Docker's.
+    pub docker: PathBuf,
+    /// Podman's.
+    pub podman: PathBuf,
+    /// containerd's.
+    pub containerd: PathBuf,
+    /// Which of containerd's bodies of images is asked.
+    pub containerd_namespace: String,
+}
+
+impl Default for DaemonSockets {
+    /// Where they listen when nobody says otherwise; `default` of containerd.
+    fn default() -> Self {
+        Self {
+            docker: "/var/run/docker.sock".into(),
+            podman: "/run/podman/podman.sock".into(),
+            containerd: "/run/containerd/containerd.sock".into(),
+            containerd_namespace: "default".to_owned(),
+        }
     }
 }
 

@@ -38,6 +38,19 @@ pub(crate) fn pipe() -> (BlobSender, BlobReader) {
     (BlobSender(sender), BlobReader { pieces, current: Bytes::new(), is_at_end: false })
 }
 
+impl BlobSender {
+    /// Hands bytes over, waiting for room; `false` when the reader is gone.
+    pub(crate) async fn send(&self, bytes: Bytes) -> bool {
+        bytes.is_empty() || self.0.send(Piece::Bytes(bytes)).await.is_ok()
+    }
+
+    /// All was sent. Without this the reader sees a transfer that failed.
+    pub(crate) async fn finish(self) {
+        // A reader that is gone has said why itself.
+        let _ = self.0.send(Piece::End).await;
+    }
+}
+
 impl Read for BlobReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.current.is_empty() {

@@ -41,13 +41,45 @@ pub enum ImageSource {
         /// Which image of it.
         name: Option<String>,
     },
+    /// A program that keeps images on this machine.
+    Daemon {
+        /// Which one.
+        kind: DaemonKind,
+        /// The image as that program names it: a name or an id.
+        name: String,
+    },
+}
+
+/// Programs that keep images on this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DaemonKind {
+    /// Docker.
+    Docker,
+    /// Podman.
+    Podman,
+    /// containerd, as Kubernetes nodes have it.
+    Containerd,
+}
+
+impl DaemonKind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Docker, Self::Podman, Self::Containerd];
+
+    /// What stands in front of a name: `docker`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Docker => "docker",
+            Self::Podman => "podman",
+            Self::Containerd => "containerd",
+        }
+    }
 }
 
 /// Why a text names no image source.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParseImageSourceError {
     /// `oci-archive:` and nothing behind it.
-    #[error("image source `{0}` has no path")]
+    #[error("image source `{0}` names nothing")]
     MissingPath(String),
     /// Neither an existing file or folder nor an image reference.
     #[error("`{text}` is neither a file nor an image reference")]
@@ -61,7 +93,7 @@ pub enum ParseImageSourceError {
 }
 
 impl ImageSource {
-    /// Reads `registry:REF`, `oci-archive:PATH[:NAME]`, `oci-layout:PATH[:NAME]` (also `oci-dir:` and `oci:`),
+    /// Reads `docker:NAME`, `podman:NAME`, `containerd:NAME`, `registry:REF`, `oci-archive:PATH[:NAME]`, `oci-layout:PATH[:NAME]` (also `oci-dir:` and `oci:`),
     /// `docker-archive:PATH[:NAME]`, or an existing file or folder, or an image reference.
     ///
     /// A file or folder wins over a reference of the same spelling only if the text has a `/` or ends in `.tar`,
@@ -69,6 +101,16 @@ impl ImageSource {
     pub fn parse(text: &str) -> Result<Self, ParseImageSourceError> {
         if let Some(reference) = text.strip_prefix("registry:") {
             return parse_reference(reference);
+        }
+        for kind in DaemonKind::ALL {
+            let name = text.strip_prefix(kind.name()).and_then(|rest| rest.strip_prefix(':'));
+            // `docker:27` is also an image of that name: a registry is asked for it as `registry:docker:27`.
+            if let Some(name) = name {
+                if name.is_empty() {
+                    return Err(ParseImageSourceError::MissingPath(text.to_owned()));
+                }
+                return Ok(Self::Daemon { kind, name: name.to_owned() });
+            }
         }
         for (prefix, build) in PREFIXES {
             if let Some(rest) = text.strip_prefix(prefix) {
@@ -138,6 +180,7 @@ impl fmt::Display for ImageSource {
             Self::OciLayout { path, name } => ("oci-layout", path, name),
             Self::DockerArchive { path, name } => ("docker-archive", path, name),
             Self::Archive { path, name } => ("archive", path, name),
+            Self::Daemon { kind, name } => return write!(formatter, "{}:{name}", kind.name()),
         };
         write!(formatter, "{word}:{}", path.display())?;
         match name {
@@ -160,6 +203,8 @@ mod tests {
     fn the_prefix_decides_then_the_file_then_the_reference() {
         check("nginx", "docker.io/nginx:latest");
         check("registry:nginx:1", "docker.io/nginx:1");
+        check("docker:nginx:1", "docker:nginx:1");
+        check("containerd:docker.io/library/nginx:1", "containerd:docker.io/library/nginx:1");
         check(
             "localhost:5000/a@sha256:1111111111111111111111111111111111111111111111111111111111111111",
             "localhost:5000/a@sha256:1111111111111111111111111111111111111111111111111111111111111111",
@@ -182,7 +227,9 @@ mod tests {
 
     #[test]
     fn what_names_nothing_is_refused() {
-        for text in ["", "oci-archive:", "docker-archive:", "/no/such/file", "registry:", "UPPER CASE"] {
+        for text in
+            ["", "podman:", "oci-archive:", "docker-archive:", "/no/such/file", "registry:", "UPPER CASE"]
+        {
             assert!(ImageSource::parse(text).is_err(), "`{text}`");
         }
     }

@@ -1,5 +1,7 @@
 //! What `docker save` writes: `manifest.json` with the names of a configuration and of layer archives.
 
+use std::path::Path;
+
 use serde::Deserialize;
 
 use crate::archive::names::{is_same_name, list};
@@ -38,8 +40,37 @@ struct RawEntry {
     layers: Vec<String>,
 }
 
+/// What `docker save` wrote, kept as a file or passed by.
+pub(crate) trait SavedFiles {
+    /// How errors name it.
+    fn path(&self) -> &Path;
+
+    /// The size of a file, `None` if there is none.
+    fn size(&self, name: &str) -> Option<u64>;
+
+    /// A small file as a whole; `None` if there is none.
+    fn read_small(&self, name: &str, limit: u64, what: &str) -> Result<Option<Vec<u8>>, ScanError>;
+}
+
+impl SavedFiles for Store {
+    fn path(&self) -> &Path {
+        Store::path(self)
+    }
+
+    fn size(&self, name: &str) -> Option<u64> {
+        Store::size(self, name)
+    }
+
+    fn read_small(&self, name: &str, limit: u64, what: &str) -> Result<Option<Vec<u8>>, ScanError> {
+        Store::read_small(self, name, limit, what)
+    }
+}
+
 /// Chooses an image: the named one (also by image id), else the only one.
-pub(crate) fn find_docker_image(store: &Store, name: Option<&str>) -> Result<DockerImage, ScanError> {
+pub(crate) fn find_docker_image(
+    store: &impl SavedFiles,
+    name: Option<&str>,
+) -> Result<DockerImage, ScanError> {
     let entry = choose(store, name)?;
     let missing =
         |name: &str| ScanError::BlobMissing { name: name.to_owned(), referrer: MANIFEST_FILE.to_owned() };
@@ -65,7 +96,7 @@ pub(crate) fn find_docker_image(store: &Store, name: Option<&str>) -> Result<Doc
     Ok(DockerImage { implied_manifest, config_bytes: length(&bytes), image_id, layers, config })
 }
 
-fn choose(store: &Store, name: Option<&str>) -> Result<RawEntry, ScanError> {
+fn choose(store: &impl SavedFiles, name: Option<&str>) -> Result<RawEntry, ScanError> {
     let path = || store.path().to_owned();
     let what = format!("`{MANIFEST_FILE}` of `{}`", store.path().display());
     let bytes = store.read_small(MANIFEST_FILE, MANIFEST_BYTES_MAX, &what)?.ok_or_else(|| {

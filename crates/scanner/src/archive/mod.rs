@@ -15,8 +15,7 @@ use std::sync::Arc;
 use image_layers::ImageLimits;
 use model::Platform;
 
-pub(crate) use docker::DockerImage;
-use docker::find_docker_image;
+pub(crate) use docker::{DockerImage, SavedFiles, find_docker_image};
 pub(crate) use oci::blob_file;
 use oci::{has_oci_images, select_from_layout};
 pub(crate) use store::Store;
@@ -67,7 +66,7 @@ pub(crate) fn open(
     let image = if is_oci {
         ArchiveImage::Oci(Box::new(select_from_layout(&store, name, platform)?))
     } else {
-        ArchiveImage::Docker(Box::new(find_docker_image(&store, name)?))
+        ArchiveImage::Docker(Box::new(find_docker_image(&*store, name)?))
     };
     Ok((store, image))
 }

@@ -1,0 +1,160 @@
+//! Images of programs on this machine: Docker and Podman write an image as one stream, containerd is asked for blobs.
+
+mod containerd;
+mod saved;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use image_layers::{ImageTree, MissingBody, ReadBudget, squash_tracing};
+use reqwest::StatusCode;
+
+use crate::error::ScanError;
+use crate::interest::Interest;
+use crate::load::{ScannedImage, on_thread, report, to_facts};
+use crate::open::open_docker;
+use crate::options::ScanOptions;
+use crate::pipe::{BlobSender, pipe};
+use crate::progress::Stage;
+use crate::source::DaemonKind;
+use saved::{SavedImage, SavedReader};
+
+pub(crate) use containerd::Containerd;
+
+const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// Reads an image that Docker or Podman has. The stream is read as it comes: nothing is written to disk.
+pub(crate) async fn load(
+    kind: DaemonKind,
+    name: &str,
+    options: &ScanOptions,
+) -> Result<ScannedImage, ScanError> {
+    let daemon = Daemon::new(kind, options)?;
+    let interest = Arc::new(Interest::new(options)?);
+    let budget = ReadBudget::new();
+    report(options, Stage::ReadingLayers);
+    let reader = SavedReader {
+        source: daemon.shown(),
+        wanted: Arc::new(package_catalog::is_wanted),
+        interest: Some(Arc::clone(&interest)),
+        limits: options.limits.clone(),
+        budget: budget.clone(),
+    };
+    let (image, layers) = daemon.save(name, reader).await?.choose()?;
+    let opened = open_docker(image);
+    let unpacked_bytes: Vec<u64> = layers.iter().map(|(layer, _)| layer.unpacked_bytes()).collect();
+    let (layers, findings): (Vec<_>, Vec<_>) = layers.into_iter().unzip();
+    let tree = on_thread(move || squash_tracing(layers, &package_catalog::is_traced)).await?;
+    let missing = interest.missing(&tree);
+    let tree = daemon.fill_linked(name, tree, &missing, options, &budget).await?;
+    report(options, Stage::Cataloging);
+    let (inventory, contents) = on_thread(move || interest.catalog(&tree, &findings)).await?;
+    Ok(ScannedImage { facts: to_facts(opened, &unpacked_bytes), inventory, contents })
+}
+
+fn builder(socket: &Path) -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .unix_socket(socket)
+        .no_proxy()
+        .connect_timeout(CONNECT_TIME_MAX)
+        .redirect(reqwest::redirect::Policy::none())
+}
+
+/// A connection to one of them.
+struct Daemon {
+    kind: DaemonKind,
+    socket: PathBuf,
+    connections: reqwest::Client,
+}
+
+impl Daemon {
+    fn new(kind: DaemonKind, options: &ScanOptions) -> Result<Self, ScanError> {
+        let socket = match kind {
+            DaemonKind::Docker => &options.daemons.docker,
+            DaemonKind::Podman => &options.daemons.podman,
+            DaemonKind::Containerd => &options.daemons.containerd,
+        };
+        let failed = |source| ScanError::Unreachable {
+            host: kind.name().to_owned(),
+            what: "a connection".to_owned(),
+            source,
+        };
+        let connections = builder(socket).build().map_err(failed)?;
+        Ok(Self { kind, socket: socket.clone(), connections })
+    }
+
+    /// For messages.
+    fn shown(&self) -> PathBuf {
+        self.socket.clone()
+    }
+
+    /// Has the image written and reads it as it comes.
+    async fn save(&self, name: &str, reader: SavedReader) -> Result<SavedImage, ScanError> {
+        let host = || format!("{} ({})", self.kind.name(), self.socket.display());
+        let what = || format!("image `{name}`");
+        let unreachable = |source| ScanError::Unreachable { host: host(), what: what(), source };
+        let mut url = reqwest::Url::parse("http://localhost/images").expect("an address of letters");
+        url.path_segments_mut().expect("an address with a path").extend([name, "get"]);
+        let response = self.connections.get(url).send().await.map_err(unreachable)?;
+        match response.status() {
+            StatusCode::OK => {}
+            StatusCode::NOT_FOUND => {
+                return Err(ScanError::ImageNotInDaemon { daemon: self.kind.name(), name: name.to_owned() });
+            }
+            status => {
+                let status = status.as_u16();
+                return Err(ScanError::UnexpectedStatus { host: host(), what: what(), status });
+            }
+        }
+        let (sender, bytes) = pipe();
+        let (sent, read) = tokio::join!(send(response, sender), on_thread(move || reader.read(bytes)));
+        match (sent, read?) {
+            (_, Ok(saved)) => Ok(saved),
+            // The reader saw only that the stream stopped; the sender knows why.
+            (Err(source), Err(_)) => Err(unreachable(source)),
+            (Ok(()), Err(error)) => Err(error),
+        }
+    }
+
+    /// Reads the image once more for files that only a link makes wanted.
+    async fn fill_linked(
+        &self,
+        name: &str,
+        mut tree: ImageTree,
+        missing: &[MissingBody],
+        options: &ScanOptions,
+        budget: &ReadBudget,
+    ) -> Result<ImageTree, ScanError> {
+        if missing.is_empty() {
+            return Ok(tree);
+        }
+        report(options, Stage::ReadingLinked);
+        let mut limits = options.limits.clone();
+        limits.kept_bytes_max = limits.kept_bytes_max.saturating_sub(budget.kept_bytes());
+        let mut paths: Vec<String> = missing.iter().map(|body| body.archive_path.clone()).collect();
+        paths.sort();
+        let reader = SavedReader {
+            source: self.shown(),
+            wanted: Arc::new(move |path| paths.binary_search_by(|known| known.as_str().cmp(path)).is_ok()),
+            interest: None,
+            limits,
+            budget: ReadBudget::new(),
+        };
+        let (_, layers) = self.save(name, reader).await?.choose()?;
+        for (index, (layer, _)) in layers.into_iter().enumerate() {
+            tree.fill(index, layer);
+        }
+        Ok(tree)
+    }
+}
+
+async fn send(mut response: reqwest::Response, sender: BlobSender) -> Result<(), reqwest::Error> {
+    while let Some(bytes) = response.chunk().await? {
+        if !sender.send(bytes).await {
+            return Ok(());
+        }
+    }
+    sender.finish().await;
+    Ok(())
+}
