@@ -32,7 +32,7 @@ pub struct LayerInput<'a> {
 }
 
 /// One layer: an index of all its entries, and the bodies of the wanted files.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Layer {
     pub(crate) digest: Digest,
     pub(crate) diff_id: Digest,

@@ -95,7 +95,7 @@ struct MemberRecord {
 }
 
 /// The members of one layer, by their number; a million of them take 32 MB and 68 MB for the checksums.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Recording {
     members: Vec<MemberRecord>,
     checksums: Vec<[u8; 32]>,

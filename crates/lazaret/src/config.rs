@@ -22,7 +22,9 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use scanner::{Credentials, DockerConfig, LayerCache, ProxyOptions, RegistryOptions, Secret};
+use scanner::{
+    Credentials, DaemonSockets, DockerConfig, Glob, LayerCache, ProxyOptions, RegistryOptions, Scope, Secret,
+};
 
 use crate::arguments::ImageArguments;
 use crate::commands::cache::CacheArguments;
@@ -67,24 +69,39 @@ pub(crate) struct ImageConfig {
     /// Whether no progress is drawn.
     pub(crate) is_quiet: bool,
     pub(crate) layer_cache: Option<LayerCache>,
+    /// Where nothing is looked for.
+    pub(crate) excluded: Vec<Glob>,
+    pub(crate) scope: Scope,
+    pub(crate) daemons: DaemonSockets,
 }
 
 impl ImageConfig {
     /// Fills in the customary place of Docker's configuration.
     pub(crate) fn load(arguments: ImageArguments) -> Self {
-        let ImageArguments { insecure_registries, ca_certificates, docker_config, quiet, cache } = arguments;
+        let ImageArguments {
+            insecure_registries,
+            ca_certificates,
+            docker_config,
+            quiet,
+            cache,
+            excluded,
+            scope,
+        } = arguments;
         Self {
             insecure_registries: hosts(insecure_registries),
             ca_certificates,
             docker_config: docker_config.or_else(docker_config_default),
             is_quiet: quiet,
             layer_cache: layer_cache(&cache),
+            excluded,
+            scope,
+            daemons: daemon_sockets(),
         }
     }
 
     /// How registries are spoken to.
     pub(crate) fn registry_options(&self) -> RegistryOptions {
-        let Self { insecure_registries, ca_certificates, docker_config, is_quiet: _, layer_cache: _ } = self;
+        let Self { insecure_registries, ca_certificates, docker_config, .. } = self;
         let either = |upper: &str, lower: &str| variable(lower).or_else(|| variable(upper));
         RegistryOptions {
             insecure_registries: insecure_registries.clone(),
@@ -99,6 +116,25 @@ impl ImageConfig {
             },
             ..RegistryOptions::default()
         }
+    }
+}
+
+/// Where programs listen that keep images: what their own clients are told by the environment, else the customary places.
+fn daemon_sockets() -> DaemonSockets {
+    let defaults = DaemonSockets::default();
+    let socket = |name: &str| {
+        let address = variable(name)?;
+        address.strip_prefix("unix://").map(PathBuf::from)
+    };
+    let of_user = || {
+        let path = Path::new(&variable("XDG_RUNTIME_DIR")?).join("podman/podman.sock");
+        path.exists().then_some(path)
+    };
+    DaemonSockets {
+        docker: socket("DOCKER_HOST").unwrap_or(defaults.docker),
+        podman: socket("CONTAINER_HOST").or_else(of_user).unwrap_or(defaults.podman),
+        containerd: variable("CONTAINERD_ADDRESS").map_or(defaults.containerd, PathBuf::from),
+        containerd_namespace: variable("CONTAINERD_NAMESPACE").unwrap_or(defaults.containerd_namespace),
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use model::{FindingState, Severity};
 use report_formats::{ChosenFormat, formats_help};
+use scanner::{Glob, GlobBuilder, Scope};
 
 use crate::commands::cache::CacheArguments;
 
@@ -39,6 +40,26 @@ pub(crate) struct ImageArguments {
 
     #[command(flatten)]
     pub(crate) cache: CacheArguments,
+
+    /// Paths in which nothing is looked for, as `app/tests/**`; repeat for several
+    #[arg(long = "exclude", value_name = "GLOB", value_parser = parse_excluded)]
+    pub(crate) excluded: Vec<Glob>,
+
+    /// Whether packages count that a later layer has removed: `squashed` (no) or `all-layers` (yes)
+    #[arg(long, value_name = "SCOPE", default_value = "squashed", value_parser = parse_scope)]
+    pub(crate) scope: Scope,
+}
+
+fn parse_excluded(text: &str) -> Result<Glob, String> {
+    let pattern = text.trim_start_matches("./").trim_start_matches('/');
+    GlobBuilder::new(pattern).literal_separator(true).build().map_err(|error| error.to_string())
+}
+
+fn parse_scope(text: &str) -> Result<Scope, String> {
+    Scope::ALL.into_iter().find(|scope| scope.name() == text).ok_or_else(|| {
+        let names: Vec<&str> = Scope::ALL.iter().map(|scope| scope.name()).collect();
+        format!("there are: {}", names.join(", "))
+    })
 }
 
 /// How and where the result is written.
@@ -76,6 +97,8 @@ pub(crate) struct OutputArgument {
 #[command(after_help = format!(
     "Images:\n  nginx:1.25, registry.example.org/app@sha256:…   from a registry\n  \
     oci-archive:FILE  oci-layout:DIR  docker-archive:FILE   from disk\n  \
+    docker:NAME  podman:NAME  containerd:NAME   from a program on this machine\n  \
+    dir:FOLDER  file:FILE   no image: what lies there\n  \
     sbom:FILE  sbom:-   a package list: CycloneDX, SPDX, syft's JSON\n  \
     purl:pkg:npm/lodash@4.17.20  purl-file:FILE   package URLs\n\n\
     Policies: a file with an Anchore bundle, or one of\n  \

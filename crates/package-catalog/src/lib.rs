@@ -57,4 +57,4 @@ pub use extract::{CATALOG_VERSION, LayerExtractor};
 pub use java::ArchiveLimits;
 pub use parse::{CatalogLimits, ParseInput, Parsed};
 pub use table::CATALOGERS;
-pub use walk::{catalog, is_wanted, wanted_paths};
+pub use walk::{catalog, catalog_part, is_wanted, wanted_paths};

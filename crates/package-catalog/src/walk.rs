@@ -35,7 +35,23 @@ pub fn wanted_paths() -> &'static [&'static str] {
 /// Result: packages sorted by kind, name, version and location, each database once by however many links it is reached; a
 ///         diagnostic for everything that could not be read. Never fails.
 pub fn catalog(tree: &ImageTree, limits: &CatalogLimits) -> Inventory {
-    let (mut distro, diagnostics) = os_release::identify(tree);
+    let (distro, diagnostics) = os_release::identify(tree);
+    catalog_as(tree, distro, diagnostics, limits)
+}
+
+/// Lists the packages of a part of an image whose distro is known, such as one of its layers.
+///
+/// Result: as [`catalog`].
+pub fn catalog_part(tree: &ImageTree, distro: Option<&Distro>, limits: &CatalogLimits) -> Inventory {
+    catalog_as(tree, distro.cloned(), Vec::new(), limits)
+}
+
+fn catalog_as(
+    tree: &ImageTree,
+    mut distro: Option<Distro>,
+    diagnostics: Vec<Diagnostic>,
+    limits: &CatalogLimits,
+) -> Inventory {
     let mut walk = Walk {
         tree,
         limits,

@@ -1,20 +1,22 @@
 //! What is looked for in the files of one image: packages always, contents when the options ask for them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use globset::GlobSet;
-use image_layers::{ImageTree, MissingBody};
-use model::{ImageContents, Inventory};
+use image_layers::{ImageTree, Layer, MissingBody, squash};
+use model::{ImageContents, Inventory, Package};
 use package_catalog::{CatalogLimits, LayerExtractor};
 
 use crate::contents::{
     Collection, ContentSettings, KeptBytes, LayerFindings, LayerObserver, Search, compare_owned,
 };
 use crate::error::ScanError;
-use crate::options::ScanOptions;
+use crate::options::{ScanOptions, Scope};
 
 /// What is looked for, and what was kept of it so far.
 pub(crate) struct Interest {
+    scope: Scope,
     contents: Option<(ContentSettings, Arc<Search>)>,
     kept_bytes: KeptBytes,
     excluded: GlobSet,
@@ -30,7 +32,12 @@ impl Interest {
             }
             None => None,
         };
-        Ok(Self { contents, kept_bytes: KeptBytes::default(), excluded: options.excluded.clone() })
+        Ok(Self {
+            scope: options.scope,
+            contents,
+            kept_bytes: KeptBytes::default(),
+            excluded: options.excluded.clone(),
+        })
     }
 
     /// Who looks at the files of one layer.
@@ -53,13 +60,23 @@ impl Interest {
         missing
     }
 
+    /// The layers that are looked at one by one besides what a container sees of them.
+    pub(crate) fn single_layers(&self, layers: &[Layer]) -> Vec<Layer> {
+        match self.scope {
+            Scope::Squashed => Vec::new(),
+            Scope::AllLayers => layers.to_vec(),
+        }
+    }
+
     /// Lists packages and contents. Blocking.
     pub(crate) fn catalog(
         &self,
         tree: &ImageTree,
+        single_layers: Vec<Layer>,
         findings: &[LayerFindings],
     ) -> (Inventory, Option<ImageContents>) {
         let mut inventory = package_catalog::catalog(tree, &CatalogLimits::default());
+        add_hidden(&mut inventory, single_layers);
         self.leave_out(&mut inventory);
         if self.contents.is_some() {
             compare_owned(tree, &mut inventory);
@@ -83,4 +100,26 @@ impl Interest {
         });
         inventory.diagnostics.retain(|diagnostic| !is_excluded(&diagnostic.subject));
     }
+}
+
+/// Packages that only single layers have: later ones have replaced or removed them.
+fn add_hidden(inventory: &mut Inventory, layers: Vec<Layer>) {
+    let limits = CatalogLimits::default();
+    let key = |package: &Package| (package.kind, package.name.clone(), package.version.clone());
+    let mut known: BTreeSet<_> = inventory.packages.iter().map(key).collect();
+    if layers.is_empty() {
+        return;
+    }
+    for layer in layers {
+        let tree = squash(vec![layer]);
+        let part = package_catalog::catalog_part(&tree, inventory.distro.as_ref(), &limits);
+        inventory.packages.extend(part.packages.into_iter().filter(|package| known.insert(key(package))));
+        inventory.diagnostics.extend(part.diagnostics);
+    }
+    inventory.packages.sort_by(|left, right| {
+        let key = |package: &Package| (package.kind, package.name.clone(), package.version.clone());
+        key(left).cmp(&key(right)).then_with(|| left.cmp(right))
+    });
+    inventory.diagnostics.sort();
+    inventory.diagnostics.dedup();
 }

@@ -39,13 +39,13 @@ pub use files::load_files;
 pub use load::{ResolvedImage, ScannedImage, describe_image, load, resolve};
 pub use options::{
     Connections, Credentials, DaemonSockets, DockerConfig, ProxyOptions, RegistryLogin, RegistryOptions,
-    RetryOptions, ScanOptions, Secret, Timeouts,
+    RetryOptions, ScanOptions, Scope, Secret, Timeouts,
 };
 pub use progress::{LayerStart, Progress, Stage};
 pub use registry::{EcrLogin, EcrRequest, Ping, ecr_login, list_tags, parse_ecr_host, ping};
 pub use source::{DaemonKind, ImageSource, ParseImageSourceError};
 // Callers build options without naming the crates that own the limits and the rules.
-pub use globset::GlobSet;
+pub use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 pub use image_layers::ImageLimits;
 pub use outbound_guard::{AddressRule, HostList};
 pub use tokio_util::sync::CancellationToken;

@@ -124,6 +124,7 @@ async fn load_unbounded(source: &ImageSource, options: &ScanOptions) -> Result<S
         .await?;
     let (layers, findings): (Vec<Layer>, Vec<LayerFindings>) = read.into_iter().unzip();
     let unpacked_bytes: Vec<u64> = layers.iter().map(Layer::unpacked_bytes).collect();
+    let single_layers = interest.single_layers(&layers);
     let tree = on_thread(move || squash_tracing(layers, &package_catalog::is_traced)).await?;
     let missing = interest.missing(&tree);
     let tree = reading.fill_linked(tree, &missing, &opened.layers, &budget).await?;
@@ -133,7 +134,7 @@ async fn load_unbounded(source: &ImageSource, options: &ScanOptions) -> Result<S
     let span = tracing::info_span!("catalog_packages");
     let cataloging = move || {
         let _in_span = span.enter();
-        interest.catalog(&tree, &findings)
+        interest.catalog(&tree, single_layers, &findings)
     };
     let (inventory, contents) = on_thread(cataloging).await?;
     Ok(ScannedImage { facts: to_facts(opened, &unpacked_bytes), inventory, contents })

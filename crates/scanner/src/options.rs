@@ -32,6 +32,8 @@ pub struct ScanOptions {
     pub layer_cache: Option<LayerCache>,
     /// Paths without a leading slash in which nothing is looked for.
     pub excluded: globset::GlobSet,
+    /// Of which layers packages count.
+    pub scope: Scope,
     /// How registries are spoken to.
     pub registry: RegistryOptions,
     /// Where programs listen that keep images on this machine.
@@ -52,6 +54,7 @@ impl Default for ScanOptions {
             platform: Platform { os: "linux".to_owned(), architecture: "amd64".to_owned(), variant: None },
             contents: None,
             excluded: globset::GlobSet::empty(),
+            scope: Scope::default(),
             daemons: DaemonSockets::default(),
             layer_cache: None,
             registry: RegistryOptions::default(),
@@ -72,6 +75,29 @@ impl fmt::Debug for ScanOptions {
             .field("registry", &self.registry)
             .field("time_max", &self.time_max)
             .finish_non_exhaustive()
+    }
+}
+
+/// Of which layers packages count.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// What a container sees.
+    #[default]
+    Squashed,
+    /// Also what a later layer has replaced or removed: who has the image has that as well.
+    AllLayers,
+}
+
+impl Scope {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Squashed, Self::AllLayers];
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Squashed => "squashed",
+            Self::AllLayers => "all-layers",
+        }
     }
 }
 

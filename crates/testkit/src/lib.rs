@@ -12,6 +12,7 @@ pub mod exchanges;
 mod file_server;
 mod go_tool;
 mod image;
+mod image_daemons;
 mod kubernetes_tools;
 mod ports;
 mod postgres;
@@ -35,6 +36,7 @@ pub use environment::{
 pub use file_server::{Behaviour, FileServer, SeenRequest};
 pub use go_tool::{GoBuild, GoTool};
 pub use image::{Image, ImageBuilder, Layer, LayerBlob, LayerCompression, digest_of};
+pub use image_daemons::ImageDaemon;
 pub use kubernetes_tools::{KUBERNETES_PROGRAMS, KubernetesBuild, KubernetesPrograms, find_missing_programs};
 pub use postgres::{PostgresDatabase, PostgresServer, postgres_database};
 pub use process::is_process_alive;

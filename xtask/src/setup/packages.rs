@@ -30,6 +30,9 @@ const REQUIREMENTS: &[Requirement] = &[
     program!("zstd" from "zstd"),
     program!("setpriv" from "util-linux"),
     program!("perl" from "perl"),
+    // Programs that keep images, which scans ask.
+    program!("containerd" from "containerd"),
+    program!("podman" from "podman"),
     program!("curl" from "curl"),
     program!("git" from "git"),
     program!("rpmbuild" from "rpm"),

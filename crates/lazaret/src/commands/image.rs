@@ -1,10 +1,11 @@
 //! What `scan` and `sbom` share: from an argument to an inventory, with progress and Ctrl-C.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use model::Platform;
-use scanner::{ContentSettings, ImageSource, Progress, ScanOptions, ScannedImage};
+use model::{Inventory, Platform};
+use scanner::{ContentSettings, GlobSetBuilder, ImageSource, Progress, ScanError, ScanOptions, ScannedImage};
 
 use crate::config::ImageConfig;
 use crate::progress::TerminalProgress;
@@ -18,19 +19,45 @@ pub(super) fn load(
     images: &ImageConfig,
     contents: Option<ContentSettings>,
 ) -> anyhow::Result<ScannedImage> {
+    let loading = async |options: &ScanOptions| scanner::load(source, options).await;
+    let options = ScanOptions { platform: platform.clone(), contents, ..options(images)? };
+    run(options, images, image_name, loading)
+}
+
+/// Reads a folder or a file of this machine likewise.
+pub(super) fn load_files(path: &Path, images: &ImageConfig) -> anyhow::Result<Inventory> {
+    let loading = async |options: &ScanOptions| scanner::load_files(path, options).await;
+    run(options(images)?, images, &path.display().to_string(), loading)
+}
+
+fn options(images: &ImageConfig) -> anyhow::Result<ScanOptions> {
+    let mut excluded = GlobSetBuilder::new();
+    for pattern in &images.excluded {
+        excluded.add(pattern.clone());
+    }
+    Ok(ScanOptions {
+        registry: images.registry_options(),
+        layer_cache: images.layer_cache.clone(),
+        excluded: excluded.build().context("failed to read --exclude")?,
+        scope: images.scope,
+        daemons: images.daemons.clone(),
+        ..ScanOptions::default()
+    })
+}
+
+fn run<T>(
+    options: ScanOptions,
+    images: &ImageConfig,
+    name: &str,
+    loading: impl AsyncFnOnce(&ScanOptions) -> Result<T, ScanError>,
+) -> anyhow::Result<T> {
     let shows_progress = terminal::shows_progress() && !images.is_quiet;
     let drawing = shows_progress.then(|| Arc::new(TerminalProgress::new()));
-    let options = ScanOptions {
-        platform: platform.clone(),
-        registry: images.registry_options(),
-        contents,
-        layer_cache: images.layer_cache.clone(),
-        progress: drawing.clone().map(|drawing| drawing as Arc<dyn Progress>),
-        ..ScanOptions::default()
-    };
+    let options =
+        ScanOptions { progress: drawing.clone().map(|drawing| drawing as Arc<dyn Progress>), ..options };
     let result = super::runtime()?.block_on(async {
         tokio::select! {
-            result = scanner::load(source, &options) => Some(result),
+            result = loading(&options) => Some(result),
             _ = tokio::signal::ctrl_c() => {
                 options.cancellation.cancel();
                 None
@@ -41,7 +68,7 @@ pub(super) fn load(
         drawing.clear();
     }
     match result {
-        Some(result) => result.with_context(|| format!("failed to read image `{image_name}`")),
+        Some(result) => result.with_context(|| format!("failed to read `{name}`")),
         None => bail!("interrupted"),
     }
 }

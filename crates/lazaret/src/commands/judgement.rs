@@ -8,9 +8,9 @@ use model::{
 };
 use policy::{Bundle, EvaluationInput, Explanation};
 use report_formats::Sbom;
-use scanner::{ImageSource, ScannedImage};
+use scanner::ImageSource;
 
-use super::package_list::PackageList;
+use super::source::{Loaded, Source};
 use crate::arguments::ImageArguments;
 use crate::config::{self, ImageConfig};
 use crate::exit::Exit;
@@ -51,35 +51,28 @@ const NAME_OF_ARCHIVES: &str = "localbuild/archive:latest";
 pub(super) fn judge(question: &Question<'_>) -> anyhow::Result<Judged> {
     // What can fail at once fails before the image is fetched.
     let database = super::database::open(question.db)?;
-    if let Some(list) = PackageList::parse(question.image)? {
-        if question.bundle.is_some() {
-            bail!("a policy judges images, and `{}` is a package list; leave the policy out", question.image);
-        }
-        let (image_name, facts, inventory) = list.load_as(question.image)?;
-        let report = vulnerability_db::matching::match_inventory(&inventory, &database)?;
-        let reference = NAME_OF_ARCHIVES.parse()?;
-        return Ok(Judged { image_name, reference, facts, inventory, report, explanation: None });
+    let source = Source::parse(question.image)?;
+    if let (Some(what), Some(_)) = (source.not_an_image(), question.bundle) {
+        bail!("a policy judges images, and `{}` is {what}; leave the policy out", question.image);
     }
-    let source = ImageSource::parse(question.image)?;
     let reference = match (question.reference, &source) {
-        (Some(reference), _) | (None, ImageSource::Registry(reference)) => reference.clone(),
+        (Some(reference), _) | (None, Source::Image(ImageSource::Registry(reference))) => reference.clone(),
         (None, _) => NAME_OF_ARCHIVES.parse()?,
     };
     let images = ImageConfig::load(question.images.clone());
-    let contents = question.bundle.and_then(super::bundle::wanted_contents);
-    let scanned = super::image::load(&source, question.image, question.platform, &images, contents)?;
-    let ScannedImage { facts, inventory, contents, .. } = scanned;
+    let wanted = question.bundle.and_then(super::bundle::wanted_contents);
+    let Loaded { name, facts, inventory, contents } =
+        source.load(question.image, question.platform, &images, wanted)?;
     let report = vulnerability_db::matching::match_inventory(&inventory, &database)?;
-    let explanation = question.bundle.map(|bundle| {
+    let explanation = question.bundle.zip(facts.as_ref()).map(|(bundle, facts)| {
         let input = EvaluationInput {
             contents: contents.as_ref(),
             exceptions: question.exceptions,
-            ..EvaluationInput::new(&reference, &facts, &inventory, &report, config::now())
+            ..EvaluationInput::new(&reference, facts, &inventory, &report, config::now())
         };
         policy::explain(bundle, &input)
     });
-    let image_name = question.image.to_owned();
-    Ok(Judged { image_name, reference, facts: Some(facts), inventory, report, explanation })
+    Ok(Judged { image_name: name, reference, facts, inventory, report, explanation })
 }
 
 impl Judged {

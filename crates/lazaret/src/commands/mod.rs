@@ -21,6 +21,7 @@ mod sbom;
 mod scan;
 mod serve;
 mod shutdown;
+mod source;
 mod work;
 
 use crate::arguments::{Arguments, Command};

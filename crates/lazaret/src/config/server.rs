@@ -257,6 +257,7 @@ fn engine_settings(
         docker_config: values.path("registries.docker-config").or(surroundings.docker_config),
         is_quiet: true,
         layer_cache: None,
+        ..ImageConfig::default()
     };
     for path in &images.ca_certificates {
         check_file(values, "registries.ca-certificates", Some(path.clone()), problems);

@@ -45,11 +45,12 @@ pub(crate) async fn load(
     let opened = open_docker(image);
     let unpacked_bytes: Vec<u64> = layers.iter().map(|(layer, _)| layer.unpacked_bytes()).collect();
     let (layers, findings): (Vec<_>, Vec<_>) = layers.into_iter().unzip();
+    let single_layers = interest.single_layers(&layers);
     let tree = on_thread(move || squash_tracing(layers, &package_catalog::is_traced)).await?;
     let missing = interest.missing(&tree);
     let tree = daemon.fill_linked(name, tree, &missing, options, &budget).await?;
     report(options, Stage::Cataloging);
-    let (inventory, contents) = on_thread(move || interest.catalog(&tree, &findings)).await?;
+    let (inventory, contents) = on_thread(move || interest.catalog(&tree, single_layers, &findings)).await?;
     Ok(ScannedImage { facts: to_facts(opened, &unpacked_bytes), inventory, contents })
 }
 

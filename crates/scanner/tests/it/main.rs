@@ -14,6 +14,7 @@ mod contents_judges;
 mod documents;
 #[cfg(test)]
 mod faults;
+mod local;
 #[cfg(test)]
 mod registry;
 #[cfg(test)]

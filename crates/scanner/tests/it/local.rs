@@ -1,0 +1,153 @@
+//! Images of programs on this machine, folders and files, and what of them counts.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::path::Path;
+
+use model::{DiagnosticCode, Inventory};
+use scanner::{
+    DaemonKind, DaemonSockets, Glob, GlobSet, ImageSource, ScanErrorKind, ScanOptions, Scope, load,
+    load_files,
+};
+use serde_json::json;
+use testkit::ImageDaemon;
+
+use crate::support::image::{OS_RELEASE, STATUS, TestImage, tar_folder};
+
+fn names(inventory: &Inventory) -> Vec<&str> {
+    inventory.packages.iter().map(|package| package.name.as_str()).collect()
+}
+
+const PACKAGE: &str = r#"{"name": "app", "version": "1.0.0"}"#;
+
+fn archive(folder: &Path, image: &TestImage) -> String {
+    let layout = folder.join("layout");
+    TestImage::write_layout(&layout, &[(image, "v1")]);
+    let path = folder.join("image.tar");
+    std::fs::write(&path, tar_folder(&layout)).unwrap();
+    path.display().to_string()
+}
+
+async fn check_daemon(daemon: &ImageDaemon, kind: DaemonKind, name: &str, image: &TestImage) {
+    let daemons = DaemonSockets {
+        docker: daemon.socket(),
+        podman: daemon.socket(),
+        containerd: daemon.socket(),
+        ..DaemonSockets::default()
+    };
+    let options = ScanOptions { daemons, ..crate::support::options("127.0.0.1:1") };
+    let source = |name: &str| ImageSource::Daemon { kind, name: name.to_owned() };
+    let found = load(&source(name), &options).await.unwrap();
+    let layout = daemon.folder().join("layout");
+    let expected = load(&ImageSource::OciLayout { path: layout, name: None }, &options).await.unwrap();
+    assert_eq!(names(&found.inventory), ["zlib1g", "app"]);
+    assert_eq!(found.inventory, expected.inventory);
+    assert_eq!(found.facts.image_id, crate::support::image::digest(&image.config));
+    let missing = load(&source("example.org/not-there:1"), &options).await.unwrap_err();
+    assert_eq!(missing.kind(), ScanErrorKind::NotFound, "{missing}");
+    assert!(missing.to_string().contains("registry:example.org/not-there:1"), "{missing}");
+}
+
+fn two_layers() -> TestImage {
+    let system: &[(&str, &str)] = &[("etc/os-release", OS_RELEASE), ("var/lib/dpkg/status", STATUS)];
+    TestImage::new(&[system, &[("srv/package.json", PACKAGE)]], &json!({"User": "app"}))
+}
+
+#[tokio::test]
+async fn images_of_containerd_are_read_blob_by_blob() {
+    let daemon = ImageDaemon::containerd().unwrap();
+    let image = two_layers();
+    let file = archive(daemon.folder(), &image);
+    daemon.run(&["images", "import", "--no-unpack", "--base-name", "example.org/app", &file]).unwrap();
+    check_daemon(&daemon, DaemonKind::Containerd, "example.org/app:v1", &image).await;
+}
+
+#[tokio::test]
+async fn images_of_podman_are_read_as_one_stream() {
+    let daemon = ImageDaemon::podman().unwrap();
+    let image = two_layers();
+    let file = archive(daemon.folder(), &image);
+    daemon.run(&["load", "-i", &file]).unwrap();
+    let id = daemon.run(&["images", "-q"]).unwrap();
+    // Docker's protocol is the same.
+    for kind in [DaemonKind::Podman, DaemonKind::Docker] {
+        check_daemon(&daemon, kind, id.trim(), &image).await;
+    }
+}
+
+#[tokio::test]
+async fn a_daemon_that_is_not_there_is_told() {
+    let daemons = DaemonSockets { docker: "/no/such/socket".into(), ..DaemonSockets::default() };
+    let options = ScanOptions { daemons, ..crate::support::options("127.0.0.1:1") };
+    let source = ImageSource::Daemon { kind: DaemonKind::Docker, name: "a".to_owned() };
+    let error = load(&source, &options).await.unwrap_err();
+    assert_eq!(error.kind(), ScanErrorKind::Unreachable);
+    assert!(error.to_string().contains("/no/such/socket"), "{error}");
+}
+
+fn write(folder: &Path, files: &[(&str, &str)]) {
+    for (name, content) in files {
+        let path = folder.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_folder_is_read_as_the_root_of_an_image() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    write(
+        root,
+        &[("etc/os-release", OS_RELEASE), ("opt/data/dpkg/status", STATUS), ("srv/package.json", PACKAGE)],
+    );
+    // The database lies elsewhere and is found through a link.
+    std::fs::create_dir_all(root.join("var")).unwrap();
+    std::os::unix::fs::symlink("../opt/data", root.join("var/lib")).unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(root.join("socket")).unwrap();
+    let first = load_files(root, &ScanOptions::default()).await.unwrap();
+    assert_eq!(names(&first), ["zlib1g", "app"]);
+    assert_eq!(first.distro.as_ref().unwrap().id, "debian");
+    assert!(
+        first.layers.is_empty() && first.packages.iter().all(|package| package.locations[0].layer.is_none())
+    );
+    assert_eq!(
+        load_files(root, &ScanOptions::default()).await.unwrap(),
+        first,
+        "the same files, the same list"
+    );
+
+    let excluded = GlobSet::builder().add(Glob::new("srv/**").unwrap()).build().unwrap();
+    let options = ScanOptions { excluded, ..ScanOptions::default() };
+    assert_eq!(names(&load_files(root, &options).await.unwrap()), ["zlib1g"]);
+
+    let file = load_files(&root.join("srv/package.json"), &ScanOptions::default()).await.unwrap();
+    assert_eq!(names(&file), ["app"]);
+    let missing = load_files(&root.join("not-there"), &ScanOptions::default()).await.unwrap_err();
+    assert_eq!(missing.kind(), ScanErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn what_later_layers_remove_counts_when_all_layers_do() {
+    let image = TestImage::new(
+        &[
+            &[("etc/os-release", OS_RELEASE), ("var/lib/dpkg/status", STATUS), ("srv/package.json", PACKAGE)],
+            &[("srv/.wh.package.json", "")],
+        ],
+        &json!({}),
+    );
+    let folder = tempfile::tempdir().unwrap();
+    TestImage::write_layout(folder.path(), &[(&image, "v1")]);
+    let source = ImageSource::OciLayout { path: folder.path().to_owned(), name: None };
+    let squashed = load(&source, &ScanOptions::default()).await.unwrap().inventory;
+    assert_eq!(names(&squashed), ["zlib1g"]);
+    let all = ScanOptions { scope: Scope::AllLayers, ..ScanOptions::default() };
+    let inventory = load(&source, &all).await.unwrap().inventory;
+    assert_eq!(names(&inventory), ["zlib1g", "app"]);
+    assert_eq!(inventory.packages[0], squashed.packages[0]);
+    assert_eq!(inventory.packages[1].locations[0].layer.as_ref(), inventory.layers.first());
+    assert!(inventory.diagnostics.iter().all(|it| it.code != DiagnosticCode::UnknownDistro));
+
+    let excluded = GlobSet::builder().add(Glob::new("var/lib/dpkg/**").unwrap()).build().unwrap();
+    let options = ScanOptions { excluded, ..all };
+    assert_eq!(names(&load(&source, &options).await.unwrap().inventory), ["app"]);
+}
