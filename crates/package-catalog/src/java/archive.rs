@@ -192,7 +192,8 @@ impl ArchiveReader {
             None if is_inflated => State::Inflating,
             None => State::Scan(0),
         };
-        self.entry = Some(OpenEntry::new(header.name, offset, header.has_descriptor, sink, is_inflated));
+        let inflater = is_inflated.then(|| work.spares.take());
+        self.entry = Some(OpenEntry::new(header, offset, sink, inflater));
         if self.state == State::Known(0) {
             self.close(work);
         }
@@ -312,6 +313,7 @@ impl ArchiveReader {
         self.state = if entry.has_descriptor { State::Behind } else { State::Header };
         self.pending.clear();
         let is_whole = entry.is_content_over();
+        work.spares.give_back(entry.inflater);
         if !is_whole {
             let message = format!("entry `{}` is cut off", told(&entry.name));
             self.tell(false, entry.offset, message, work);

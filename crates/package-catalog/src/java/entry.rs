@@ -7,6 +7,7 @@ use flate2::{Decompress, FlushDecompress, Status};
 use super::archive::ArchiveReader;
 use super::facts::Metadata;
 use super::limits::Work;
+use super::zip::LocalHeader;
 
 const OUTPUT_BYTES: usize = 16 * 1024;
 
@@ -32,6 +33,20 @@ impl Sink {
     }
 }
 
+/// Inflaters that are not in use. Making one costs more than inflating a small entry.
+#[derive(Debug, Default)]
+pub(super) struct Spares(Vec<Inflater>);
+
+impl Spares {
+    pub(super) fn take(&mut self) -> Inflater {
+        self.0.pop().map_or_else(Inflater::new, Inflater::again)
+    }
+
+    pub(super) fn give_back(&mut self, inflater: Option<Inflater>) {
+        self.0.extend(inflater);
+    }
+}
+
 /// What inflating some bytes came to.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Inflated {
@@ -40,7 +55,8 @@ pub(super) struct Inflated {
     pub(super) is_damaged: bool,
 }
 
-struct Inflater {
+/// Inflates one entry after the other.
+pub(super) struct Inflater {
     stream: Decompress,
     output: Vec<u8>,
     is_over: bool,
@@ -55,6 +71,12 @@ impl fmt::Debug for Inflater {
 impl Inflater {
     fn new() -> Self {
         Self { stream: Decompress::new(false), output: vec![0; OUTPUT_BYTES], is_over: false }
+    }
+
+    /// One that another entry has used, as if it were new.
+    fn again(mut self) -> Self {
+        self.stream.reset(false);
+        Self { is_over: false, ..self }
     }
 
     fn inflate(&mut self, bytes: &[u8], sink: &mut Sink, work: &mut Work) -> Inflated {
@@ -91,18 +113,13 @@ pub(super) struct OpenEntry {
     /// Whether lengths may stand behind it.
     pub(super) has_descriptor: bool,
     pub(super) sink: Sink,
-    inflater: Option<Inflater>,
+    pub(super) inflater: Option<Inflater>,
 }
 
 impl OpenEntry {
-    pub(super) fn new(
-        name: String,
-        offset: u64,
-        has_descriptor: bool,
-        sink: Sink,
-        is_inflated: bool,
-    ) -> Self {
-        Self { name, offset, has_descriptor, sink, inflater: is_inflated.then(Inflater::new) }
+    /// One whose content goes there; `inflater`: and is inflated before.
+    pub(super) fn new(header: LocalHeader, offset: u64, sink: Sink, inflater: Option<Inflater>) -> Self {
+        Self { name: header.name, offset, has_descriptor: header.has_descriptor, sink, inflater }
     }
 
     /// The next bytes, as they stand in the archive.

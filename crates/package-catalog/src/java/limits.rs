@@ -1,5 +1,7 @@
 //! What reading one Java archive may cost.
 
+use super::entry::Spares;
+
 const MIB: u64 = 1 << 20;
 
 /// Limits of one archive file with all archives in it. Every value is the largest that is still accepted.
@@ -50,6 +52,7 @@ pub(super) struct Work {
     problems: usize,
     /// The limit that ended it all.
     pub(super) over: Option<String>,
+    pub(super) spares: Spares,
     /// What is finished.
     pub(super) sections: Vec<Vec<u8>>,
 }
@@ -60,7 +63,8 @@ impl Work {
     }
 
     pub(super) fn start(&mut self, file_bytes: u64) {
-        *self = Self::new(&self.limits, self.kept_bytes_max);
+        let spares = std::mem::take(&mut self.spares);
+        *self = Self { spares, ..Self::new(&self.limits, self.kept_bytes_max) };
         self.file_bytes = file_bytes;
     }
 
