@@ -71,7 +71,7 @@ fn catalog_as(
     let Walk { mut packages, mut diagnostics, .. } = walk;
     merge_assemblies(tree, &mut packages);
     jvm::settle(&mut packages);
-    packages.sort_by(|left, right| sort_key(left).cmp(&sort_key(right)).then_with(|| left.cmp(right)));
+    sort(&mut packages);
     packages.dedup();
     wolfi::settle(&mut packages);
     bitnami::settle(&mut packages);
@@ -83,6 +83,11 @@ fn catalog_as(
     diagnostics.sort();
     diagnostics.dedup();
     Inventory { distro, packages, diagnostics, layers: tree.layers().cloned().collect() }
+}
+
+/// The order of an inventory.
+pub(crate) fn sort(packages: &mut [Package]) {
+    packages.sort_by(|left, right| sort_key(left).cmp(&sort_key(right)).then_with(|| left.cmp(right)));
 }
 
 fn sort_key(package: &Package) -> (PackageKind, &str, Option<&str>, &[Location]) {

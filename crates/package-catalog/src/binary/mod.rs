@@ -12,7 +12,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use package::{parse_left_out, parse_program};
+pub(crate) use package::{parse_left_out, parse_program, platform_name};
 pub(crate) use search::ClassifierSearch;
 pub(crate) use settle::settle;
 

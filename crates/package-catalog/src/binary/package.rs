@@ -20,7 +20,7 @@ pub(crate) fn parse_program(input: &ParseInput<'_>) -> Parsed {
     let Some(product) = INDEX.product(&id).filter(|_| !version.is_empty()) else { return Parsed::default() };
     let is_module = product.kind == PackageKind::Golang;
     let stated = if release.is_empty() { &version } else { &release };
-    let cpes = product.cpes.iter().map(|cpe| platform_name(cpe, stated, &update)).collect();
+    let cpes = product.cpes.iter().map(|cpe| platform_name('a', cpe, stated, &update)).collect();
     let version = if is_module { format!("v{version}") } else { version.clone() };
     let package = to_package(product, version, cpes, input);
     input.one_package(package, problems)
@@ -39,13 +39,14 @@ fn to_package(product: &Product, version: String, cpes: Vec<String>, input: &Par
 }
 
 /// `cpe:2.3:a:redis:redis:7.2.4:*:*:*:*:*:*:*`. Source: NIST IR 7695, the formatted string.
-pub(crate) fn platform_name(vendor_and_product: &str, version: &str, update: &str) -> String {
+/// `part` is `a` for an application and `o` for an operating system.
+pub(crate) fn platform_name(part: char, vendor_and_product: &str, version: &str, update: &str) -> String {
     let (vendor, product) = vendor_and_product.split_once(':').unwrap_or_default();
     let update = match update {
         "" => "*".to_owned(),
         update => format!("update{}", quote(update)),
     };
-    format!("cpe:2.3:a:{}:{}:{}:{update}:*:*:*:*:*:*", quote(vendor), quote(product), quote(version))
+    format!("cpe:2.3:{part}:{}:{}:{}:{update}:*:*:*:*:*:*", quote(vendor), quote(product), quote(version))
 }
 
 /// All but letters, digits and three signs stand behind a backslash.

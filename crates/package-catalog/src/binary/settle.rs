@@ -6,17 +6,17 @@ use std::collections::BTreeSet;
 
 use model::{Package, PackageKind};
 
+use crate::walk::sort;
+
 /// Takes away what is in the list already, and puts together what was found several times.
 ///
 /// Input and result are sorted by kind, name, version and location.
 pub(crate) fn settle(packages: &mut Vec<Package>) {
-    // Packages of the distro are matched with its own advisories; about those of conda nobody writes any.
-    let conda = packages.iter().filter(|package| package.kind == PackageKind::Conda);
-    let conda: BTreeSet<String> = conda.map(|package| package.name.clone()).collect();
-    let is_known = |package: &Package| package.owner.as_ref().is_some_and(|owner| !conda.contains(owner));
-    packages.retain(|package| package.kind != PackageKind::Binary || !is_known(package));
+    // Owners are packages of the distro, which are matched with its own advisories.
+    packages.retain(|package| package.kind != PackageKind::Binary || package.owner.is_none());
     merge_modules(packages);
     merge_programs(packages);
+    settle_notes(packages);
 }
 
 /// The same program in several files: `python3.11` and `libpython3.11.so`.
@@ -57,4 +57,30 @@ fn merge_modules(packages: &mut Vec<Package>) {
             packages.remove(twin);
         }
     }
+}
+
+/// What a note says belongs to a package of a system: it is one, if that system's own list does not have it.
+fn settle_notes(packages: &mut Vec<Package>) {
+    let stated = |package: &Package| {
+        let purl_type = package.purl.strip_prefix("pkg:")?.split('/').next()?;
+        PackageKind::from_purl_type(purl_type)
+            .filter(|kind| package.kind == PackageKind::Binary && kind.is_operating_system())
+    };
+    if !packages.iter().any(|package| stated(package).is_some()) {
+        return;
+    }
+    let key = |kind: PackageKind, name: &str, version: &str| (kind, name.to_owned(), version.to_owned());
+    let mut listed = BTreeSet::new();
+    for package in packages.iter().filter(|package| package.kind.is_operating_system()) {
+        listed.insert(key(package.kind, &package.name, package.version.as_deref().unwrap_or_default()));
+        if let Some(source) = &package.source {
+            listed.insert(key(package.kind, &source.name, &source.version));
+        }
+    }
+    packages.retain_mut(|package| {
+        let Some(kind) = stated(package) else { return true };
+        package.kind = kind;
+        !listed.contains(&key(kind, &package.name, package.version.as_deref().unwrap_or_default()))
+    });
+    sort(packages);
 }

@@ -17,8 +17,10 @@ use crate::binary::{self, ClassifierSearch};
 use crate::busybox::BusyBoxSearch;
 use crate::described::{DescriptionSearch, PackedSearch};
 use crate::dotnet::{self, BundleSearch, ResourceSearch};
+use crate::elf::{self, NoteSearch};
 use crate::go::{self, BuildInfoSearch};
 use crate::java::{self, ArchiveSearch};
+use crate::kernel::{self, KernelSearch};
 use crate::parse::{CatalogLimits, ParseInput, Parsed};
 use crate::rust::{self, AuditSearch};
 use crate::{
@@ -61,6 +63,8 @@ pub(crate) static SECTIONS: &[Section] = &[
     Section { tag: bitnami::COMPONENTS.tag, parse: bitnami::parse },
     Section { tag: wolfi::DOCUMENT.tag, parse: wolfi::parse },
     Section { tag: rust::TAG_CRATES, parse: rust::parse },
+    Section { tag: elf::TAG_NOTE, parse: elf::parse },
+    Section { tag: kernel::TAG_KERNEL, parse: kernel::parse },
     Section { tag: binary::TAG_PROGRAM, parse: binary::parse_program },
     Section { tag: binary::TAG_LEFT_OUT, parse: binary::parse_left_out },
     Section { tag: jvm::MANIFEST.tag, parse: jvm::parse },
@@ -127,6 +131,8 @@ fn searches(limits: &CatalogLimits) -> Vec<Box<dyn ContentSearch>> {
         Box::new(ResourceSearch::new()),
         Box::new(AuditSearch::new(limits.section_bytes_max)),
         Box::new(BundleSearch::new(limits.section_bytes_max)),
+        Box::new(NoteSearch::default()),
+        Box::new(KernelSearch::default()),
     ]
 }
 
