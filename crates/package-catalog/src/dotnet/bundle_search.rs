@@ -75,6 +75,13 @@ impl Braces {
     }
 }
 
+/// Most bytes of executables are in libraries, none of which starts an application.
+fn is_library(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name.contains(".so.")
+        || [".so", ".dll", ".node", ".ko", ".dylib"].iter().any(|ending| name.ends_with(ending))
+}
+
 impl BundleSearch {
     pub(crate) fn new(list_bytes_max: usize) -> Self {
         Self { list_bytes_max, state: State::Nothing, pending: Vec::new(), misses: 0 }
@@ -145,7 +152,7 @@ impl ContentSearch for BundleSearch {
         self.pending.clear();
         self.misses = 0;
         self.state = State::Mark;
-        file.is_executable()
+        file.is_executable() && !is_library(file.path)
     }
 
     fn read(&mut self, bytes: &[u8]) {

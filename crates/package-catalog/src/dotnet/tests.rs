@@ -191,6 +191,7 @@ fn applications_in_one_file_have_their_list_in_it() {
     let mark = bundle_search::MARK;
     let whole = bundle(&mark, 7000, APPLICATION);
     assert_eq!(urls(&[("usr/bin/app", &whole)]), INSTALLED);
+    assert_eq!(urls(&[("usr/bin/app.so.1", &whole)]), [""; 0]);
     let mut search = BundleSearch::new(1 << 20);
     let expected = search_file(&mut search, "app", &whole, whole.len());
     for piece in [1, 7, 100, 1000] {
