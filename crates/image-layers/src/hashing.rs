@@ -25,11 +25,10 @@ impl Hasher {
         }
     }
 
-    /// The digest of all bytes so far; the hash begins anew.
-    pub(crate) fn finish(&mut self) -> Digest {
+    pub(crate) fn finish(self) -> Digest {
         match self {
-            Self::Sha256(hasher) => Digest::from_sha256(&hasher.finalize_reset().into()),
-            Self::Sha512(hasher) => Digest::from_sha512(&hasher.finalize_reset().into()),
+            Self::Sha256(hasher) => Digest::from_sha256(&hasher.finalize().into()),
+            Self::Sha512(hasher) => Digest::from_sha512(&hasher.finalize().into()),
         }
     }
 }

@@ -12,7 +12,6 @@ mod extract;
 mod facts;
 mod finish;
 mod hashing;
-mod inflate;
 mod item;
 mod layer;
 mod limited_reader;

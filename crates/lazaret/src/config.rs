@@ -20,7 +20,6 @@ mod webhooks;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use scanner::{
@@ -29,7 +28,6 @@ use scanner::{
 
 use crate::arguments::ImageArguments;
 use crate::commands::cache::CacheArguments;
-use crate::timing::Timing;
 
 /// Version of the program.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -75,8 +73,6 @@ pub(crate) struct ImageConfig {
     pub(crate) excluded: Vec<Glob>,
     pub(crate) scope: Scope,
     pub(crate) daemons: DaemonSockets,
-    /// Who takes the time.
-    pub(crate) timing: Option<Arc<Timing>>,
 }
 
 impl ImageConfig {
@@ -100,7 +96,6 @@ impl ImageConfig {
             excluded,
             scope,
             daemons: daemon_sockets(),
-            timing: None,
         }
     }
 

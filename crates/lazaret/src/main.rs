@@ -11,7 +11,6 @@ mod process_metrics;
 mod progress;
 mod scan_arguments;
 mod terminal;
-mod timing;
 mod traces;
 
 use std::process::ExitCode;

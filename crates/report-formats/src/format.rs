@@ -15,8 +15,9 @@ use crate::openvex::openvex;
 use crate::sarif::sarif;
 use crate::template::{Template, render};
 use crate::{
-    CycloneDxVersion, Meta, Sbom, Scan, TableOptions, cyclonedx_json, sbom_csv, sbom_json, sbom_markdown,
-    sbom_table, scan_csv, scan_json, scan_markdown, scan_table, spdx_json, syft_json,
+    CycloneDxVersion, Meta, Sbom, Scan, TableOptions, cyclonedx_json, cyclonedx_xml, sbom_csv, sbom_json,
+    sbom_markdown, sbom_table, scan_csv, scan_json, scan_markdown, scan_table, spdx_json, spdx_tag_value,
+    syft_json,
 };
 
 /// What is reported.
@@ -152,12 +153,32 @@ pub static FORMATS: &[Format] = &[
         },
     },
     Format {
+        name: "cyclonedx-xml",
+        about: "the same in XML",
+        file_ending: "cdx.xml",
+        needs_findings: false,
+        versions: &["1.6", "1.4", "1.5", "1.7"],
+        write: |report, options| {
+            let version = CycloneDxVersion::from_name(options.format_version).unwrap_or_default();
+            let found = report.scan().map(|scan| scan.report);
+            Ok(cyclonedx_xml(report.sbom(), found, version, &options.meta()))
+        },
+    },
+    Format {
         name: "spdx-json",
         about: "SPDX 2.3; reads back as the same packages",
         file_ending: "spdx.json",
         needs_findings: false,
         versions: &[],
         write: |report, options| Ok(spdx_json(report.sbom(), &options.meta())),
+    },
+    Format {
+        name: "spdx-tag-value",
+        about: "the same in lines of tag and value",
+        file_ending: "spdx",
+        needs_findings: false,
+        versions: &[],
+        write: |report, options| Ok(spdx_tag_value(report.sbom(), &options.meta())),
     },
     Format {
         name: "syft-json",

@@ -39,7 +39,7 @@ mod wire;
 use model::{Decision, ImageFacts, Inventory, MatchReport};
 
 pub use csv::{sbom_csv, scan_csv};
-pub use cyclonedx::cyclonedx_json;
+pub use cyclonedx::{cyclonedx_json, cyclonedx_xml};
 pub use format::{
     ChooseFormatError, ChosenFormat, FORMATS, Format, Report, WriteError, WriteOptions, formats_help,
 };
@@ -57,7 +57,7 @@ pub use sbom_json::sbom_json;
 pub use sbom_table::sbom_table;
 pub use scan_json::scan_json;
 pub use scan_table::{TableOptions, scan_table};
-pub use spdx::spdx_json;
+pub use spdx::{spdx_json, spdx_tag_value};
 pub use syft_json::{ReadSyftError, read_syft, syft_json};
 pub use template::Template;
 

@@ -95,9 +95,9 @@ pub fn read_sbom(bytes: &[u8], limits: &SbomLimits) -> Result<(SbomSubject, Inve
     let listing = match sniff(bytes)? {
         Format::CycloneDxJson => cyclonedx::read_json(bytes, limits)?,
         Format::SpdxJson => spdx::read_json(bytes, limits)?,
-        Format::CycloneDxXml | Format::SpdxGraph | Format::SpdxTagValue => {
-            return Err(ReadSbomError::UnknownFormat { what: "this form" });
-        }
+        Format::CycloneDxXml => cyclonedx::read_xml(bytes, limits)?,
+        Format::SpdxGraph => spdx::read_graph(bytes, limits)?,
+        Format::SpdxTagValue => spdx::read_tag_value(bytes, limits)?,
         Format::SyftJson => return syft_json::read(bytes, limits),
         Format::PackageUrls => purl_list::read(bytes, limits)?,
     };

@@ -13,7 +13,6 @@ use crate::contents::{
 };
 use crate::error::ScanError;
 use crate::options::{ScanOptions, Scope};
-use crate::progress::{Progress, Stopwatch};
 
 /// What is looked for, and what was kept of it so far.
 pub(crate) struct Interest {
@@ -75,13 +74,8 @@ impl Interest {
         tree: &ImageTree,
         single_layers: Vec<Layer>,
         findings: &[LayerFindings],
-        progress: Option<&dyn Progress>,
     ) -> (Inventory, Option<ImageContents>) {
-        let mut stopwatch = Stopwatch::default();
-        let mut inventory = package_catalog::catalog_watched(tree, &CatalogLimits::default(), &mut stopwatch);
-        if let Some(progress) = progress {
-            progress.catalogers(&stopwatch.times);
-        }
+        let mut inventory = package_catalog::catalog(tree, &CatalogLimits::default());
         add_hidden(&mut inventory, single_layers);
         self.leave_out(&mut inventory);
         if self.contents.is_some() {

@@ -1,7 +1,6 @@
 //! `bench`: figures against a baseline in the same run.
 
 mod engine;
-mod scan;
 
 use std::time::Instant;
 
@@ -18,7 +17,7 @@ const CLUSTER_STARTS: usize = 3;
 /// What can be measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Subject {
-    /// Scans of several images against inflating and hashing the same layers, their memory, and the cache of layers
+    /// A scan against inflating and hashing the same layers
     Scan,
     /// Admission reviews against a bare TLS echo of the same bytes
     Admission,
@@ -32,23 +31,23 @@ pub(crate) enum Subject {
 pub(crate) fn bench(subject: Option<Subject>) -> Result<()> {
     setup::setup()?;
     match subject {
-        Some(Subject::Scan) => scan::bench(),
-        Some(Subject::Admission) => run_benchmark("admission", "reviews", &[]),
+        Some(Subject::Scan) => run_benchmark("scanner", "scan"),
+        Some(Subject::Admission) => run_benchmark("admission", "reviews"),
         Some(Subject::Cluster) => time_cluster_starts(),
         Some(Subject::Engine) => engine::bench(),
         None => {
-            scan::bench()?;
-            run_benchmark("admission", "reviews", &[])?;
+            run_benchmark("scanner", "scan")?;
+            run_benchmark("admission", "reviews")?;
             time_cluster_starts()
         }
     }
 }
 
 /// A benchmark of a crate, which prints its own table.
-fn run_benchmark(package: &str, name: &str, arguments: &[String]) -> Result<()> {
+fn run_benchmark(package: &str, name: &str) -> Result<()> {
     say(&format!("\nbenchmark {name} of {package}: building and running"));
-    let bench = ["bench", "--quiet", "--package", package, "--bench", name, "--"];
-    let status = command(cargo()).args(bench).args(arguments).status()?;
+    let status =
+        command(cargo()).args(["bench", "--quiet", "--package", package, "--bench", name]).status()?;
     ensure!(status.success(), "benchmark {name} of {package} ended with {status}");
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! `setup`: what tests need of the machine, installed, built, or clearly asked for.
 
-pub(crate) mod debian_images;
+mod debian_images;
 mod go;
 mod go_tool;
 mod kubernetes;

@@ -101,7 +101,7 @@ fn component(listed: &ListedPackage, kind: PackageKind) -> Value {
     if let Some(cpe) = listed.cpes.iter().find(|cpe| is_cpe(cpe)) {
         add("cpe", json!(cpe));
     }
-    if !listed.purl.is_empty() {
+    if listing::is_locator(&listed.purl) {
         add("purl", json!(listed.purl));
     }
     add("properties", properties(&listed.properties));
@@ -133,7 +133,7 @@ fn licenses(licenses: &[String]) -> Value {
     }
     licenses
         .iter()
-        .map(|license| match crate::licenses::is_id(license) {
+        .map(|license| match crate::licenses::is_old_id(license) {
             true => json!({"license": {"id": license}}),
             false => json!({"license": {"name": license}}),
         })

@@ -6,10 +6,13 @@ mod component;
 mod document;
 mod json;
 mod vulnerabilities;
+mod xml;
+mod xml_write;
 
 pub(crate) use document::{is_cpe, is_sha1};
 pub(crate) use json::read_json;
 use model::MatchReport;
+pub(crate) use xml::read_xml;
 
 use crate::sbom_formats::{CycloneDxVersion, Meta};
 use crate::{Sbom, wire};
@@ -22,4 +25,14 @@ pub fn cyclonedx_json(
     meta: &Meta,
 ) -> String {
     wire::to_text(&document::document(sbom, report, version, meta))
+}
+
+/// The same in XML.
+pub fn cyclonedx_xml(
+    sbom: &Sbom<'_>,
+    report: Option<&MatchReport>,
+    version: CycloneDxVersion,
+    meta: &Meta,
+) -> String {
+    xml_write::write(&document::document(sbom, report, version, meta), version.name())
 }

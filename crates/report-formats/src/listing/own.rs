@@ -9,7 +9,7 @@ use model::{
     JavaVersions, LayerFacts, Location, Package, PackageKind, Platform, SourcePackage,
 };
 
-use super::text::{decode, encode, is_plain};
+use super::text::{decode, encode, is_locator, is_plain};
 use super::{ListedPackage, Properties};
 use crate::{Sbom, wire};
 
@@ -102,7 +102,7 @@ pub(super) fn package(package: &Package) -> ListedPackage {
     let odd = |text: &Option<String>| text.clone().filter(|text| !is_plain(text));
     add(NAME, odd(&Some(name.clone())).as_deref());
     add(VERSION, odd(version).as_deref());
-    add(PURL, odd(&Some(purl.clone())).as_deref());
+    add(PURL, Some(purl.as_str()).filter(|purl| !is_locator(purl)));
     add(SUPPLIER, maintainer.as_deref());
     add(ARCHITECTURE, architecture.as_deref());
     add(SOURCE_NAME, source.as_ref().map(|source| source.name.as_str()));

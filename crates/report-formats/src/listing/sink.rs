@@ -28,6 +28,11 @@ impl Sink {
         }
     }
 
+    /// Remembers whether something was not kept.
+    pub(crate) fn check(&mut self, notes: &Notes) {
+        self.is_overfull |= notes.is_overfull;
+    }
+
     /// Whether the next one is kept.
     pub(crate) fn has_room(&self) -> bool {
         self.packages.len() < self.limit
@@ -83,19 +88,22 @@ impl Notes {
 
     /// Puts what was found into an entry.
     pub(crate) fn finish(self, listed: &mut ListedPackage, sink: &mut Sink) {
-        let Self { properties, cpes, is_overfull } = self;
-        listed.properties.extend(properties);
-        for cpe in cpes {
+        sink.check(&self);
+        self.put_into(listed);
+    }
+
+    pub(crate) fn put_into(self, listed: &mut ListedPackage) {
+        listed.properties.extend(self.properties);
+        for cpe in self.cpes {
             if !listed.cpes.contains(&cpe) {
                 listed.cpes.push(cpe);
             }
         }
-        sink.is_overfull |= is_overfull;
     }
 
     /// The properties of the document itself.
     pub(crate) fn finish_document(self, sink: &mut Sink) -> Properties {
-        sink.is_overfull |= self.is_overfull;
+        sink.check(&self);
         self.properties
     }
 }

@@ -2,11 +2,22 @@
 
 /// Whether a text survives in all formats: XML has no control characters, and lines have ends.
 pub(crate) fn is_plain(text: &str) -> bool {
-    !text.is_empty() && text.trim() == text && !text.chars().any(is_special)
+    !text.is_empty() && text.trim() == text && !text.chars().any(is_special) && !text.contains("text>")
 }
 
-fn is_special(letter: char) -> bool {
-    letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}' | '\u{fffe}' | '\u{ffff}')
+/// What XML or a line cannot hold, and what turns the direction of text around.
+pub(crate) fn is_special(letter: char) -> bool {
+    letter.is_control()
+        || matches!(
+            letter,
+            '\u{61c}'
+                | '\u{200e}'
+                | '\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2066}'..='\u{2069}'
+                | '\u{fffe}'
+                | '\u{ffff}'
+        )
 }
 
 /// The value of a property: what is not plain as `%` and two digits for each byte.
@@ -48,4 +59,10 @@ pub(super) fn decode(text: &str) -> String {
         }
     }
     String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+/// Whether a text may stand where formats want an address.
+pub(crate) fn is_locator(text: &str) -> bool {
+    !text.is_empty()
+        && text.chars().all(|letter| letter.is_ascii_graphic() && !matches!(letter, '<' | '>' | '"'))
 }

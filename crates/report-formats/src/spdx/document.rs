@@ -77,7 +77,7 @@ fn subject(sbom: &Sbom<'_>) -> Value {
 
 fn system(listing: &Listing) -> Option<Value> {
     let system = listing.system.as_ref()?;
-    Some(bare(SYSTEM, &system.name, system.version.as_deref(), "OPERATING-SYSTEM"))
+    Some(bare(SYSTEM, &system.name, system.version.as_deref(), "OPERATING_SYSTEM"))
 }
 
 fn bare(id: &str, name: &str, version: Option<&str>, purpose: &str) -> Value {

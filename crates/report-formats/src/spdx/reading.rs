@@ -93,6 +93,8 @@ pub(super) struct Reading {
     pub(super) described: BTreeSet<String>,
     /// Names that the document gives to licences, with their texts.
     pub(super) named: BTreeMap<String, String>,
+    /// What remarks say about packages that have gone by, by their ids.
+    pub(super) late: BTreeMap<String, Notes>,
     /// Licence expressions of packages, by the id of the package.
     licenses: BTreeMap<String, String>,
     purposes: BTreeMap<String, String>,
@@ -107,6 +109,7 @@ impl Reading {
             notes: Notes::default(),
             described: BTreeSet::new(),
             named: BTreeMap::new(),
+            late: BTreeMap::new(),
             licenses: BTreeMap::new(),
             purposes: BTreeMap::new(),
             system: None,
@@ -133,10 +136,23 @@ impl Reading {
         self.sink.push(listed);
     }
 
+    /// The licence expression of a package, where it is not told with the package.
+    pub(super) fn license(&mut self, package: String, expression: String) {
+        self.licenses.insert(package, expression);
+    }
+
     pub(super) fn finish(self) -> Result<Listing, ReadSbomError> {
-        let Self { name, notes, described, named, licenses, purposes, system, mut sink } = self;
+        let Self { name, notes, described, named, mut late, licenses, purposes, system, mut sink } = self;
         let properties = notes.finish_document(&mut sink);
+        for notes in late.values() {
+            sink.check(notes);
+        }
         let mut packages = sink.finish(FORMAT)?;
+        for listed in &mut packages {
+            if let Some(notes) = late.remove(&listed.reference) {
+                notes.put_into(listed);
+            }
+        }
         packages.retain(|listed| {
             let is_named = !listed.purl.is_empty()
                 || ["lazaret:type", "syft:package:type", "aquasecurity:trivy:PkgType"]
@@ -144,12 +160,15 @@ impl Reading {
                     .any(|key| listed.properties.contains_key(*key));
             // The image itself, and files and folders, are listed beside the packages.
             let purpose = purposes.get(&listed.reference).map_or("", String::as_str);
+            if purpose == "CONTAINER"
+                || listed.purl.starts_with("pkg:oci/")
+                || listed.purl.starts_with("pkg:docker/")
+            {
+                return false;
+            }
             is_named
                 || !(described.contains(&listed.reference)
-                    || matches!(
-                        purpose,
-                        "CONTAINER" | "FILE" | "SOURCE" | "ARCHIVE" | "DEVICE" | "APPLICATION"
-                    ))
+                    || matches!(purpose, "FILE" | "SOURCE" | "ARCHIVE" | "DEVICE" | "APPLICATION"))
         });
         for listed in &mut packages {
             if let Some(license) = licenses.get(&listed.reference) {

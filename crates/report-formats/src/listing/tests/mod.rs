@@ -1,11 +1,19 @@
 //! Lists and inventories, both ways: what is written in any format reads back as what it was.
 
+mod documents;
+mod generated;
+mod schemas;
+
 use model::{
-    BaseImage, Diagnostic, DiagnosticCode, Digest, Distro, DockerfileMode, ImageFacts, Inventory,
-    JavaVersions, LayerFacts, Location, Package, PackageKind, Platform, SourcePackage,
+    BaseImage, CvssScore, Diagnostic, DiagnosticCode, Digest, Distro, DockerfileMode, Ecosystem, Evidence,
+    FeedKind, Finding, FindingState, ImageFacts, Inventory, JavaVersions, LayerFacts, Location, MatchReport,
+    MatchedBy, Package, PackageKind, Platform, Severity, SourcePackage,
 };
 
-use crate::{CycloneDxVersion, Meta, Sbom, SbomLimits, cyclonedx_json, read_sbom, spdx_json, syft_json};
+use crate::{
+    CycloneDxVersion, Meta, Sbom, SbomLimits, cyclonedx_json, cyclonedx_xml, read_sbom, spdx_json,
+    spdx_tag_value, syft_json,
+};
 
 fn digest(byte: u8) -> Digest {
     Digest::from_sha256(&[byte; 32])
@@ -124,12 +132,71 @@ pub(crate) fn image() -> ImageFacts {
     }
 }
 
+/// Findings of all states about the packages of [`inventory`].
+pub(crate) fn report() -> MatchReport {
+    let finding = |state: FindingState, vector: &str| Finding {
+        id: "CVE-2024-0001".into(),
+        aliases: vec!["DSA-1-1".into()],
+        severity: Severity::Negligible,
+        severity_source: text("debian"),
+        cvss: vec![CvssScore { source: "nvd".into(), vector: vector.into(), score: 7.5 }],
+        summary: text("A flaw."),
+        url: text("https://example.org/CVE-2024-0001"),
+        published: Some(jiff::Timestamp::UNIX_EPOCH),
+        is_known_exploited: None,
+        epss: None,
+        state,
+        fixed_in: if state == FindingState::Fixed { vec!["3.0.11-2".into()] } else { vec![] },
+        package_kind: PackageKind::Deb,
+        package: "libssl3".into(),
+        version: "3.0.11-1+b1".into(),
+        purl: inventory().packages[0].purl.clone(),
+        package_path: "/var/lib/dpkg/status".into(),
+        evidence: Evidence {
+            feed: FeedKind::DebianTracker,
+            record: "CVE-2024-0001".into(),
+            ecosystem: Ecosystem { family: "debian".into(), release: text("12") },
+            matched_by: MatchedBy::SourcePackage,
+            matched_name: "openssl".into(),
+            matched_version: "3.0.11-1".into(),
+            range: "< 3.0.11-2".into(),
+        },
+    };
+    let findings = vec![
+        finding(FindingState::Fixed, "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:N/A:N"),
+        finding(FindingState::NotFixed, "CVSS:4.0/AV:N/AC:L/AT:N/PR:N/UI:N/VC:H/VI:N/VA:N/SC:N/SI:N/SA:N"),
+        finding(FindingState::WillNotFix, "AV:N/AC:L/Au:N/C:P/I:P/A:P"),
+        finding(FindingState::Undecided, "CVSS:3.0/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:N/A:N"),
+    ];
+    MatchReport { findings, ..MatchReport::without_database() }
+}
+
+#[test]
+fn findings_point_to_their_packages() {
+    let (inventory, report) = (inventory(), report());
+    let sbom = Sbom { image_name: "app:1", image: None, inventory: &inventory };
+    let written = cyclonedx_json(&sbom, Some(&report), CycloneDxVersion::V1_6, &Meta::default());
+    let value: serde_json::Value = serde_json::from_str(&written).expect("JSON of ours");
+    let vulnerabilities = value["vulnerabilities"].as_array().expect("a list");
+    assert_eq!(vulnerabilities.len(), 4);
+    for vulnerability in vulnerabilities {
+        let reference = &vulnerability["affects"][0]["ref"];
+        let components = value["components"].as_array().expect("a list");
+        let component = components.iter().find(|it| it["bom-ref"] == *reference).expect("the package");
+        assert_eq!(component["name"], "libssl3");
+    }
+    assert_eq!(vulnerabilities[2]["analysis"]["response"][0], "will_not_fix");
+    assert_eq!(vulnerabilities[3]["analysis"]["state"], "in_triage");
+}
+
 type Write = fn(&Sbom<'_>) -> String;
 
 /// Every form in which a list of ours reads back as the same.
 pub(crate) const LOSSLESS: &[(&str, Write)] = &[
     ("CycloneDX 1.4", |sbom| cyclonedx_json(sbom, None, CycloneDxVersion::V1_4, &Meta::default())),
     ("CycloneDX 1.7", |sbom| cyclonedx_json(sbom, None, CycloneDxVersion::V1_7, &Meta::default())),
+    ("CycloneDX 1.6 in XML", |sbom| cyclonedx_xml(sbom, None, CycloneDxVersion::V1_6, &Meta::default())),
+    ("SPDX, tags", |sbom| spdx_tag_value(sbom, &Meta::default())),
     ("syft", |sbom| syft_json(sbom)),
     ("SPDX", |sbom| spdx_json(sbom, &Meta::default())),
 ];
