@@ -14,9 +14,10 @@ pub(super) static INDEX: LazyLock<Index> = LazyLock::new(|| Index::new(table::cl
 
 pub(super) struct Index {
     pub(super) entries: Vec<Entry>,
-    /// Classifiers of names without wildcards, and all the others.
+    /// Classifiers of names without wildcards.
     exact: BTreeMap<&'static str, Vec<usize>>,
-    others: Vec<usize>,
+    /// All the others, with what their names begin with.
+    others: Vec<(&'static str, usize)>,
     pub(super) literals: AhoCorasick,
     /// What they are, by their numbers.
     texts: Vec<&'static str>,
@@ -48,7 +49,11 @@ impl Index {
                 Names::Any(names) if !names.iter().any(|name| name.contains(['*', '?'])) => {
                     names.iter().for_each(|name| exact.entry(name).or_default().push(number));
                 }
-                _ => others.push(number),
+                Names::Any(names) => others.extend(names.iter().map(|name| {
+                    let end = name.find(['*', '?']).unwrap_or(name.len());
+                    (&name[..end], number)
+                })),
+                Names::Numbered(beginning, _) => others.push((beginning, number)),
             }
             for (rule_number, rule) in classifier.rules.iter().enumerate() {
                 products.insert(rule.product.id, rule.product);
@@ -81,7 +86,9 @@ impl Index {
     /// Classifiers that claim a file, with the numbers of its name.
     pub(super) fn claims<'a>(&'a self, base_name: &'a str) -> impl Iterator<Item = (usize, &'a str)> {
         let exact = self.exact.get(base_name).into_iter().flatten().map(|number| (*number, ""));
-        let others = self.others.iter().filter_map(|number| {
+        // Every file of an image is asked for, so the beginning has to rule out nearly all.
+        let others = self.others.iter().filter(|(beginning, _)| base_name.starts_with(beginning));
+        let others = others.filter_map(|(_, number)| {
             self.entries[*number].classifier.names.claim(base_name).map(|numbers| (*number, numbers))
         });
         exact.chain(others)

@@ -70,16 +70,12 @@ impl ContentSearch for ClassifierSearch {
         self.state = State::Looking;
         let base_name = file.path.rsplit_once('/').map_or(file.path, |(_, name)| name);
         self.claimed.clear();
-        self.claimed.extend(INDEX.claims(base_name).map(|(number, name_numbers)| {
-            let rules = INDEX.entries[number].classifier.rules;
-            Claimed {
-                number,
-                name_numbers: name_numbers.to_owned(),
-                found: vec![None; rules.len()],
-                is_out: rules.iter().map(|rule| !is_path_of(rule, file.path)).collect(),
-                seen: Vec::new(),
+        for (number, name_numbers) in INDEX.claims(base_name) {
+            // Several forms of names of one classifier may fit.
+            if self.claimed.iter().all(|claimed| claimed.number != number) {
+                self.claimed.push(Claimed::new(number, name_numbers, file.path));
             }
-        }));
+        }
         !self.claimed.is_empty()
     }
 
@@ -144,6 +140,17 @@ impl ClassifierSearch {
 }
 
 impl Claimed {
+    fn new(number: usize, name_numbers: &str, path: &str) -> Self {
+        let rules = INDEX.entries[number].classifier.rules;
+        Self {
+            number,
+            name_numbers: name_numbers.to_owned(),
+            found: vec![None; rules.len()],
+            is_out: rules.iter().map(|rule| !is_path_of(rule, path)).collect(),
+            seen: Vec::new(),
+        }
+    }
+
     /// Takes one literal. Returns how many bytes an expression was tried on.
     fn take(&mut self, one: Use, pattern: usize, pending: &[u8], start: usize, behind: usize) -> usize {
         let entry = &INDEX.entries[self.number];

