@@ -25,10 +25,11 @@ impl Hasher {
         }
     }
 
-    pub(crate) fn finish(self) -> Digest {
+    /// The digest of all bytes so far; the hash begins anew.
+    pub(crate) fn finish(&mut self) -> Digest {
         match self {
-            Self::Sha256(hasher) => Digest::from_sha256(&hasher.finalize().into()),
-            Self::Sha512(hasher) => Digest::from_sha512(&hasher.finalize().into()),
+            Self::Sha256(hasher) => Digest::from_sha256(&hasher.finalize_reset().into()),
+            Self::Sha512(hasher) => Digest::from_sha512(&hasher.finalize_reset().into()),
         }
     }
 }

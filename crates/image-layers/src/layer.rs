@@ -28,7 +28,7 @@ pub struct LayerInput<'a> {
     /// The compression that the media type states; `None` lets the first bytes decide.
     pub compression: Option<Compression>,
     /// The bytes.
-    pub reader: &'a mut dyn Read,
+    pub reader: &'a mut (dyn Read + Send),
 }
 
 /// One layer: an index of all its entries, and the bodies of the wanted files.
@@ -108,10 +108,29 @@ pub fn read_layer_with<'a>(
     limits: &'a ImageLimits,
     budget: &'a ReadBudget,
 ) -> Result<Layer, LayerError> {
+    let expected = (input.digest.clone(), input.diff_id.clone());
+    let (unpacked, inflating) = Unpacked::open(input, limits, budget)?;
+    let layer = unpacked.layer().to_owned();
+    std::thread::scope(|scope| {
+        std::thread::Builder::new()
+            .name("inflate".to_owned())
+            .spawn_scoped(scope, || inflating.run())
+            .map_err(|source| LayerError::Source { layer, source })?;
+        collect(unpacked, readers, expected, limits, budget)
+    })
+}
+
+/// The second thread's work: everything but inflating.
+fn collect<'a>(
+    unpacked: Unpacked<'a>,
+    readers: LayerReaders<'a>,
+    (expected_digest, expected_diff_id): (Option<Digest>, Option<Digest>),
+    limits: &'a ImageLimits,
+    budget: &'a ReadBudget,
+) -> Result<Layer, LayerError> {
     let LayerReaders { is_wanted, extractor, observer } = readers;
-    let (expected_digest, expected_diff_id) = (input.digest.clone(), input.diff_id.clone());
     let mut collector = Collector {
-        tar: TarStream::new(Unpacked::open(input, limits, budget)?),
+        tar: TarStream::new(unpacked),
         is_wanted,
         extractor,
         observer,

@@ -12,6 +12,7 @@ mod extract;
 mod facts;
 mod finish;
 mod hashing;
+mod inflate;
 mod item;
 mod layer;
 mod limited_reader;

@@ -1,127 +1,14 @@
-//! From the caller's reader to unpacked bytes, hashing on both sides.
+//! The second thread's view of a layer: the unpacked bytes, hashed, held against the limits, readable by length.
 
-use std::io::{self, BufRead, Read};
+use std::io;
 
-use flate2::bufread::MultiGzDecoder;
-use model::Digest;
+use model::{Digest, DigestAlgorithm};
 
 use crate::error::SourceFailure;
 use crate::hashing::Hasher;
+use crate::inflate::{Inflating, Piece, Pieces, Source};
 use crate::limits::{self, ImageLimits, LimitBreach, ReadBudget};
 use crate::{Compression, LayerError};
-
-/// Large enough that a read, a hash update and a decoder call are rare next to the bytes they move.
-const BUFFER_BYTES: usize = 128 * 1024;
-
-/// The transported bytes: counted, hashed and held against the layer limit.
-pub(crate) struct Source<'a> {
-    reader: &'a mut dyn Read,
-    hasher: Hasher,
-    buffer: Box<[u8]>,
-    start: usize,
-    end: usize,
-    bytes_read: u64,
-    bytes_max: u64,
-}
-
-impl<'a> Source<'a> {
-    fn new(reader: &'a mut dyn Read, expected: Option<&Digest>, bytes_max: u64) -> Self {
-        let buffer = vec![0; BUFFER_BYTES].into_boxed_slice();
-        Self {
-            reader,
-            hasher: Hasher::for_digest(expected),
-            buffer,
-            start: 0,
-            end: 0,
-            bytes_read: 0,
-            bytes_max,
-        }
-    }
-
-    /// Bytes that the decoder has taken.
-    fn consumed(&self) -> u64 {
-        self.bytes_read - (self.end - self.start) as u64
-    }
-
-    /// The next `count` bytes, fewer only at the end of the input.
-    fn peek(&mut self, count: usize) -> io::Result<&[u8]> {
-        while self.end < count && self.fill_behind()? {}
-        Ok(&self.buffer[self.start..self.end])
-    }
-
-    fn fill_behind(&mut self) -> io::Result<bool> {
-        loop {
-            match self.reader.read(&mut self.buffer[self.end..]) {
-                Ok(count) => {
-                    self.hasher.update(&self.buffer[self.end..self.end + count]);
-                    self.bytes_read += count as u64;
-                    self.end += count;
-                    limits::check("compressed bytes", self.bytes_read, self.bytes_max)
-                        .map_err(LimitBreach::into_io)?;
-                    return Ok(count > 0);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(io::Error::other(SourceFailure(error))),
-            }
-        }
-    }
-}
-
-impl Read for Source<'_> {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let available = self.fill_buf()?;
-        let count = available.len().min(out.len());
-        out[..count].copy_from_slice(&available[..count]);
-        self.consume(count);
-        Ok(count)
-    }
-}
-
-impl BufRead for Source<'_> {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.start == self.end {
-            (self.start, self.end) = (0, 0);
-            self.fill_behind()?;
-        }
-        Ok(&self.buffer[self.start..self.end])
-    }
-
-    fn consume(&mut self, count: usize) {
-        self.start += count;
-    }
-}
-
-enum Decoder<'a> {
-    Plain(Source<'a>),
-    Gzip(Box<MultiGzDecoder<Source<'a>>>),
-    Zstd(zstd::stream::read::Decoder<'static, Source<'a>>),
-}
-
-impl<'a> Decoder<'a> {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Plain(source) => source.read(out),
-            Self::Gzip(decoder) => decoder.read(out),
-            Self::Zstd(decoder) => decoder.read(out),
-        }
-    }
-
-    fn source(&self) -> &Source<'a> {
-        match self {
-            Self::Plain(source) => source,
-            Self::Gzip(decoder) => decoder.get_ref(),
-            Self::Zstd(decoder) => decoder.get_ref(),
-        }
-    }
-
-    fn into_source(self) -> Source<'a> {
-        match self {
-            Self::Plain(source) => source,
-            Self::Gzip(decoder) => decoder.into_inner(),
-            Self::Zstd(decoder) => decoder.finish(),
-        }
-    }
-}
 
 /// What the whole stream turned out to be.
 pub(crate) struct StreamFacts {
@@ -135,23 +22,30 @@ pub(crate) struct StreamFacts {
 pub(crate) struct Unpacked<'a> {
     layer: String,
     compression: Compression,
-    decoder: Decoder<'a>,
-    hasher: Hasher,
+    pieces: Pieces,
+    /// `None` where the unpacked bytes are the transported ones and have the same hash.
+    hasher: Option<Hasher>,
     buffer: Box<[u8]>,
     start: usize,
     end: usize,
     bytes_unpacked: u64,
+    /// Transported bytes that became these.
+    bytes_consumed: u64,
+    /// Digest and number of the transported bytes, when the end was seen.
+    ended: Option<(Digest, u64)>,
     limits: &'a ImageLimits,
     budget: &'a ReadBudget,
 }
 
 impl<'a> Unpacked<'a> {
     /// Starts reading. The first bytes decide about the compression; a declared one must agree with them.
+    ///
+    /// The other half of the work has to run on another thread, or nothing comes.
     pub(crate) fn open(
         input: crate::LayerInput<'a>,
         limits: &'a ImageLimits,
         budget: &'a ReadBudget,
-    ) -> Result<Self, LayerError> {
+    ) -> Result<(Self, Inflating<'a>), LayerError> {
         let layer = match (&input.digest, &input.diff_id) {
             (Some(digest), _) | (None, Some(digest)) => digest.to_string(),
             (None, None) => "unnamed".to_owned(),
@@ -170,26 +64,26 @@ impl<'a> Unpacked<'a> {
                 _ => LayerError::WrongCompression { layer, declared, found },
             });
         }
-        let decoder = match found {
-            Compression::None => Decoder::Plain(source),
-            Compression::Gzip => Decoder::Gzip(Box::new(MultiGzDecoder::new(source))),
-            Compression::Zstd => Decoder::Zstd(
-                open_zstd(source, limits.zstd_window_log_max)
-                    .map_err(|error| to_layer_error(error, &layer, found, 0))?,
-            ),
-        };
-        Ok(Self {
+        let algorithm =
+            |digest: &Option<Digest>| digest.as_ref().map_or(DigestAlgorithm::Sha256, Digest::algorithm);
+        let is_same = found == Compression::None && algorithm(&input.digest) == algorithm(&input.diff_id);
+        let (inflating, pieces) = Inflating::new(source, found, limits.zstd_window_log_max)
+            .map_err(|error| to_layer_error(error, &layer, found, 0))?;
+        let unpacked = Self {
             layer,
             compression: found,
-            decoder,
-            hasher: Hasher::for_digest(input.diff_id.as_ref()),
-            buffer: vec![0; BUFFER_BYTES].into_boxed_slice(),
+            pieces,
+            hasher: (!is_same).then(|| Hasher::for_digest(input.diff_id.as_ref())),
+            buffer: Box::default(),
             start: 0,
             end: 0,
             bytes_unpacked: 0,
+            bytes_consumed: 0,
+            ended: None,
             limits,
             budget,
-        })
+        };
+        Ok((unpacked, inflating))
     }
 
     /// The name of the layer in errors.
@@ -218,22 +112,38 @@ impl<'a> Unpacked<'a> {
         LayerError::Truncated { layer: self.layer.clone(), offset: self.bytes_unpacked }
     }
 
-    /// Unpacks the next piece; false at the end.
+    /// Takes the next piece; false at the end.
     fn fill(&mut self) -> Result<bool, LayerError> {
-        let count = loop {
-            match self.decoder.read(&mut self.buffer) {
-                Ok(count) => break count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    return Err(self.decoder_error(error));
+        if self.ended.is_some() {
+            return Ok(false);
+        }
+        let buffer = std::mem::take(&mut self.buffer);
+        // Before the first piece there is none to give back, and an empty one must never be filled: it would look like the end.
+        if !buffer.is_empty() {
+            // Nobody takes it back when the other thread is done.
+            let _ = self.pieces.returned.send(buffer);
+        }
+        (self.start, self.end) = (0, 0);
+        match self.pieces.received.recv() {
+            Ok(Piece::Bytes { buffer, length, consumed }) => {
+                (self.buffer, self.end, self.bytes_consumed) = (buffer, length, consumed);
+                if let Some(hasher) = &mut self.hasher {
+                    hasher.update(&self.buffer[..length]);
                 }
+                self.bytes_unpacked += length as u64;
+                self.check_totals(length as u64).map_err(|breach| self.breach(breach))?;
+                Ok(true)
             }
-        };
-        (self.start, self.end) = (0, count);
-        self.hasher.update(&self.buffer[..count]);
-        self.bytes_unpacked += count as u64;
-        self.check_totals(count as u64).map_err(|breach| self.breach(breach))?;
-        Ok(count > 0)
+            Ok(Piece::End { digest, compressed_bytes }) => {
+                self.ended = Some((digest, compressed_bytes));
+                Ok(false)
+            }
+            Ok(Piece::Failed(error)) => Err(self.decoder_error(error)),
+            Err(_) => {
+                let source = io::Error::other("the thread that inflates stopped");
+                Err(LayerError::Source { layer: self.layer.clone(), source })
+            }
+        }
     }
 
     fn decoder_error(&self, error: io::Error) -> LayerError {
@@ -249,7 +159,7 @@ impl<'a> Unpacked<'a> {
     fn check_totals(&self, count: u64) -> Result<(), LimitBreach> {
         self.budget.spend_unpacked(count, self.limits)?;
         if self.bytes_unpacked > self.limits.ratio_free_bytes {
-            let consumed = self.decoder.source().consumed().max(1);
+            let consumed = self.bytes_consumed.max(1);
             // Rounded up, so that one byte above the ratio counts.
             limits::check(
                 "unpacked bytes per compressed byte",
@@ -309,37 +219,13 @@ impl<'a> Unpacked<'a> {
         Ok(())
     }
 
-    /// Reads to the very end on both sides, because digests cover all bytes.
+    /// Reads to the very end, because digests cover all bytes.
     pub(crate) fn finish(mut self) -> Result<StreamFacts, LayerError> {
         while self.fill()? {}
-        let unpacked_bytes = self.bytes_unpacked;
-        let mut source = self.decoder.into_source();
-        loop {
-            source.start = source.end;
-            match source.fill_buf() {
-                Ok([]) => break,
-                Ok(_) => {}
-                Err(error) => {
-                    return Err(to_layer_error(error, &self.layer, self.compression, unpacked_bytes));
-                }
-            }
-        }
-        Ok(StreamFacts {
-            compressed_bytes: source.bytes_read,
-            digest: source.hasher.finish(),
-            diff_id: self.hasher.finish(),
-            unpacked_bytes,
-        })
+        let (digest, compressed_bytes) = self.ended.take().ok_or_else(|| self.truncated())?;
+        let diff_id = self.hasher.as_mut().map_or_else(|| digest.clone(), Hasher::finish);
+        Ok(StreamFacts { digest, diff_id, compressed_bytes, unpacked_bytes: self.bytes_unpacked })
     }
-}
-
-fn open_zstd(
-    source: Source<'_>,
-    window_log_max: u32,
-) -> io::Result<zstd::stream::read::Decoder<'static, Source<'_>>> {
-    let mut decoder = zstd::stream::read::Decoder::with_buffer(source)?;
-    decoder.window_log_max(window_log_max)?;
-    Ok(decoder)
 }
 
 /// Says whose fault an error is: a limit, the caller's reader, an early end or damaged data.

@@ -20,6 +20,7 @@ mod webhooks;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use scanner::{
@@ -28,6 +29,7 @@ use scanner::{
 
 use crate::arguments::ImageArguments;
 use crate::commands::cache::CacheArguments;
+use crate::timing::Timing;
 
 /// Version of the program.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -73,6 +75,8 @@ pub(crate) struct ImageConfig {
     pub(crate) excluded: Vec<Glob>,
     pub(crate) scope: Scope,
     pub(crate) daemons: DaemonSockets,
+    /// Who takes the time.
+    pub(crate) timing: Option<Arc<Timing>>,
 }
 
 impl ImageConfig {
@@ -96,6 +100,7 @@ impl ImageConfig {
             excluded,
             scope,
             daemons: daemon_sockets(),
+            timing: None,
         }
     }
 

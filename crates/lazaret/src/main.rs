@@ -11,6 +11,7 @@ mod process_metrics;
 mod progress;
 mod scan_arguments;
 mod terminal;
+mod timing;
 mod traces;
 
 use std::process::ExitCode;

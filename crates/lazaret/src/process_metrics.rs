@@ -57,13 +57,13 @@ pub(crate) fn text() -> String {
     text
 }
 
-fn kibibytes(status: &str, field: &str) -> i64 {
+pub(crate) fn kibibytes(status: &str, field: &str) -> i64 {
     let line = status.lines().find_map(|line| line.strip_prefix(field));
     line.and_then(|rest| rest.trim().split(' ').next()?.parse().ok()).unwrap_or(0)
 }
 
 /// Processor time used, and the start since boot, both in seconds.
-fn times(stat: &str) -> (f64, f64) {
+pub(crate) fn times(stat: &str) -> (f64, f64) {
     // The name of the program, in parentheses, may hold anything.
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
     let ticks = |position: usize| -> f64 {

@@ -41,6 +41,7 @@ impl Progress for TerminalProgress {
         self.stage.set_message(match stage {
             Stage::Resolving => "asking for the image",
             Stage::ReadingLayers => "reading layers",
+            Stage::Squashing => "laying layers over each other",
             Stage::ReadingLinked => "reading linked files",
             Stage::Cataloging => "listing packages",
         });

@@ -7,6 +7,7 @@ use model::{FindingState, Severity};
 use report_formats::{ChosenFormat, formats_help};
 use scanner::{Glob, GlobBuilder, Scope};
 
+use crate::arguments::OutputFormat;
 use crate::commands::cache::CacheArguments;
 
 /// Where images are had from.
@@ -76,6 +77,10 @@ pub(crate) struct ReportArguments {
     /// The time that reports with a time carry: `now`, or as 2026-01-31T12:00:00Z [default: SOURCE_DATE_EPOCH, else that of the database]
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub(crate) timestamp: Option<TimeArgument>,
+
+    /// Tell on standard error how long each step, layer and cataloger took, and how much memory
+    #[arg(long, value_name = "FORMAT", value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "table")]
+    pub(crate) timing: Option<OutputFormat>,
 }
 
 /// One `--timestamp`.

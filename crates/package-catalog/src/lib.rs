@@ -47,6 +47,7 @@ mod table;
 mod third_party;
 mod unread;
 mod walk;
+mod watch;
 mod wolfi;
 mod wordpress;
 
@@ -59,4 +60,5 @@ pub use extract::{CATALOG_VERSION, LayerExtractor};
 pub use java::ArchiveLimits;
 pub use parse::{CatalogLimits, ParseInput, Parsed};
 pub use table::CATALOGERS;
-pub use walk::{catalog, catalog_part, is_wanted, wanted_paths};
+pub use walk::{catalog, catalog_part, catalog_watched, is_wanted, wanted_paths};
+pub use watch::CatalogWatcher;

@@ -11,6 +11,7 @@ use crate::extract::{SECTIONS, read_sections};
 use crate::ownership::note_owners;
 use crate::parse::{CatalogLimits, ParseInput, Parsed, Spent, is_always_told};
 use crate::table::CATALOGERS;
+use crate::watch::{CatalogWatcher, NoWatcher, section_name};
 use crate::{attribution, binary, bitnami, channel, jvm, os_release, unread, wolfi};
 
 static WANTED_PATHS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
@@ -31,19 +32,28 @@ pub fn wanted_paths() -> &'static [&'static str] {
 }
 
 /// Lists the packages of an image.
+pub fn catalog(tree: &ImageTree, limits: &CatalogLimits) -> Inventory {
+    catalog_watched(tree, limits, &mut NoWatcher)
+}
+
+/// Lists the packages of an image, and tells who works when.
 ///
 /// Result: packages sorted by kind, name, version and location, each database once by however many links it is reached; a
 ///         diagnostic for everything that could not be read. Never fails.
-pub fn catalog(tree: &ImageTree, limits: &CatalogLimits) -> Inventory {
+pub fn catalog_watched(
+    tree: &ImageTree,
+    limits: &CatalogLimits,
+    watcher: &mut dyn CatalogWatcher,
+) -> Inventory {
     let (distro, diagnostics) = os_release::identify(tree);
-    catalog_as(tree, distro, diagnostics, limits)
+    catalog_as(tree, distro, diagnostics, limits, watcher)
 }
 
 /// Lists the packages of a part of an image whose distro is known, such as one of its layers.
 ///
 /// Result: as [`catalog`].
 pub fn catalog_part(tree: &ImageTree, distro: Option<&Distro>, limits: &CatalogLimits) -> Inventory {
-    catalog_as(tree, distro.cloned(), Vec::new(), limits)
+    catalog_as(tree, distro.cloned(), Vec::new(), limits, &mut NoWatcher)
 }
 
 fn catalog_as(
@@ -51,11 +61,13 @@ fn catalog_as(
     mut distro: Option<Distro>,
     diagnostics: Vec<Diagnostic>,
     limits: &CatalogLimits,
+    watcher: &mut dyn CatalogWatcher,
 ) -> Inventory {
     let mut walk = Walk {
         tree,
         limits,
         distro: distro.as_ref(),
+        watcher,
         read: BTreeSet::new(),
         extracted: BTreeSet::new(),
         packages: Vec::new(),
@@ -68,7 +80,8 @@ fn catalog_as(
     }
     tree.visit_linked(wanted_paths(), &mut |path, entry| walk.visit(path, entry));
     walk.tell_left_out();
-    let Walk { mut packages, mut diagnostics, .. } = walk;
+    let Walk { mut packages, mut diagnostics, watcher, .. } = walk;
+    watcher.begins("relations");
     merge_assemblies(tree, &mut packages);
     jvm::settle(&mut packages);
     sort(&mut packages);
@@ -82,6 +95,7 @@ fn catalog_as(
     binary::settle(&mut packages);
     diagnostics.sort();
     diagnostics.dedup();
+    watcher.ends(0);
     Inventory { distro, packages, diagnostics, layers: tree.layers().cloned().collect() }
 }
 
@@ -94,10 +108,11 @@ fn sort_key(package: &Package) -> (PackageKind, &str, Option<&str>, &[Location])
     (package.kind, &package.name, package.version.as_deref(), &package.locations)
 }
 
-struct Walk<'a> {
+struct Walk<'a, 'w> {
     tree: &'a ImageTree,
     limits: &'a CatalogLimits,
     distro: Option<&'a Distro>,
+    watcher: &'w mut dyn CatalogWatcher,
     /// Cataloger and real path of every database that was read.
     read: BTreeSet<(&'static str, String)>,
     /// Files whose extract was read.
@@ -108,7 +123,7 @@ struct Walk<'a> {
     spent: Spent,
 }
 
-impl Walk<'_> {
+impl Walk<'_, '_> {
     /// Looks at one entry under the path at which it is seen.
     fn visit(&mut self, path: &str, entry: Entry<'_>) {
         if let Some(name) = unread::find(path) {
@@ -126,8 +141,10 @@ impl Walk<'_> {
             };
             if self.read.insert((cataloger.id, file.path().to_owned())) {
                 let first = self.packages.len();
+                self.watcher.begins(cataloger.id);
                 self.read_database(cataloger.parse, path, file);
                 attribution::attribute(cataloger, self.tree, path, file, &mut self.packages[first..]);
+                self.watcher.ends(self.packages.len() - first);
             }
         }
     }
@@ -175,7 +192,10 @@ impl Walk<'_> {
         }
         for (tag, bytes) in read_sections(extract) {
             if let Some(section) = SECTIONS.iter().find(|section| section.tag == tag) {
+                let first = self.packages.len();
+                self.watcher.begins(section_name(tag));
                 self.parse(section.parse, entry.path(), bytes, entry);
+                self.watcher.ends(self.packages.len() - first);
             }
         }
     }

@@ -70,7 +70,10 @@ async fn load_unbounded(path: &Path, options: &ScanOptions) -> Result<Inventory,
         tree.fill(0, layer);
     }
     report(&options, Stage::Cataloging);
-    let (mut inventory, _) = on_thread(move || interest.catalog(&tree, Vec::new(), &[])).await?;
+    let (mut inventory, _) = {
+        let progress = options.progress.clone();
+        on_thread(move || interest.catalog(&tree, Vec::new(), &[], progress.as_deref())).await?
+    };
     // There are no layers: the archive was ours.
     inventory.layers.clear();
     for location in inventory.packages.iter_mut().flat_map(|package| &mut package.locations) {

@@ -13,6 +13,7 @@ use crate::contents::{
 };
 use crate::error::ScanError;
 use crate::options::{ScanOptions, Scope};
+use crate::progress::{Progress, Stopwatch};
 
 /// What is looked for, and what was kept of it so far.
 pub(crate) struct Interest {
@@ -74,8 +75,13 @@ impl Interest {
         tree: &ImageTree,
         single_layers: Vec<Layer>,
         findings: &[LayerFindings],
+        progress: Option<&dyn Progress>,
     ) -> (Inventory, Option<ImageContents>) {
-        let mut inventory = package_catalog::catalog(tree, &CatalogLimits::default());
+        let mut stopwatch = Stopwatch::default();
+        let mut inventory = package_catalog::catalog_watched(tree, &CatalogLimits::default(), &mut stopwatch);
+        if let Some(progress) = progress {
+            progress.catalogers(&stopwatch.times);
+        }
         add_hidden(&mut inventory, single_layers);
         self.leave_out(&mut inventory);
         if self.contents.is_some() {

@@ -77,6 +77,7 @@ impl Reading<'_> {
             let bad = |source| ScanError::BadLayer { number: index + 1, layer: place.name(), source };
             layer.spend(&job.limits, &job.budget).map_err(bad)?;
             if let Some(progress) = &self.options.progress {
+                progress.layer_known(index);
                 progress.layer_bytes(index, place.size);
                 progress.layer_done(index);
             }
@@ -233,7 +234,10 @@ impl LayerTask {
     }
 
     /// Reads the layer to its end. Blocking.
-    pub(crate) fn read(self, reader: &mut dyn std::io::Read) -> Result<(Layer, LayerFindings), LayerError> {
+    pub(crate) fn read(
+        self,
+        reader: &mut (dyn std::io::Read + Send),
+    ) -> Result<(Layer, LayerFindings), LayerError> {
         let Self { digest, diff_id, compression, wanted, mut extractor, mut observer, limits, budget } = self;
         let input = LayerInput { digest, diff_id, compression, reader };
         let readers = LayerReaders {

@@ -41,7 +41,7 @@ pub use options::{
     Connections, Credentials, DaemonSockets, DockerConfig, ProxyOptions, RegistryLogin, RegistryOptions,
     RetryOptions, ScanOptions, Scope, Secret, Timeouts,
 };
-pub use progress::{LayerStart, Progress, Stage};
+pub use progress::{CatalogerTime, LayerStart, Progress, Stage};
 pub use registry::{EcrLogin, EcrRequest, Ping, ecr_login, list_tags, parse_ecr_host, ping};
 pub use source::{DaemonKind, ImageSource, ParseImageSourceError};
 // Callers build options without naming the crates that own the limits and the rules.

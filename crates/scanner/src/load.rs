@@ -22,9 +22,6 @@ use crate::options::ScanOptions;
 use crate::progress::{LayerStart, Stage};
 use crate::source::{DaemonKind, ImageSource};
 
-/// Layers that are read at the same time: one is unpacked while the other is waited for.
-const LAYERS_AT_ONCE: usize = 2;
-
 /// What a reference means right now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResolvedImage {
@@ -119,7 +116,7 @@ async fn load_unbounded(source: &ImageSource, options: &ScanOptions) -> Result<S
                 .layer(LayerJob { index, place, wanted, extractor, observer, limits, budget })
                 .instrument(span)
         })
-        .buffered(LAYERS_AT_ONCE)
+        .buffered(options.layers_at_once.max(1))
         .try_collect()
         .await?;
     let (layers, findings): (Vec<Layer>, Vec<LayerFindings>) = read.into_iter().unzip();
@@ -132,9 +129,10 @@ async fn load_unbounded(source: &ImageSource, options: &ScanOptions) -> Result<S
 
     report(options, Stage::Cataloging);
     let span = tracing::info_span!("catalog_packages");
+    let progress = options.progress.clone();
     let cataloging = move || {
         let _in_span = span.enter();
-        interest.catalog(&tree, single_layers, &findings)
+        interest.catalog(&tree, single_layers, &findings, progress.as_deref())
     };
     let (inventory, contents) = on_thread(cataloging).await?;
     Ok(ScannedImage { facts: to_facts(opened, &unpacked_bytes), inventory, contents })

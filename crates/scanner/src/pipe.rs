@@ -187,3 +187,49 @@ impl<R: Read> Read for WatchedReader<R> {
         Ok(count)
     }
 }
+
+/// A reader that may not leave its thread, for work on another one: this thread reads, a bounded number of pieces ahead.
+pub(crate) fn pump<T: Send>(
+    reader: &mut dyn Read,
+    work: impl FnOnce(&mut (dyn Read + Send)) -> T + Send,
+) -> T {
+    let (sender, pieces) = std::sync::mpsc::sync_channel(PIECES_MAX);
+    std::thread::scope(|scope| {
+        let working = scope.spawn(move || work(&mut PumpedReader { pieces, current: io::Cursor::default() }));
+        loop {
+            let mut bytes = vec![0; PUMPED_BYTES];
+            let piece = reader.read(&mut bytes).map(|count| {
+                bytes.truncate(count);
+                bytes
+            });
+            let is_last =
+                piece.as_ref().map_or_else(|error| error.kind() != io::ErrorKind::Interrupted, Vec::is_empty);
+            // Whoever is gone has said why himself.
+            if sender.send(piece).is_err() || is_last {
+                break;
+            }
+        }
+        drop(sender);
+        working.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+const PUMPED_BYTES: usize = 64 * 1024;
+
+struct PumpedReader {
+    pieces: std::sync::mpsc::Receiver<io::Result<Vec<u8>>>,
+    current: io::Cursor<Vec<u8>>,
+}
+
+impl Read for PumpedReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.current.read(buffer)?;
+        if count > 0 || buffer.is_empty() {
+            return Ok(count);
+        }
+        // An empty piece is the end, and so is nobody who sends.
+        let Ok(piece) = self.pieces.recv() else { return Ok(0) };
+        self.current = io::Cursor::new(piece?);
+        self.current.read(buffer)
+    }
+}

@@ -1,6 +1,7 @@
 //! `bench`: figures against a baseline in the same run.
 
 mod engine;
+mod scan;
 
 use std::time::Instant;
 
@@ -17,7 +18,7 @@ const CLUSTER_STARTS: usize = 3;
 /// What can be measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Subject {
-    /// A scan against inflating and hashing the same layers
+    /// Scans of several images against inflating and hashing the same layers, their memory, and the cache of layers
     Scan,
     /// Admission reviews against a bare TLS echo of the same bytes
     Admission,
@@ -31,23 +32,23 @@ pub(crate) enum Subject {
 pub(crate) fn bench(subject: Option<Subject>) -> Result<()> {
     setup::setup()?;
     match subject {
-        Some(Subject::Scan) => run_benchmark("scanner", "scan"),
-        Some(Subject::Admission) => run_benchmark("admission", "reviews"),
+        Some(Subject::Scan) => scan::bench(),
+        Some(Subject::Admission) => run_benchmark("admission", "reviews", &[]),
         Some(Subject::Cluster) => time_cluster_starts(),
         Some(Subject::Engine) => engine::bench(),
         None => {
-            run_benchmark("scanner", "scan")?;
-            run_benchmark("admission", "reviews")?;
+            scan::bench()?;
+            run_benchmark("admission", "reviews", &[])?;
             time_cluster_starts()
         }
     }
 }
 
 /// A benchmark of a crate, which prints its own table.
-fn run_benchmark(package: &str, name: &str) -> Result<()> {
+fn run_benchmark(package: &str, name: &str, arguments: &[String]) -> Result<()> {
     say(&format!("\nbenchmark {name} of {package}: building and running"));
-    let status =
-        command(cargo()).args(["bench", "--quiet", "--package", package, "--bench", name]).status()?;
+    let bench = ["bench", "--quiet", "--package", package, "--bench", name, "--"];
+    let status = command(cargo()).args(bench).args(arguments).status()?;
     ensure!(status.success(), "benchmark {name} of {package} ended with {status}");
     Ok(())
 }

@@ -62,6 +62,11 @@ fn make(recipe: &DebianRecipe, mirrors: &Mirrors, cache: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Where this machine gets Debian itself from.
+pub(crate) fn main_mirror() -> Result<String> {
+    Ok(Mirrors::find()?.main)
+}
+
 /// Where this machine gets Debian from.
 #[derive(Debug, PartialEq, Eq)]
 struct Mirrors {

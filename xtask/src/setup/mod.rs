@@ -1,6 +1,6 @@
 //! `setup`: what tests need of the machine, installed, built, or clearly asked for.
 
-mod debian_images;
+pub(crate) mod debian_images;
 mod go;
 mod go_tool;
 mod kubernetes;

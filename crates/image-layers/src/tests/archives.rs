@@ -231,3 +231,16 @@ fn media_types_say_the_compression() {
         assert_eq!(Compression::from_media_type(media_type).map_err(|_| ()), expected, "{media_type}");
     }
 }
+
+/// The first thread may be ahead by all its buffers before the second one takes the first of them.
+#[test]
+fn a_layer_larger_than_all_buffers_is_read_by_a_slow_reader() {
+    let body = "x".repeat(3 << 20);
+    let archive = archive(&[file("a", &body), file("b", &body)]);
+    for _ in 0..20 {
+        let mut reader = archive.as_slice();
+        let input = LayerInput { digest: None, diff_id: None, compression: None, reader: &mut reader };
+        let layer = crate::read_layer(input, &|_| true, &ImageLimits::default(), &ReadBudget::new()).unwrap();
+        assert_eq!(layer.unpacked_bytes(), archive.len() as u64);
+    }
+}

@@ -53,8 +53,12 @@ fn run<T>(
 ) -> anyhow::Result<T> {
     let shows_progress = terminal::shows_progress() && !images.is_quiet;
     let drawing = shows_progress.then(|| Arc::new(TerminalProgress::new()));
-    let options =
-        ScanOptions { progress: drawing.clone().map(|drawing| drawing as Arc<dyn Progress>), ..options };
+    let drawn = drawing.clone().map(|drawing| drawing as Arc<dyn Progress>);
+    let progress = match &images.timing {
+        Some(timing) => Some(timing.beside(drawn)),
+        None => drawn,
+    };
+    let options = ScanOptions { progress, ..options };
     let result = super::runtime()?.block_on(async {
         tokio::select! {
             result = loading(&options) => Some(result),

@@ -1,6 +1,7 @@
 //! What `scan` and `policy test` share: an image is read, looked up and judged.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::bail;
 use model::{
@@ -14,6 +15,7 @@ use super::source::{Loaded, Source};
 use crate::arguments::ImageArguments;
 use crate::config::{self, ImageConfig};
 use crate::exit::Exit;
+use crate::timing::Timing;
 
 /// An image and by what it is judged.
 #[derive(Debug)]
@@ -27,6 +29,8 @@ pub(super) struct Question<'a> {
     /// The name that mappings see; `None`: the image's own.
     pub(super) reference: Option<&'a ImageReference>,
     pub(super) exceptions: &'a [PolicyException],
+    /// Who takes the time.
+    pub(super) timing: Option<&'a Arc<Timing>>,
 }
 
 /// What there is to say about the image.
@@ -59,10 +63,14 @@ pub(super) fn judge(question: &Question<'_>) -> anyhow::Result<Judged> {
         (Some(reference), _) | (None, Source::Image(ImageSource::Registry(reference))) => reference.clone(),
         (None, _) => NAME_OF_ARCHIVES.parse()?,
     };
-    let images = ImageConfig::load(question.images.clone());
+    let images =
+        ImageConfig { timing: question.timing.cloned(), ..ImageConfig::load(question.images.clone()) };
     let wanted = question.bundle.and_then(super::bundle::wanted_contents);
     let Loaded { name, facts, inventory, contents } =
         source.load(question.image, question.platform, &images, wanted)?;
+    if let Some(timing) = question.timing {
+        timing.begin("matching");
+    }
     let report = vulnerability_db::matching::match_inventory(&inventory, &database)?;
     let explanation = question.bundle.zip(facts.as_ref()).map(|(bundle, facts)| {
         let input = EvaluationInput {

@@ -68,6 +68,7 @@ fn test(arguments: &PolicyTestArguments) -> anyhow::Result<Exit> {
         bundle: Some(&bundle),
         reference: reference.as_ref(),
         exceptions: &exceptions,
+        timing: None,
     })?;
     let explanation = judged.explanation.as_ref().context("an image was judged without a bundle")?;
     let decision = &explanation.decision;

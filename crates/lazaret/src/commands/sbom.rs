@@ -7,14 +7,22 @@ use super::source::Source;
 use crate::arguments::SbomArguments;
 use crate::config::ImageConfig;
 use crate::exit::Exit;
+use crate::timing::Timing;
 
 /// Lists the packages of an image, or turns one package list into another.
 pub(super) fn run(arguments: &SbomArguments) -> anyhow::Result<Exit> {
     let outputs = Outputs::check(&arguments.report, false)?;
-    let images = ImageConfig::load(arguments.images.clone());
+    let timing = Timing::start(arguments.report.timing);
+    let images = ImageConfig { timing: timing.clone(), ..ImageConfig::load(arguments.images.clone()) };
     let source = Source::parse(&arguments.image)?;
     let loaded = source.load(&arguments.image, &arguments.platform, &images, None)?;
     let sbom = Sbom { image_name: &loaded.name, image: loaded.facts.as_ref(), inventory: &loaded.inventory };
+    if let Some(timing) = &timing {
+        timing.begin("writing");
+    }
     outputs.write(&Report::Sbom(sbom), false)?;
+    if let Some(timing) = &timing {
+        timing.print();
+    }
     Ok(Exit::Clean)
 }

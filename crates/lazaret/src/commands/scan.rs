@@ -6,10 +6,12 @@ use super::judgement::{Question, judge};
 use super::reports::Outputs;
 use crate::arguments::ScanArguments;
 use crate::exit::Exit;
+use crate::timing::Timing;
 
 /// Finds what is wrong with an image and judges it.
 pub(super) fn run(arguments: &ScanArguments) -> anyhow::Result<Exit> {
     let outputs = Outputs::check(&arguments.report, true)?;
+    let timing = Timing::start(arguments.report.timing);
     let bundle = arguments.policy.as_deref().map(super::bundle::load).transpose()?;
     let mut judged = judge(&Question {
         image: &arguments.image,
@@ -19,6 +21,7 @@ pub(super) fn run(arguments: &ScanArguments) -> anyhow::Result<Exit> {
         bundle: bundle.as_ref(),
         reference: None,
         exceptions: &[],
+        timing: timing.as_ref(),
     })?;
     // The policy has seen all of them.
     let found = judged.report.findings.len();
@@ -29,6 +32,12 @@ pub(super) fn run(arguments: &ScanArguments) -> anyhow::Result<Exit> {
         decision: judged.decision(),
         hidden_count: found - judged.report.findings.len(),
     };
+    if let Some(timing) = &timing {
+        timing.begin("writing");
+    }
     outputs.write(&Report::Scan(scan), arguments.show_suppressed)?;
+    if let Some(timing) = &timing {
+        timing.print();
+    }
     Ok(judged.exit(arguments.fail_on))
 }

@@ -12,8 +12,11 @@ use crate::walk::sort;
 ///
 /// Input and result are sorted by kind, name, version and location.
 pub(crate) fn settle(packages: &mut Vec<Package>) {
-    // Owners are packages of the distro, which are matched with its own advisories.
-    packages.retain(|package| package.kind != PackageKind::Binary || package.owner.is_none());
+    // Packages of the distro are matched with its own advisories; about those of conda nobody writes any.
+    let conda = packages.iter().filter(|package| package.kind == PackageKind::Conda);
+    let conda: BTreeSet<String> = conda.map(|package| package.name.clone()).collect();
+    let is_known = |package: &Package| package.owner.as_ref().is_some_and(|owner| !conda.contains(owner));
+    packages.retain(|package| package.kind != PackageKind::Binary || !is_known(package));
     merge_modules(packages);
     merge_programs(packages);
     settle_notes(packages);

@@ -28,6 +28,8 @@ const QUALIFIERS: [&str; 4] = ["build", "channel", "subdir", "type"];
 /// Endings of the names of packages, with what the type is called.
 const TYPES: [(&str, &str); 2] = [(".conda", "conda"), (".tar.bz2", "tar.bz2")];
 
+/// Bytes of the paths of a package's files that are kept.
+const FILES_BYTES_MAX: usize = 2 << 20;
 /// Endings of files in which no package is ever found; all others are kept as files of the package.
 const PLAIN_ENDINGS: [&str; 30] = [
     ".py", ".pyc", ".pyi", ".pyx", ".pxd", ".h", ".hpp", ".hxx", ".ipp", ".inc", ".c", ".cpp", ".html",
@@ -91,12 +93,20 @@ fn read(content: &[u8], found: &mut Found) -> Result<(), String> {
     for (key, value) in QUALIFIERS.into_iter().zip([one(&raw.build), channel, subdir, package_type]) {
         description.put(key, value);
     }
-    if let Value::Array(files) = raw.files {
-        let files = files.into_iter().filter_map(|file| match file {
-            Value::String(file) if !PLAIN_ENDINGS.iter().any(|ending| file.ends_with(ending)) => Some(file),
-            _ => None,
-        });
-        description.files = files.collect();
+    let mut bytes = 0;
+    for file in raw.files.as_array().into_iter().flatten().filter_map(Value::as_str) {
+        if PLAIN_ENDINGS.iter().any(|ending| file.ends_with(ending)) {
+            continue;
+        }
+        bytes += file.len();
+        if bytes > FILES_BYTES_MAX {
+            found.tell(
+                0,
+                format!("more than {FILES_BYTES_MAX} bytes of paths of files: the others are left out"),
+            );
+            break;
+        }
+        description.files.push(file.to_owned());
     }
     found.add(description);
     Ok(())

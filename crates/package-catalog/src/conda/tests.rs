@@ -114,3 +114,15 @@ fn programs_of_conda_stay_in_the_list() {
         [("pkg:conda/redis-server@7.0.14", None), ("pkg:generic/redis@7.0.14", Some("redis-server"))];
     assert_eq!(owners, expected);
 }
+
+#[test]
+fn a_package_of_very_many_files_is_listed_with_the_first_of_them() {
+    let files: Vec<String> =
+        (0..60_000).map(|number| format!("\"share/data/a-long-name-of-a-file/{number:07}\"")).collect();
+    let record = format!(r#"{{"name": "big", "files": [{}], "version": "1"}}"#, files.join(","));
+    let (packages, diagnostics) = packages_of(PATH, record.as_bytes());
+    assert_eq!(names(&packages), ["big 1"]);
+    assert!((50_000..60_000).contains(&packages[0].files.len()));
+    assert_eq!(diagnostics.len(), 1);
+    assert!(diagnostics[0].message.contains("the others are left out"), "{diagnostics:?}");
+}

@@ -50,7 +50,10 @@ pub(crate) async fn load(
     let missing = interest.missing(&tree);
     let tree = daemon.fill_linked(name, tree, &missing, options, &budget).await?;
     report(options, Stage::Cataloging);
-    let (inventory, contents) = on_thread(move || interest.catalog(&tree, single_layers, &findings)).await?;
+    let (inventory, contents) = {
+        let progress = options.progress.clone();
+        on_thread(move || interest.catalog(&tree, single_layers, &findings, progress.as_deref())).await?
+    };
     Ok(ScannedImage { facts: to_facts(opened, &unpacked_bytes), inventory, contents })
 }
 

@@ -14,6 +14,7 @@ use crate::error::ScanError;
 use crate::interest::Interest;
 use crate::layers::{LayerTask, Wanted};
 use crate::manifest::CONFIG_BYTES_MAX;
+use crate::pipe::pump;
 use crate::registry::length;
 
 /// All manifests and configurations together, of all images in the stream.
@@ -100,7 +101,7 @@ impl SavedReader {
         };
         let number = saved.layers.len() + 1;
         let bad = |source| ScanError::BadLayer { number, layer: name.to_owned(), source };
-        let (layer, findings) = task.read(&mut reader).map_err(bad)?;
+        let (layer, findings) = pump(&mut reader, |reader| task.read(reader)).map_err(bad)?;
         saved.layers.insert(layer.diff_id().clone(), (layer, findings));
         Ok(())
     }

@@ -1,0 +1,247 @@
+//! The first thread of a layer: the transported bytes are read, hashed and inflated, and go to the second one piece by piece.
+//!
+//! Inflating takes most of the time. All else (hashing what comes of it, walking over the archive, looking into files) is done
+//! by the second thread meanwhile. A fixed number of buffers goes round between them, so whoever is faster waits.
+
+use std::io::{self, BufRead, Read};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+
+use flate2::bufread::MultiGzDecoder;
+use model::Digest;
+
+use crate::Compression;
+use crate::error::SourceFailure;
+use crate::hashing::Hasher;
+use crate::limits::{self, LimitBreach};
+
+/// Large enough that a read, a hash update and a decoder call are rare next to the bytes they move.
+const BUFFER_BYTES: usize = 128 * 1024;
+/// Buffers that go round; what one layer has in flight is this often the size of one.
+const BUFFERS_MAX: usize = 8;
+
+/// The transported bytes: counted, hashed and held against the layer limit.
+pub(crate) struct Source<'a> {
+    reader: &'a mut (dyn Read + Send),
+    hasher: Hasher,
+    buffer: Box<[u8]>,
+    start: usize,
+    end: usize,
+    pub(crate) bytes_read: u64,
+    bytes_max: u64,
+}
+
+impl<'a> Source<'a> {
+    pub(crate) fn new(reader: &'a mut (dyn Read + Send), expected: Option<&Digest>, bytes_max: u64) -> Self {
+        let buffer = vec![0; BUFFER_BYTES].into_boxed_slice();
+        Self {
+            reader,
+            hasher: Hasher::for_digest(expected),
+            buffer,
+            start: 0,
+            end: 0,
+            bytes_read: 0,
+            bytes_max,
+        }
+    }
+
+    /// Bytes that the decoder has taken.
+    fn consumed(&self) -> u64 {
+        self.bytes_read - (self.end - self.start) as u64
+    }
+
+    /// The next `count` bytes, fewer only at the end of the input.
+    pub(crate) fn peek(&mut self, count: usize) -> io::Result<&[u8]> {
+        while self.end < count && self.fill_behind()? {}
+        Ok(&self.buffer[self.start..self.end])
+    }
+
+    fn fill_behind(&mut self) -> io::Result<bool> {
+        loop {
+            match self.reader.read(&mut self.buffer[self.end..]) {
+                Ok(count) => {
+                    self.hasher.update(&self.buffer[self.end..self.end + count]);
+                    self.bytes_read += count as u64;
+                    self.end += count;
+                    limits::check("compressed bytes", self.bytes_read, self.bytes_max)
+                        .map_err(LimitBreach::into_io)?;
+                    return Ok(count > 0);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(io::Error::other(SourceFailure(error))),
+            }
+        }
+    }
+}
+
+impl Read for Source<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let available = self.fill_buf()?;
+        let count = available.len().min(out.len());
+        out[..count].copy_from_slice(&available[..count]);
+        self.consume(count);
+        Ok(count)
+    }
+}
+
+impl BufRead for Source<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
+            self.fill_behind()?;
+        }
+        Ok(&self.buffer[self.start..self.end])
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.start += count;
+    }
+}
+
+enum Decoder<'a> {
+    Plain(Source<'a>),
+    Gzip(Box<MultiGzDecoder<Source<'a>>>),
+    Zstd(zstd::stream::read::Decoder<'static, Source<'a>>),
+}
+
+impl<'a> Decoder<'a> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(source) => source.read(out),
+            Self::Gzip(decoder) => decoder.read(out),
+            Self::Zstd(decoder) => decoder.read(out),
+        }
+    }
+
+    fn source(&self) -> &Source<'a> {
+        match self {
+            Self::Plain(source) => source,
+            Self::Gzip(decoder) => decoder.get_ref(),
+            Self::Zstd(decoder) => decoder.get_ref(),
+        }
+    }
+
+    fn source_mut(&mut self) -> &mut Source<'a> {
+        match self {
+            Self::Plain(source) => source,
+            Self::Gzip(decoder) => decoder.get_mut(),
+            Self::Zstd(decoder) => decoder.get_mut(),
+        }
+    }
+}
+
+/// What the first thread says.
+pub(crate) enum Piece {
+    /// More bytes: the first so many of the buffer; `consumed` transported bytes have gone into all so far.
+    Bytes { buffer: Box<[u8]>, length: usize, consumed: u64 },
+    /// That was all; both sides were read to their very end, because digests cover all bytes.
+    End { digest: Digest, compressed_bytes: u64 },
+    /// It could not go on.
+    Failed(io::Error),
+}
+
+/// The second thread's end.
+pub(crate) struct Pieces {
+    pub(crate) received: Receiver<Piece>,
+    pub(crate) returned: Sender<Box<[u8]>>,
+}
+
+/// The work of the first thread.
+pub(crate) struct Inflating<'a> {
+    decoder: Decoder<'a>,
+    pieces: SyncSender<Piece>,
+    buffers: Receiver<Box<[u8]>>,
+    /// Behind bytes that were still good.
+    failure: Option<io::Error>,
+}
+
+impl<'a> Inflating<'a> {
+    /// Prepares to inflate what a source delivers.
+    pub(crate) fn new(
+        source: Source<'a>,
+        compression: Compression,
+        zstd_window_log_max: u32,
+    ) -> io::Result<(Self, Pieces)> {
+        let decoder = match compression {
+            Compression::None => Decoder::Plain(source),
+            Compression::Gzip => Decoder::Gzip(Box::new(MultiGzDecoder::new(source))),
+            Compression::Zstd => Decoder::Zstd(open_zstd(source, zstd_window_log_max)?),
+        };
+        let (pieces, received) = sync_channel(BUFFERS_MAX);
+        let (returned, buffers) = channel();
+        Ok((Self { decoder, pieces, buffers, failure: None }, Pieces { received, returned }))
+    }
+
+    /// Inflates to the end, until something fails, or until nobody wants more.
+    pub(crate) fn run(mut self) {
+        let mut made = 0;
+        loop {
+            let buffer = match self.buffers.try_recv() {
+                Ok(buffer) => buffer,
+                Err(_) if made < BUFFERS_MAX => {
+                    made += 1;
+                    vec![0; BUFFER_BYTES].into_boxed_slice()
+                }
+                Err(_) => match self.buffers.recv() {
+                    Ok(buffer) => buffer,
+                    // The second thread is done with all of it.
+                    Err(_) => return,
+                },
+            };
+            let piece = self.next_piece(buffer);
+            let is_last = !matches!(piece, Piece::Bytes { .. });
+            if self.pieces.send(piece).is_err() {
+                return;
+            }
+            if is_last {
+                return;
+            }
+        }
+    }
+
+    fn next_piece(&mut self, mut buffer: Box<[u8]>) -> Piece {
+        if let Some(error) = self.failure.take() {
+            return Piece::Failed(error);
+        }
+        let mut length = 0;
+        while length < buffer.len() {
+            match self.decoder.read(&mut buffer[length..]) {
+                Ok(0) => break,
+                Ok(count) => length += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // What came before the error is looked at first: it may be wrong for a reason that says more.
+                Err(error) if length == 0 => return Piece::Failed(error),
+                Err(error) => {
+                    self.failure = Some(error);
+                    break;
+                }
+            }
+        }
+        match length {
+            0 => self.end(),
+            _ => Piece::Bytes { buffer, length, consumed: self.decoder.source().consumed() },
+        }
+    }
+
+    /// Reads what the decoder left of the transported bytes.
+    fn end(&mut self) -> Piece {
+        let source = self.decoder.source_mut();
+        loop {
+            source.start = source.end;
+            match source.fill_buf() {
+                Ok([]) => break,
+                Ok(_) => {}
+                Err(error) => return Piece::Failed(error),
+            }
+        }
+        Piece::End { digest: source.hasher.finish(), compressed_bytes: source.bytes_read }
+    }
+}
+
+fn open_zstd(
+    source: Source<'_>,
+    window_log_max: u32,
+) -> io::Result<zstd::stream::read::Decoder<'static, Source<'_>>> {
+    let mut decoder = zstd::stream::read::Decoder::with_buffer(source)?;
+    decoder.window_log_max(window_log_max)?;
+    Ok(decoder)
+}

@@ -1,0 +1,179 @@
+//! The images that scans are measured with, made once and kept in the cache: packages of Debian, npm and Python out of their
+//! registries, jars out of a Python package, and a million small files out of nothing.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use fs_err::File;
+use testkit::Scratch;
+
+use crate::progress::{say, step};
+use crate::run::{command, output};
+use crate::setup::debian_images;
+
+const FILES: usize = 1_000_000;
+const FILES_IN_FOLDER: usize = 500;
+const NPM_PACKAGES: &[&str] = &[
+    "webpack@5.75.0",
+    "eslint@8.30.0",
+    "jest@29.3.1",
+    "express@4.18.2",
+    "react-scripts@5.0.1",
+    "typescript@4.9.4",
+    "@babel/preset-env@7.20.2",
+];
+const PYTHON_PACKAGES: &[&str] = &[
+    "django==4.1.4",
+    "flask==2.2.2",
+    "requests==2.28.1",
+    "celery==5.2.7",
+    "sqlalchemy==1.4.45",
+    "black==22.12.0",
+];
+/// Its source distribution has 246 jars.
+const PYTHON_PACKAGE_WITH_JARS: &str = "pyspark==3.0.0";
+const DEBIAN_PACKAGES: &str = "build-essential,default-jdk-headless,git,python3-dev,libgtk-3-dev,qtbase5-dev,ffmpeg,\
+    postgresql,nginx,imagemagick,libreoffice-core-nogui,ghostscript,subversion";
+
+/// An image to measure with.
+pub(super) struct BenchImage {
+    pub(super) name: &'static str,
+    pub(super) archive: PathBuf,
+    /// Megabytes of memory that a scan may take.
+    pub(super) memory_target: f64,
+}
+
+/// All of them, as far as they can be made here; what cannot be made is told and left out.
+pub(super) fn all() -> Result<Vec<BenchImage>> {
+    let minbase = testkit::debian_images()?.vulnerable;
+    let cache = testkit::cache_folder()?.join("images");
+    let npm = cache.join("bench-npm-python-1.oci.tar");
+    let large = cache.join("bench-large-1.oci.tar");
+    let million = cache.join("bench-million-1.oci.tar");
+    let recipes: [(&'static str, &Path, f64, Recipe<'_>); 3] = [
+        ("npm and Python on it", &npm, 128.0, &|scratch| {
+            derive(&minbase, scratch, &[&|to| npm_layer(scratch, to), &|to| python_layer(scratch, to)])
+        }),
+        ("large", &large, 128.0, &|scratch| {
+            large_base(scratch)?;
+            derive(
+                &scratch.join("base.tar"),
+                scratch,
+                &[&|to| jar_layer(scratch, to), &|to| npm_layer(scratch, to), &|to| {
+                    python_layer(scratch, to)
+                }],
+            )
+        }),
+        ("a million files", &million, 200.0, &|scratch| derive(&minbase, scratch, &[&million_files])),
+    ];
+    let mut images = vec![BenchImage { name: "minbase", archive: minbase.clone(), memory_target: 64.0 }];
+    for (name, archive, memory_target, make) in recipes {
+        if !archive.exists() {
+            let scratch = Scratch::new("bench-image")?;
+            let made = step(&format!("making the image `{name}` (minutes, once)"), || make(scratch.path()));
+            if let Err(error) =
+                made.and_then(|()| Ok(fs_err::rename(scratch.path().join("image.tar"), archive)?))
+            {
+                say(&format!("the image `{name}` cannot be made here: {error:#}"));
+                continue;
+            }
+        }
+        images.push(BenchImage { name, archive: archive.to_owned(), memory_target });
+    }
+    Ok(images)
+}
+
+/// Makes something at a path, or in a folder.
+type Recipe<'a> = &'a dyn Fn(&Path) -> Result<()>;
+
+/// Adds layers to an image: `image.tar` in the folder.
+fn derive(base: &Path, scratch: &Path, layers: &[Recipe<'_>]) -> Result<()> {
+    let layout = scratch.join("layout");
+    let image = format!("{}:bench", layout.display());
+    let copy = |from: &str, to: &str| output(command("skopeo").args(["--insecure-policy", "copy", from, to]));
+    copy(&format!("oci-archive:{}", base.display()), &format!("oci:{image}"))?;
+    for layer in layers {
+        let archive = scratch.join("layer.tar");
+        layer(&archive)?;
+        output(command("umoci").args(["raw", "add-layer", "--image", &image]).arg(&archive))?;
+        fs_err::remove_file(&archive)?;
+    }
+    copy(&format!("oci:{image}"), &format!("oci-archive:{}:bench", scratch.join("image.tar").display()))?;
+    Ok(())
+}
+
+fn pack(folder: &Path, name: &str, archive: &Path) -> Result<()> {
+    output(command("tar").arg("-C").arg(folder).args(["--sort=name", "-cf"]).arg(archive).arg(name))?;
+    Ok(())
+}
+
+fn npm_layer(scratch: &Path, archive: &Path) -> Result<()> {
+    let folder = scratch.join("npm/srv/app");
+    fs_err::create_dir_all(&folder)?;
+    fs_err::write(folder.join("package.json"), r#"{"name": "bench-app", "version": "1.0.0"}"#)?;
+    let install = ["install", "--ignore-scripts", "--legacy-peer-deps", "--no-audit", "--no-fund"];
+    output(command("npm").current_dir(&folder).args(install).args(NPM_PACKAGES))?;
+    pack(&scratch.join("npm"), "srv", archive)
+}
+
+fn python_layer(scratch: &Path, archive: &Path) -> Result<()> {
+    let target = scratch.join("python/usr/local/lib/python3.11/dist-packages");
+    output(
+        command("python3")
+            .args(["-m", "pip", "install", "--quiet", "--no-compile", "--target"])
+            .arg(&target)
+            .args(PYTHON_PACKAGES),
+    )?;
+    pack(&scratch.join("python"), "usr", archive)
+}
+
+fn jar_layer(scratch: &Path, archive: &Path) -> Result<()> {
+    let folder = scratch.join("jars/opt");
+    fs_err::create_dir_all(&folder)?;
+    let download =
+        ["-m", "pip", "download", "--quiet", "--no-deps", "--no-binary=:all:", "--no-build-isolation"];
+    // The package is not built: its archive is all that is wanted, so a failing build of its description is no matter.
+    let done = output(command("python3").args(download).args([PYTHON_PACKAGE_WITH_JARS, "-d"]).arg(&folder));
+    let packed = fs_err::read_dir(&folder)?.next();
+    let packed = match packed {
+        Some(entry) => entry?.path(),
+        None => return done.map(drop).context("no archive was downloaded"),
+    };
+    output(command("tar").arg("-C").arg(&folder).arg("-xf").arg(&packed))?;
+    fs_err::remove_file(&packed)?;
+    pack(&scratch.join("jars"), "opt", archive)
+}
+
+/// Some hundreds of Debian's packages: `base.tar` in the folder, an archive of an image.
+fn large_base(scratch: &Path) -> Result<()> {
+    let root = scratch.join("root.tar");
+    let include = format!("--include={DEBIAN_PACKAGES}");
+    let mirror = format!("deb {} bookworm main", debian_images::main_mirror()?);
+    let options = ["--variant=minbase", "--mode=root", &include, "bookworm"];
+    output(command("mmdebstrap").args(options).arg(&root).arg(mirror))?;
+    let layout = scratch.join("base-layout");
+    let image = format!("{}:bench", layout.display());
+    output(command("umoci").args(["init", "--layout"]).arg(&layout))?;
+    output(command("umoci").args(["new", "--image", &image]))?;
+    output(command("umoci").args(["raw", "add-layer", "--image", &image]).arg(&root))?;
+    let archive = format!("oci-archive:{}:bench", scratch.join("base.tar").display());
+    output(command("skopeo").args(["--insecure-policy", "copy", &format!("oci:{image}"), &archive]))?;
+    fs_err::remove_file(&root)?;
+    Ok(())
+}
+
+/// Names as caches and mail folders have them, contents of a few bytes.
+fn million_files(archive: &Path) -> Result<()> {
+    let mut builder = tar::Builder::new(std::io::BufWriter::new(File::create(archive)?));
+    let mut header = tar::Header::new_ustar();
+    header.set_mode(0o644);
+    for file in 0..FILES {
+        let (folder, place) = (file / FILES_IN_FOLDER, file.wrapping_mul(2_654_435_761) % (1 << 32));
+        let path = format!("var/lib/app/cache/{:02x}/{folder:04x}/entry-{place:08x}.json", folder % 256);
+        let content = format!("{{\"id\": {file}}}\n");
+        header.set_size(content.len() as u64);
+        builder.append_data(&mut header, path, content.as_bytes())?;
+    }
+    builder.into_inner()?;
+    Ok(())
+}
