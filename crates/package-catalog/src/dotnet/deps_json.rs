@@ -54,6 +54,11 @@ impl Library {
     fn is_package(&self) -> bool {
         matches!(self.kind.as_str(), "package" | "runtimepack")
     }
+
+    /// Whether its files are accounted for. What is only referred to is in no other list.
+    pub(super) fn claims(&self) -> bool {
+        self.is_package() || self.kind == "project"
+    }
 }
 
 fn is_manifest(path: &str) -> bool {

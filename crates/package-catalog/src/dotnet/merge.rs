@@ -13,15 +13,14 @@ use crate::purl::language_purl;
 /// Folders of runtimes below `shared`.
 const FRAMEWORKS: [&str; 3] =
     ["Microsoft.NETCore.App", "Microsoft.AspNetCore.App", "Microsoft.WindowsDesktop.App"];
-/// A release has fewer assemblies than this; more bundles in a list than this are somebody's invention.
-const CLAIMS_MAX: usize = 1_000_000;
 
 /// Drops assemblies that applications claim, and makes one package of each runtime that nothing describes.
 pub(crate) fn merge_assemblies(tree: &ImageTree, packages: &mut Vec<Package>) {
-    if !packages.iter().any(|package| assembly_path(package).is_some()) {
+    let assemblies: BTreeSet<&str> = packages.iter().filter_map(assembly_path).collect();
+    if assemblies.is_empty() {
         return;
     }
-    let claimed = claimed_paths(tree);
+    let claimed = claimed_paths(tree, &assemblies);
     let mut runtimes: BTreeMap<String, Package> = BTreeMap::new();
     let mut described: BTreeSet<String> = BTreeSet::new();
     for package in packages.iter().filter(|package| package.kind == PackageKind::Nuget) {
@@ -55,8 +54,8 @@ fn assembly_path(package: &Package) -> Option<&str> {
     (package.kind == PackageKind::Nuget && is_assembly_name(path)).then_some(path)
 }
 
-/// What the lists of all applications claim, their own assemblies included.
-fn claimed_paths(tree: &ImageTree) -> BTreeSet<String> {
+/// Which of these paths the lists of all applications claim, for packages or as their own code.
+fn claimed_paths(tree: &ImageTree, assemblies: &BTreeSet<&str>) -> BTreeSet<String> {
     let mut claimed = BTreeSet::new();
     for entry in tree.entries() {
         let Some(extract) = entry.extract().filter(|_| (MANIFEST.is_manifest)(entry.path())) else {
@@ -65,11 +64,11 @@ fn claimed_paths(tree: &ImageTree) -> BTreeSet<String> {
         let folder = entry.path().rsplit_once('/').map_or("", |(folder, _)| folder);
         let sections = read_sections(extract).filter(|(tag, _)| *tag == MANIFEST.tag);
         for application in sections.filter_map(|(_, section)| Application::read(section).ok()) {
-            for file in application.libraries.iter().flat_map(|library| &library.files) {
-                if claimed.len() < CLAIMS_MAX {
-                    claimed.insert(format!("/{}", in_folder(folder, file)));
-                }
-            }
+            let libraries = application.libraries.iter().filter(|library| library.claims());
+            let paths = libraries
+                .flat_map(|library| &library.files)
+                .map(|file| format!("/{}", in_folder(folder, file)));
+            claimed.extend(paths.filter(|path| assemblies.contains(path.as_str())));
         }
     }
     claimed

@@ -133,15 +133,16 @@ fn what_brought_files_along_is_installed() {
 fn assemblies_that_are_claimed_belong_to_their_packages() {
     let (app, json, other) =
         (product("App", "1.0.0"), product("Json.NET", "13.0.1+abc"), product("Other", "2.5.0"));
-    let files: [(&str, &[u8]); 5] = [
+    let files: [(&str, &[u8]); 6] = [
         ("app/App.deps.json", APPLICATION),
+        ("app/Other.dll", &other),
         ("app/App.dll", &app),
         ("app/Newtonsoft.Json.dll", &json),
         ("app/plugins/Newtonsoft.Json.dll", &json),
         ("app/Free.dll", &other),
     ];
     let mut expected: Vec<&str> = INSTALLED.to_vec();
-    expected.insert(0, "Free@2.5.0");
+    expected.extend(["Free@2.5.0", "Other@2.5.0"]);
     expected.push("Newtonsoft.Json@13.0.1");
     expected.sort_unstable();
     assert_eq!(urls(&files), expected);
