@@ -10,7 +10,9 @@ use crate::commands::admission::arguments::AdmissionArguments;
 use crate::commands::cache::CacheCommand;
 use crate::config::flags::{OfServe, OfStorage, OfWork, SettingFlags};
 use crate::scan_arguments::parse_platform;
-pub(crate) use crate::scan_arguments::{ImageArguments, ReportArguments, SbomArguments, ScanArguments};
+pub(crate) use crate::scan_arguments::{
+    ImageArguments, ReportArguments, SbomArguments, ScanArguments, WhyNotArguments,
+};
 
 /// May this image run here? Lazaret lists what an image holds, knows which of it is vulnerable, and keeps what a
 /// policy refuses out of your clusters.
@@ -37,6 +39,8 @@ pub(crate) enum Command {
     Scan(ScanArguments),
     /// List the packages of an image
     Sbom(SbomArguments),
+    /// Tell why a vulnerability is, or is not, found in an image
+    WhyNot(WhyNotArguments),
     /// Build a vulnerability database and look into it
     #[command(subcommand)]
     Db(DbCommand),
@@ -67,6 +71,12 @@ pub(crate) enum Command {
     Completions {
         /// The shell
         shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write the pages of all commands into a folder
+    #[command(after_help = "Example:\n  lazaret man ~/.local/share/man/man1 && man lazaret-scan")]
+    Man {
+        /// Folder that is there; without one the first page goes to standard output
+        folder: Option<PathBuf>,
     },
     #[command(flatten)]
     Client(ClientCommand),

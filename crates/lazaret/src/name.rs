@@ -12,7 +12,7 @@ const OWN: &str = "lazaret";
 const CLIENT: &str = "banzai";
 /// What the client is not for; still understood under either name.
 const NOT_OF_CLIENT: &[&str] =
-    &["scan", "sbom", "db", "serve", "work", "backup", "restore", "config", "admission"];
+    &["scan", "sbom", "why-not", "db", "serve", "work", "backup", "restore", "config", "admission"];
 const CLIENT_HELP: &str = "Start here:\n  banzai login -e URL                                  remember a server\n  \
     banzai cluster list                                  what there is\n  \
     banzai cluster service securityscan activate         keep bad images out of a cluster\n  \

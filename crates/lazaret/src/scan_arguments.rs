@@ -139,6 +139,14 @@ pub(crate) struct ScanArguments {
     #[arg(long)]
     pub(crate) show_suppressed: bool,
 
+    /// Instead of a report tell why this vulnerability is, or is not, found; as `table` or `json`
+    #[arg(long, value_name = "ID", conflicts_with_all = ["policy", "fail_on"])]
+    pub(crate) explain: Option<String>,
+
+    /// Explain only about packages of this name
+    #[arg(long, value_name = "NAME", requires = "explain")]
+    pub(crate) package: Option<String>,
+
     /// Platform to take out of a multi-platform image
     #[arg(long, value_name = "OS/ARCH[/VARIANT]", default_value = "linux/amd64", value_parser = parse_platform)]
     pub(crate) platform: model::Platform,
@@ -174,6 +182,41 @@ pub(crate) struct SbomArguments {
 
     #[command(flatten)]
     pub(crate) report: ReportArguments,
+
+    #[command(flatten)]
+    pub(crate) images: ImageArguments,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The image, or package list, is read and looked up as `lazaret scan` does it. Every record of the vulnerability,\n\
+    by any of its names, is held against every package that it could mean.\n\n\
+    Examples:\n  lazaret why-not CVE-2024-0001 nginx:1.25\n  \
+    lazaret why-not GHSA-35jh-r3h4-6jhm nginx:1.25 --package lodash -o json\n\n\
+    Exit codes: 0 there is an answer, whatever it is; 1 error."
+)]
+pub(crate) struct WhyNotArguments {
+    /// Identifier of the vulnerability, any of its names
+    pub(crate) id: String,
+
+    /// Reference, archive or folder of the image, or a package list
+    pub(crate) image: String,
+
+    /// Only about packages of this name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) package: Option<String>,
+
+    /// Vulnerability database [default: vulnerability.db in the data folder]
+    #[arg(long, value_name = "FILE", env = "LAZARET_DB")]
+    pub(crate) db: Option<PathBuf>,
+
+    /// Platform to take out of a multi-platform image
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]", default_value = "linux/amd64", value_parser = parse_platform)]
+    pub(crate) platform: model::Platform,
+
+    /// How to write the answer: table or json, and the file to write it to [default: table]
+    #[arg(short, long = "output", value_name = "FORMAT[=FILE]", value_parser = parse_output)]
+    pub(crate) outputs: Vec<OutputArgument>,
 
     #[command(flatten)]
     pub(crate) images: ImageArguments,

@@ -5,6 +5,7 @@
 mod csv;
 mod cyclonedx;
 mod escape;
+mod explanation;
 mod format;
 mod github;
 mod gitlab;
@@ -40,6 +41,7 @@ use model::{Decision, ImageFacts, Inventory, MatchReport};
 
 pub use csv::{sbom_csv, scan_csv};
 pub use cyclonedx::{cyclonedx_json, cyclonedx_xml};
+pub use explanation::{explanation_json, explanation_text};
 pub use format::{
     ChooseFormatError, ChosenFormat, FORMATS, Format, Report, WriteError, WriteOptions, formats_help,
 };
@@ -68,6 +70,8 @@ pub const SCHEMA_VERSION: &str = "1";
 pub const SBOM_SCHEMA: &str = include_str!("../schemas/sbom.schema.json");
 /// The JSON Schema of the JSON of `scan`.
 pub const SCAN_SCHEMA: &str = include_str!("../schemas/scan.schema.json");
+/// The JSON Schema of the JSON of `why-not` and `scan --explain`.
+pub const EXPLANATION_SCHEMA: &str = include_str!("../schemas/explanation.schema.json");
 /// The JSON Schema of the JSON of `policy test`.
 pub const POLICY_TEST_SCHEMA: &str = include_str!("../schemas/policy-test.schema.json");
 

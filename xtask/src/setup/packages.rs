@@ -38,6 +38,7 @@ const REQUIREMENTS: &[Requirement] = &[
     program!("rpmbuild" from "rpm"),
     program!("db5.3_load" from "db5.3-util"),
     program!("xmllint" from "libxml2-utils"),
+    program!("chromium" from "chromium"),
     Requirement {
         is_present: || Path::new("/usr/share/keyrings/debian-archive-keyring.gpg").exists(),
         package: "debian-archive-keyring",

@@ -13,6 +13,7 @@ pub(crate) mod image;
 mod judgement;
 mod key;
 mod listener;
+mod man;
 mod package_list;
 mod policy;
 mod reports;
@@ -22,6 +23,7 @@ mod scan;
 mod serve;
 mod shutdown;
 mod source;
+mod why_not;
 mod work;
 
 use crate::arguments::{Arguments, Command};
@@ -37,6 +39,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     match arguments.command {
         Command::Scan(arguments) => scan::run(&arguments),
         Command::Sbom(arguments) => sbom::run(&arguments),
+        Command::WhyNot(arguments) => why_not::run(&arguments),
         Command::Db(command) => database::run(command),
         Command::Work(arguments) => work::run(*arguments),
         Command::Policy(command) => policy::run(arguments.leading, command),
@@ -48,6 +51,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Config(command) => config::run(command),
         Command::Serve(arguments) => serve::run(*arguments),
         Command::Admission(arguments) => admission::run(*arguments),
+        Command::Man { folder } => man::run(folder.as_deref()),
         Command::Completions { shell } => completions::run(shell),
     }
 }

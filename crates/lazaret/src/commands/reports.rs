@@ -73,6 +73,25 @@ impl Outputs {
         Ok(outputs)
     }
 
+    /// Writes what is no report everywhere, as the one function for people or the other for programs says.
+    ///
+    /// Errors: among others a format besides `table` and `json`.
+    pub(super) fn write_either(
+        &self,
+        table: &dyn Fn() -> String,
+        json: &dyn Fn() -> String,
+    ) -> anyhow::Result<()> {
+        let text = |format: &ChosenFormat| match format.format.name {
+            "table" => Ok(table()),
+            "json" => Ok(json()),
+            other => bail!("an explanation is written as `table` or `json`, not as `{other}`"),
+        };
+        for (format, file) in &self.files {
+            replace(file, &text(format)?).with_context(|| format!("failed to write `{}`", file.display()))?;
+        }
+        self.printed.iter().try_for_each(|format| terminal::print(&text(format)?))
+    }
+
     /// Writes the report everywhere.
     pub(super) fn write(&self, report: &Report<'_>, shows_suppressed: bool) -> anyhow::Result<()> {
         for (format, file) in &self.files {

@@ -23,6 +23,10 @@ pub(super) fn run(arguments: &ScanArguments) -> anyhow::Result<Exit> {
         exceptions: &[],
         timing: timing.as_ref(),
     })?;
+    if let Some(id) = &arguments.explain {
+        let database = super::database::open(arguments.db.as_deref())?;
+        return super::why_not::tell(&outputs, &judged, &database, id, arguments.package.as_deref());
+    }
     // The policy has seen all of them.
     let found = judged.report.findings.len();
     judged.report.findings.retain(|finding| arguments.is_wanted(finding.state));

@@ -35,6 +35,12 @@
       shown.textContent = packages.filter(({ row }) => !row.hidden).length + " of " + packages.length + " packages";
     }
   };
+  // report.html#openssl opens with this filter.
+  try {
+    form.elements.words.value = decodeURIComponent(location.hash.slice(1));
+  } catch {
+    form.elements.words.value = "";
+  }
   form.hidden = false;
   form.addEventListener("input", apply);
   form.addEventListener("submit", (event) => event.preventDefault());

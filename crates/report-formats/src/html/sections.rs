@@ -154,7 +154,7 @@ pub(super) fn decision(scan: &Scan<'_>) -> String {
         let rule = markup(&format!("{}/{}", row.gate, row.trigger));
         writeln!(
             text,
-            "<tr><td>{}</td><td>{rule}</td><td>{}</td></tr>",
+            "<tr><td>{}</td><td class=\"rule\">{rule}</td><td>{}</td></tr>",
             row.action.name(),
             markup(&row.message)
         )

@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod example;
+mod explanations;
 mod formats;
+mod html;
 mod native;
 mod published_schemas;
 mod templates;
