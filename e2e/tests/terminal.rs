@@ -248,3 +248,29 @@ fn a_database_answers_by_vulnerability_and_by_package() -> Result<()> {
     ensure!(value["ecosystems"][0]["ecosystem"] == "debian:12", "{value:#}");
     Ok(())
 }
+
+#[test]
+fn a_package_list_is_scanned_like_the_image_it_is_of() -> Result<()> {
+    let images = debian_images()?;
+    let scratch = Scratch::new("package-list")?;
+    let (image, db) = (archive(&images.vulnerable), database());
+    let of_image = run(&["scan", &image, "--db", &db, "-o", "json"], CLEAN)?.stdout;
+    ensure!(of_image.contains("CVE-2026-103111"), "{of_image}");
+    for format in [
+        "cyclonedx-json",
+        "cyclonedx-json@1.4",
+        "cyclonedx-xml",
+        "cyclonedx-xml@1.7",
+        "spdx-json",
+        "spdx-tag-value",
+        "syft-json",
+    ] {
+        let file = scratch.path().join(format).display().to_string();
+        run(&["sbom", &image, "-o", &format!("{format}={file}")], CLEAN)?;
+        let of_list = run(&["scan", &format!("sbom:{file}"), "--db", &db, "-o", "json"], CLEAN)?.stdout;
+        ensure!(of_list == of_image, "{format}: {of_list}");
+    }
+    let refused = run(&["scan", "pkg:npm/a@1", "--db", &db, "--policy", "deny_all"], ERROR)?.stderr;
+    ensure!(refused.contains("a policy judges images"), "{refused}");
+    Ok(())
+}
