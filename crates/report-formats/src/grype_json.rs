@@ -1,12 +1,11 @@
 //! JSON in the shape of grype's, for programs that read that.
 
-use model::{
-    CvssScore, DistroCoverage, Finding, FindingState, MatchedBy, Package, PackageKind, SuppressedFinding,
-};
+use model::{CvssScore, DistroCoverage, Finding, FindingState, MatchedBy, Package, SuppressedFinding};
 use serde_json::{Value, json};
 
 use crate::format::{Report, WriteOptions};
 use crate::stable::{fingerprint, report_time};
+use crate::syft_json::syft_words;
 use crate::{Scan, wire};
 
 /// Findings as `matches`, suppressed ones as `ignoredMatches`. Members that we have nothing for are empty, not left out.
@@ -140,7 +139,7 @@ fn find_package<'a>(scan: &Scan<'a>, finding: &Finding) -> Option<&'a Package> {
 }
 
 fn artifact(finding: &Finding, package: Option<&Package>) -> Value {
-    let (kind, language) = syft_names(finding.package_kind);
+    let (kind, language) = syft_words(finding.package_kind);
     let locations = package.map_or(&[][..], |package| &package.locations).iter().map(|location| {
         json!({ "path": location.path, "layerID": location.layer.as_ref().map(ToString::to_string).unwrap_or_default() })
     });
@@ -161,36 +160,4 @@ fn artifact(finding: &Finding, package: Option<&Package>) -> Value {
         "purl": finding.purl,
         "upstreams": upstreams.into_iter().collect::<Vec<_>>(),
     })
-}
-
-/// What syft and grype call packages of this kind, and their language.
-fn syft_names(kind: PackageKind) -> (&'static str, &'static str) {
-    match kind {
-        PackageKind::Apk => ("apk", ""),
-        PackageKind::Deb | PackageKind::Opkg => ("deb", ""),
-        PackageKind::Rpm => ("rpm", ""),
-        PackageKind::Alpm => ("alpm", ""),
-        PackageKind::Ebuild => ("portage", ""),
-        PackageKind::Snap => ("snap", ""),
-        PackageKind::Npm => ("npm", "javascript"),
-        PackageKind::Gem => ("gem", "ruby"),
-        PackageKind::PyPi => ("python", "python"),
-        PackageKind::Maven => ("java-archive", "java"),
-        PackageKind::Golang => ("go-module", "go"),
-        PackageKind::Cargo => ("rust-crate", "rust"),
-        PackageKind::Composer => ("php-composer", "php"),
-        PackageKind::Pear => ("php-pear", "php"),
-        PackageKind::Nuget => ("dotnet", "dotnet"),
-        PackageKind::Conda => ("conda", ""),
-        PackageKind::Cran => ("R-package", "R"),
-        PackageKind::Hex => ("hex", "erlang"),
-        PackageKind::Otp => ("erlang-otp", "erlang"),
-        PackageKind::LuaRocks => ("lua-rocks", "lua"),
-        PackageKind::Julia => ("julia", ""),
-        PackageKind::Pub => ("dart-pub", "dart"),
-        PackageKind::Swift => ("swift", "swift"),
-        PackageKind::Bitnami => ("bitnami", ""),
-        PackageKind::WordPress => ("wordpress-plugin", ""),
-        PackageKind::Binary => ("binary", ""),
-    }
 }

@@ -16,6 +16,7 @@ use model::{
 use raw::{DocumentSeed, RawArtifact, RawCpe, RawDigest, RawDistro, RawLocation, RawMetadata};
 use serde::de::DeserializeSeed as _;
 pub use write::syft_json;
+pub(crate) use write::syft_words;
 
 use crate::listing::{SbomSubject, source_of_rpm};
 use crate::read_sbom::{ReadSbomError, SbomLimits};

@@ -112,7 +112,7 @@ fn artifact(package: &Package, listed: &ListedPackage) -> Value {
         let expression = if crate::licenses::is_expression(license) { license } else { "" };
         json!({"value": license, "spdxExpression": expression, "type": "declared", "urls": [], "locations": []})
     };
-    let (r#type, language) = words(package.kind);
+    let (r#type, language) = syft_words(package.kind);
     let mut found = json!({
         "id": listed.reference,
         "name": package.name,
@@ -133,8 +133,8 @@ fn artifact(package: &Package, listed: &ListedPackage) -> Value {
     found
 }
 
-/// Syft's word for the kind, and for its language.
-fn words(kind: PackageKind) -> (&'static str, &'static str) {
+/// Syft's word for the kind, and for its language; grype has the same.
+pub(crate) fn syft_words(kind: PackageKind) -> (&'static str, &'static str) {
     match kind {
         PackageKind::Apk => ("apk", ""),
         PackageKind::Deb => ("deb", ""),

@@ -3,8 +3,8 @@
 use super::example::{finding, image, inventory, refusal, report};
 use model::{Action, Decision, FindingState, MatchReport, NoDataReason, RuleOutcome};
 use report_formats::{
-    PolicyTest, SBOM_SCHEMA, SCAN_SCHEMA, Sbom, Scan, TableOptions, policy_test_table, sbom_json, sbom_table,
-    scan_json, scan_table,
+    POLICY_TEST_SCHEMA, PolicyTest, SBOM_SCHEMA, SCAN_SCHEMA, Sbom, Scan, TableOptions, policy_test_table,
+    sbom_json, sbom_table, scan_json, scan_table,
 };
 use serde_json::Value;
 
@@ -155,4 +155,16 @@ fn the_same_input_gives_the_same_bytes() {
     let once = render(&report(vec![finding(FindingState::Fixed)]), Some(&refusal()));
     let again = render(&report(vec![finding(FindingState::Fixed)]), Some(&refusal()));
     assert_eq!(once, again);
+}
+
+#[test]
+fn what_several_documents_have_is_described_once_and_the_same() {
+    let definitions = |schema: &str| serde_json::from_str::<Value>(schema).unwrap()["$defs"].clone();
+    let of_scan = definitions(SCAN_SCHEMA);
+    for schema in [SBOM_SCHEMA, POLICY_TEST_SCHEMA] {
+        let others = definitions(schema);
+        for name in ["digest", "image", "distro"] {
+            assert_eq!(others[name], of_scan[name], "{name}");
+        }
+    }
 }
