@@ -21,8 +21,16 @@ pub(crate) fn compare(bytes: &[u8]) {
     let (Ok(ab), Ok(bc), Ok(ac)) = (scheme.compare(a, b), scheme.compare(b, c), scheme.compare(a, c)) else {
         return;
     };
-    let are_whole = [a, b, c].iter().all(|version| scheme.check(version).is_ok());
+    let are_whole = [a, b, c].iter().all(|version| has_place(scheme, version));
     if are_whole && ab.is_lt() && bc.is_lt() {
         assert!(ac.is_lt(), "{}: {a:?} < {b:?} < {c:?}, but {ac:?}", scheme.name());
     }
+}
+
+/// Whether the version has one place in the order of its scheme. Maven's own order goes in a circle where one begins with a
+/// hyphen: `-a5` is lower than `0`, `0` lower than `~2`, and `~2` lower than `-a5`.
+fn has_place(scheme: VersionScheme, version: &str) -> bool {
+    let is_in_order =
+        scheme != VersionScheme::Maven || version.starts_with(|first: char| first.is_ascii_digit());
+    is_in_order && scheme.check(version).is_ok()
 }

@@ -144,3 +144,12 @@ fn hostile_versions_cost_no_more_than_their_length() {
         }
     }
 }
+
+/// As Maven 3.8.7 itself says, asked with its `ComparableVersion`: what begins with a hyphen has no place in an order.
+#[test]
+fn maven_goes_in_a_circle_where_maven_itself_does() {
+    let order = |a: &str, b: &str| VersionScheme::Maven.compare(a, b);
+    assert_eq!(order("-a5", "0"), Ok(Ordering::Less));
+    assert_eq!(order("0", "~2"), Ok(Ordering::Less));
+    assert_eq!(order("~2", "-a5"), Ok(Ordering::Less));
+}
