@@ -86,6 +86,11 @@ static DUTIES: &[Duty] = &[
         run: |engine| Box::pin(crate::feeds::update_due(engine)),
     },
     Duty {
+        name: "layer_chains",
+        interval: |settings| Some(settings.intervals.judge_again),
+        run: |engine| Box::pin(crate::images::fill_layer_chains(engine)),
+    },
+    Duty {
         name: "judge_again",
         interval: |settings| Some(settings.intervals.judge_again),
         run: |engine| Box::pin(crate::reports::judge_due(engine)),

@@ -54,9 +54,10 @@ pub use feeds::{
     SyncGroup, SyncOptions, SyncResult,
 };
 pub use images::{
-    AddImage, AddImageError, AnalysisStatus, AnalysisSummary, FoundImages, FoundPackage, FoundVulnerability,
-    ImageDeletion, ImageFilter, ImageList, ImageRecord, ImageStatus, PackageQuestion, ParsePullStringError,
-    Pull, PullString, ResultPage, TagRecord, VulnerabilityQueryError, VulnerabilityQuestion,
+    AddImage, AddImageError, AnalysisStatus, AnalysisSummary, FoundBaseImage, FoundImages, FoundPackage,
+    FoundVulnerability, ImageDeletion, ImageFilter, ImageList, ImageRecord, ImageStatus, PackageQuestion,
+    ParsePullStringError, Pull, PullString, ResultPage, TagRecord, VulnerabilityQueryError,
+    VulnerabilityQuestion,
 };
 pub use imports::{
     DocumentKind, FinishImport, FinishImportError, ImportDocument, ImportError, ImportOperation, ImportStatus,

@@ -1,6 +1,7 @@
 //! What is in an image: found once per digest by workers. Of the content of files nothing is stored but `/etc/passwd` and the
 //! files that a setting names.
 
+mod chains;
 mod pull;
 mod row;
 mod stored;
@@ -9,6 +10,7 @@ mod stored_package;
 mod told;
 mod worker;
 
+pub(crate) use chains::LayerChains;
 pub(crate) use row::AnalysisRow;
 pub(crate) use stored::{Analysis, DecodeError, FORM, decode, encode};
 pub(crate) use stored_contents::{CONTENTS_FORM, decode_contents, encode_contents};

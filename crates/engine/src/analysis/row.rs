@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use model::DockerfileMode;
 use storage::{WriteTransaction, to_micros};
 
-use super::{Analysis, CONTENTS_FORM, FORM};
+use super::{Analysis, CONTENTS_FORM, FORM, LayerChains};
 use crate::StorageError;
 
 /// The columns of an analysis that lists show without unpacking it.
@@ -17,6 +17,7 @@ pub(crate) struct AnalysisRow {
     size_bytes: i64,
     unpacked_bytes: i64,
     layer_count: i64,
+    chains: LayerChains,
 }
 
 impl AnalysisRow {
@@ -34,6 +35,7 @@ impl AnalysisRow {
             size_bytes: i64::try_from(analysis.facts.size_bytes).unwrap_or(i64::MAX),
             unpacked_bytes: i64::try_from(unpacked_bytes).unwrap_or(i64::MAX),
             layer_count: i64::try_from(analysis.facts.layers.len()).unwrap_or(i64::MAX),
+            chains: LayerChains::of_layers(&analysis.facts.layers),
         }
     }
 
@@ -50,15 +52,16 @@ impl AnalysisRow {
         storage::query(
             "INSERT INTO analyses (digest, form, content, architecture, distro, distro_version, dockerfile_mode, \
                                    guessed_dockerfile, size_bytes, layer_count, created_us, contents, \
-                                   contents_form, unpacked_bytes, imported_by) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) \
+                                   contents_form, unpacked_bytes, imported_by, chain_id, prefix_chain_ids) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) \
              ON CONFLICT (digest) DO UPDATE SET form = excluded.form, content = excluded.content, \
                architecture = excluded.architecture, distro = excluded.distro, \
                distro_version = excluded.distro_version, dockerfile_mode = excluded.dockerfile_mode, \
                guessed_dockerfile = excluded.guessed_dockerfile, \
                size_bytes = excluded.size_bytes, layer_count = excluded.layer_count, created_us = excluded.created_us, \
                contents = excluded.contents, contents_form = excluded.contents_form, \
-               unpacked_bytes = excluded.unpacked_bytes, imported_by = excluded.imported_by",
+               unpacked_bytes = excluded.unpacked_bytes, imported_by = excluded.imported_by, \
+               chain_id = excluded.chain_id, prefix_chain_ids = excluded.prefix_chain_ids",
         )
         .bind(digest)
         .bind(FORM)
@@ -75,6 +78,8 @@ impl AnalysisRow {
         .bind(contents.map(|_| CONTENTS_FORM))
         .bind(self.unpacked_bytes)
         .bind(imported_by)
+        .bind(self.chains.whole.as_deref())
+        .bind(&self.chains.prefixes)
         .execute(tx)
         .await
         .map_err(StorageError::at("store an analysis"))?;

@@ -15,8 +15,8 @@ use super::images_body::{AddRequest, read_add_request};
 use crate::images::parse_image_id;
 use crate::storage_error::chain;
 use crate::{
-    AddImageError, AnalysisStatus, Engine, ImageFilter, ImageList, ImageRecord, ImageStatus, PullString,
-    RestoreImageError, TagRecord,
+    AddImageError, AnalysisStatus, Engine, FoundBaseImage, ImageFilter, ImageList, ImageRecord, ImageStatus,
+    PullString, RestoreImageError, TagRecord,
 };
 
 /// The text for a tag.
@@ -46,6 +46,24 @@ struct ImageWire {
     analyzed_at: Option<String>,
     image_content: ImageContentWire,
     image_detail: Vec<ImageDetailWire>,
+    /// Not of the original: the image of this account that it was built on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    base_image: Option<BaseImageWire>,
+}
+
+#[derive(Serialize)]
+struct BaseImageWire {
+    #[serde(rename = "imageDigest")]
+    image_digest: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fulltag: Option<String>,
+    layer_count: usize,
+}
+
+impl From<FoundBaseImage> for BaseImageWire {
+    fn from(FoundBaseImage { digest, full_tag, layer_count }: FoundBaseImage) -> Self {
+        Self { image_digest: digest.to_string(), fulltag: full_tag, layer_count }
+    }
 }
 
 #[derive(Serialize)]
@@ -113,6 +131,7 @@ fn to_wire(record: ImageRecord, with_detail: bool) -> ImageWire {
         analyzed_at: record.analyzed_at.map(time),
         image_content: ImageContentWire { metadata },
         image_detail,
+        base_image: None,
     }
 }
 
@@ -213,12 +232,10 @@ pub(super) async fn get_by_id(
 
 async fn get_one(engine: &Engine, call: &Call, filter: Result<ImageFilter, ApiError>) -> Answer {
     let with_detail = call.query.boolean("detail", true)?;
-    let mut records = engine.find_images(&call.account, &filter?).await?;
-    records.truncate(1);
-    if records.is_empty() {
-        return Err(ApiError::not_found(NOT_FOUND));
-    }
-    ok(&records.into_iter().map(|record| to_wire(record, with_detail)).collect::<Vec<_>>())
+    let records = engine.find_images(&call.account, &filter?).await?;
+    let record = records.into_iter().next().ok_or_else(|| ApiError::not_found(NOT_FOUND))?;
+    let base = if with_detail { engine.find_base_image(&record).await? } else { None };
+    ok(&[ImageWire { base_image: base.map(BaseImageWire::from), ..to_wire(record, with_detail) }])
 }
 
 /// `POST /images`.

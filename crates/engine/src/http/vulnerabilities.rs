@@ -1,9 +1,10 @@
 //! `/images/{digest}/vuln`: the findings.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use model::{CvssScore, DistroCoverage, Finding, FindingState, NoDataReason, PackageKind};
+use model::{CvssScore, DistroCoverage, Finding, FindingState, Inventory, NoDataReason, PackageKind};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -35,6 +36,9 @@ struct VulnerabilityWire {
     feed_group: String,
     nvd_data: Vec<Value>,
     vendor_data: Vec<Value>,
+    /// Not of the original: whether the package came with the base image; absent where the base or the layer is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from_base_image: Option<bool>,
 }
 
 /// `GET /images/{digest}/vuln`: also for images that nobody knows.
@@ -67,13 +71,18 @@ async fn list_one(engine: &Engine, call: &Call, filter: Result<ImageFilter, ApiE
         return Err(ApiError::not_found(format!("content type ({kind}) not available")));
     }
     let image_report = engine.report(&call.account, &filter?).await?;
+    let base = engine.find_base_image(&image_report.image).await?;
+    let layers = base.map(|base| PackageLayers::new(&image_report.inventory, base.layer_count));
     let report = &image_report.report;
     let vulnerabilities: Vec<VulnerabilityWire> = report
         .findings
         .iter()
         .filter(|finding| kind == "all" || (kind == "os") == finding.package_kind.is_operating_system())
         .filter(|finding| !vendor_only || finding.state != FindingState::WillNotFix)
-        .map(to_wire)
+        .map(|finding| VulnerabilityWire {
+            from_base_image: layers.as_ref().and_then(|layers| layers.is_of_base(finding)),
+            ..to_wire(finding)
+        })
         .collect();
     ok(&json!({
         "imageDigest": image_report.image.digest.to_string(),
@@ -85,6 +94,26 @@ async fn list_one(engine: &Engine, call: &Call, filter: Result<ImageFilter, ApiE
             "code": diagnostic.code.name(), "subject": diagnostic.subject, "message": diagnostic.message,
         })).collect::<Vec<_>>(),
     }))
+}
+
+/// Whether the packages of an image came with its base.
+struct PackageLayers<'a>(BTreeMap<(&'a str, &'a str), bool>);
+
+impl<'a> PackageLayers<'a> {
+    fn new(inventory: &'a Inventory, base_layers: usize) -> Self {
+        let layers: BTreeMap<_, _> =
+            inventory.layers.iter().rev().zip((0..inventory.layers.len()).rev()).collect();
+        let places = inventory.packages.iter().filter_map(|package| {
+            let place = package.locations.first()?;
+            let layer = layers.get(place.layer.as_ref()?)?;
+            Some(((package.purl.as_str(), place.path.as_str()), *layer < base_layers))
+        });
+        Self(places.collect())
+    }
+
+    fn is_of_base(&self, finding: &Finding) -> Option<bool> {
+        self.0.get(&(finding.purl.as_str(), finding.package_path.as_str())).copied()
+    }
 }
 
 fn coverage(coverage: &DistroCoverage) -> Value {
@@ -129,6 +158,7 @@ fn to_wire(finding: &Finding) -> VulnerabilityWire {
         feed_group: finding.evidence.ecosystem.to_string(),
         nvd_data: scores(finding, &nvd),
         vendor_data: scores(finding, &vendor),
+        from_base_image: None,
     }
 }
 

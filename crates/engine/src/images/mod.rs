@@ -1,6 +1,7 @@
 //! The images of the accounts: which digests were seen under which tags, and how far their analysis is.
 
 mod add;
+mod base;
 mod delete;
 mod lookup;
 mod query;
@@ -13,6 +14,8 @@ use serde_json::{Map, Value};
 
 pub use add::{AddImage, AddImageError, Pull};
 pub(crate) use add::{AnalysisOrigin, want_analysis};
+pub use base::FoundBaseImage;
+pub(crate) use base::fill_layer_chains;
 pub use delete::ImageDeletion;
 pub(crate) use delete::remove_deleted;
 pub use query::{ImageFilter, ImageList};

@@ -4,6 +4,7 @@
 mod accounts;
 mod archives;
 mod backup;
+mod base_images;
 mod check;
 mod content;
 mod events;
