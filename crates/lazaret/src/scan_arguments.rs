@@ -74,6 +74,10 @@ pub(crate) struct ReportArguments {
     #[arg(long, value_name = "FILE")]
     pub(crate) template: Option<PathBuf>,
 
+    /// Name in CycloneDX and SPDX which files each package owns; syft's JSON does up to 100,000 of them anyway
+    #[arg(long)]
+    pub(crate) with_files: bool,
+
     /// The time that reports with a time carry: `now`, or as 2026-01-31T12:00:00Z [default: SOURCE_DATE_EPOCH, else that of the database]
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub(crate) timestamp: Option<TimeArgument>,

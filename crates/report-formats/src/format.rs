@@ -62,11 +62,13 @@ pub struct WriteOptions<'a> {
     pub template: Option<Template<'a>>,
     /// Version of the format, one of [`Format::versions`]; empty: the first.
     pub format_version: &'a str,
+    /// Whether package lists name the files that packages own.
+    pub has_files: bool,
 }
 
 impl WriteOptions<'_> {
     fn meta(&self) -> Meta {
-        Meta { created: self.written_at }
+        Meta { created: self.written_at, has_files: self.has_files }
     }
 }
 
@@ -186,7 +188,7 @@ pub static FORMATS: &[Format] = &[
         file_ending: "syft.json",
         needs_findings: false,
         versions: &[],
-        write: |report, _| Ok(syft_json(report.sbom())),
+        write: |report, options| Ok(syft_json(report.sbom(), &options.meta())),
     },
     Format {
         name: "html",
@@ -242,7 +244,10 @@ pub static FORMATS: &[Format] = &[
         file_ending: "json",
         needs_findings: true,
         versions: &[],
-        write: |report, options| of_findings(report, |scan| openvex(scan, options)),
+        write: |report, options| {
+            let scan = report.scan().ok_or(WriteError::NeedsFindings { format: "openvex" })?;
+            openvex(scan, options).ok_or(WriteError::NothingSuppressed)
+        },
     },
     Format {
         name: "template",
@@ -253,6 +258,9 @@ pub static FORMATS: &[Format] = &[
         write: |report, options| render(report, options.template.ok_or(WriteError::NoTemplate)?),
     },
 ];
+
+/// Most files of packages that are written when asked for: each takes some hundred bytes of a document and a kilobyte of memory.
+const WRITTEN_FILES_MAX: usize = 500_000;
 
 fn of_findings(report: &Report<'_>, write: impl FnOnce(&Scan<'_>) -> String) -> Result<String, WriteError> {
     Ok(write(report.scan().ok_or(WriteError::NeedsFindings { format: "this" })?))
@@ -296,6 +304,17 @@ pub enum WriteError {
     NeedsFindings {
         /// The format.
         format: &'static str,
+    },
+    /// There is nothing that a document of OpenVEX could state, and without statements it is none.
+    #[error("nothing is suppressed: OpenVEX documents need a statement, so there is none to write")]
+    NothingSuppressed,
+    /// The packages own more files than a document takes.
+    #[error("packages own {found} files (limit {limit}): write the list without --with-files")]
+    TooManyFiles {
+        /// Files of all packages.
+        found: usize,
+        /// Most that are written.
+        limit: usize,
     },
     /// The format needs a template.
     #[error("`template` needs a file: --template FILE")]
@@ -351,6 +370,10 @@ impl ChosenFormat {
     /// Writes the report.
     pub fn write(&self, report: &Report<'_>, options: &WriteOptions<'_>) -> Result<String, WriteError> {
         self.check(report.scan().is_some())?;
+        let found = report.sbom().inventory.packages.iter().map(|package| package.files.len()).sum();
+        if options.has_files && found > WRITTEN_FILES_MAX {
+            return Err(WriteError::TooManyFiles { found, limit: WRITTEN_FILES_MAX });
+        }
         (self.format.write)(report, &WriteOptions { format_version: self.version, ..*options })
     }
 }

@@ -9,11 +9,12 @@ use serde::{Deserialize, de};
 /// Elements of one list of a package that are kept: places and licences. No package has more.
 const ELEMENTS_MAX: usize = 1000;
 
-/// A text or a number; everything else says nothing.
+/// A text, a number or a flag; everything else says nothing.
 #[derive(Default)]
 pub(crate) enum Lenient {
     Text(String),
     Number(u64),
+    Flag(bool),
     #[default]
     Other,
 }
@@ -75,7 +76,7 @@ impl<'de> Deserialize<'de> for Lenient {
         struct Any;
         impl<'de> Visitor<'de> for Any {
             type Value = Lenient;
-            nothing!(Lenient::Other; visit_bool: bool, visit_i64: i64, visit_f64: f64);
+            nothing!(Lenient::Other; visit_i64: i64, visit_f64: f64);
 
             fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
                 formatter.write_str("anything")
@@ -85,6 +86,9 @@ impl<'de> Deserialize<'de> for Lenient {
             }
             fn visit_u64<E: de::Error>(self, number: u64) -> Result<Lenient, E> {
                 Ok(Lenient::Number(number))
+            }
+            fn visit_bool<E: de::Error>(self, flag: bool) -> Result<Lenient, E> {
+                Ok(Lenient::Flag(flag))
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Lenient, A::Error> {
                 while elements.next_element::<IgnoredAny>()?.is_some() {}

@@ -10,8 +10,11 @@ use crate::printable::printable;
 use crate::stable::{percent_encoded, report_time, uuid};
 use crate::{Sbom, Scan, wire};
 
-/// The suppressed findings as one document. An image of which nothing is suppressed has a document without statements.
-pub(crate) fn openvex(scan: &Scan<'_>, options: &WriteOptions<'_>) -> String {
+/// The suppressed findings as one document; `None` where nothing is suppressed, because a document without statements is not one.
+pub(crate) fn openvex(scan: &Scan<'_>, options: &WriteOptions<'_>) -> Option<String> {
+    if scan.report.suppressed.is_empty() {
+        return None;
+    }
     let product = product(&scan.sbom);
     let statements: BTreeMap<_, _> = scan
         .report
@@ -25,7 +28,7 @@ pub(crate) fn openvex(scan: &Scan<'_>, options: &WriteOptions<'_>) -> String {
     let statements = statements.into_values().collect::<Vec<_>>();
     let time = report_time(&Report::Scan(*scan), options).to_string();
     let content = json!([product, statements]).to_string();
-    wire::to_text(&json!({
+    Some(wire::to_text(&json!({
         "@context": "https://openvex.dev/ns/v0.2.0",
         "@id": format!("urn:uuid:{}", uuid(&["openvex", &content])),
         "author": "lazaret",
@@ -33,7 +36,7 @@ pub(crate) fn openvex(scan: &Scan<'_>, options: &WriteOptions<'_>) -> String {
         "version": 1,
         "tooling": format!("lazaret {}", options.program_version),
         "statements": statements,
-    }))
+    })))
 }
 
 fn statement(suppressed: &SuppressedFinding, product: Option<&str>) -> Value {

@@ -10,6 +10,8 @@ pub struct Meta {
     /// When the document is made. Where a format wants a time and there is none here, it is when the image was built, or the
     /// beginning of 1970.
     pub created: Option<Timestamp>,
+    /// Whether the files that packages own are listed too.
+    pub has_files: bool,
 }
 
 impl Meta {

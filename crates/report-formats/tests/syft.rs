@@ -51,6 +51,81 @@ fn a_debian_package_keeps_source_licences_and_place() {
     assert_eq!(found.locations[0].layer, Some(Digest::from_sha256(&[1; 32])));
 }
 
+/// Type and files of an artifact; paths, checksums, permissions, sizes and whether users change them.
+type FileRow = (&'static str, &'static str, Option<&'static str>, Option<u32>, Option<u64>, bool);
+
+#[test]
+fn files_of_packages_are_read_as_each_kind_has_them() {
+    let rows: &[FileRow] = &[
+        (
+            "deb",
+            r#"{"path": "/etc/a", "digest": {"algorithm": "md5", "value": "0F"}, "isConfigFile": true}"#,
+            Some("md5:0f"),
+            None,
+            None,
+            true,
+        ),
+        ("deb", r#"{"path": "/a", "isConfigFile": false}"#, None, None, None, false),
+        (
+            "apk",
+            r#"{"path": "/a", "ownerUid": "0", "permissions": "755", "digest": {"algorithm": "'Q1'+base64(sha1)", "value": "Q1AQI="}}"#,
+            Some("sha1:0102"),
+            Some(0o755),
+            None,
+            false,
+        ),
+        (
+            "rpm",
+            r#"{"path": "/a", "mode": 33261, "size": 0, "digest": {"algorithm": "sha256", "value": "0f"}, "flags": "cn"}"#,
+            Some("sha256:0f"),
+            Some(0o755),
+            Some(0),
+            true,
+        ),
+        (
+            "rpm",
+            r#"{"path": "/d", "mode": 16877, "size": 4096, "digest": {"algorithm": "", "value": ""}}, {"path": "/a", "mode": 0, "size": 0}"#,
+            None,
+            None,
+            None,
+            false,
+        ),
+        (
+            "alpm",
+            r#"{"path": "/d", "type": "dir"}, {"path": "/a", "size": "7", "digest": [{"algorithm": "x", "value": "0f"}, {"algorithm": "sha256", "value": "0f"}]}"#,
+            Some("sha256:0f"),
+            None,
+            Some(7),
+            false,
+        ),
+        (
+            "portage",
+            r#"{"path": "/a", "digest": {"algorithm": "md5", "value": "no"}}, 7, null, [], {"path": 7}"#,
+            None,
+            None,
+            None,
+            false,
+        ),
+    ];
+    for (kind, files, checksum, permissions, size_bytes, is_configuration) in rows {
+        let found = package(&format!(
+            r#"{{"name": "a", "version": "1", "type": "{kind}", "metadata": {{"files": [{files}]}}}}"#
+        ));
+        let [file] = found.files.as_slice() else { panic!("{kind}: {:?}", found.files) };
+        let said = (file.checksum.as_deref(), file.permissions, file.size_bytes, file.is_configuration);
+        assert_eq!(said, (*checksum, *permissions, *size_bytes, *is_configuration), "{kind} {files}");
+    }
+    // Paths that begin somewhere else than in the image.
+    let gem = package(r#"{"name": "a", "type": "gem", "metadata": {"files": ["lib/a.rb"]}}"#);
+    assert_eq!(gem.files, []);
+    for odd in ["7", "{}", r#""x""#, "null", "true"] {
+        assert_eq!(
+            package(&format!(r#"{{"name": "a", "type": "deb", "metadata": {{"files": {odd}}}}}"#)).files,
+            []
+        );
+    }
+}
+
 /// Artifact; name and version of the source package.
 const SOURCES: &[(&str, Option<(&str, &str)>)] = &[
     (r#"{"name": "a", "version": "1-1", "type": "deb"}"#, Some(("a", "1-1"))),

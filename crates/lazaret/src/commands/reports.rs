@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use report_formats::{ChosenFormat, GithubJob, Report, TableOptions, Template, WriteOptions};
+use report_formats::{ChosenFormat, GithubJob, Report, TableOptions, Template, WriteError, WriteOptions};
 
 use crate::arguments::ReportArguments;
 use crate::config;
@@ -21,6 +21,7 @@ pub(super) struct Outputs {
     files: Vec<(ChosenFormat, PathBuf)>,
     /// Name and text.
     template: Option<(String, String)>,
+    has_files: bool,
     written_at: Option<jiff::Timestamp>,
     github: config::GithubVariables,
 }
@@ -38,6 +39,7 @@ impl Outputs {
             printed: None,
             files: Vec::new(),
             template: arguments.template.as_deref().map(load_template).transpose()?,
+            has_files: arguments.with_files,
             written_at: match arguments.timestamp {
                 Some(TimeArgument::Now) => Some(config::now()),
                 Some(TimeArgument::At(time)) => Some(time),
@@ -95,14 +97,20 @@ impl Outputs {
     /// Writes the report everywhere.
     pub(super) fn write(&self, report: &Report<'_>, shows_suppressed: bool) -> anyhow::Result<()> {
         for (format, file) in &self.files {
-            let text = format
-                .write(report, &self.options(TableOptions { shows_suppressed, ..TableOptions::default() }))?;
-            replace(file, &text).with_context(|| format!("failed to write `{}`", file.display()))?;
+            let table = TableOptions { shows_suppressed, ..TableOptions::default() };
+            match format.write(report, &self.options(table)) {
+                Err(error @ WriteError::NothingSuppressed) => withhold(&error, file),
+                text => replace(file, &text?),
+            }
+            .with_context(|| format!("failed to write `{}`", file.display()))?;
         }
         if let Some(format) = &self.printed {
             let table =
                 TableOptions { width: terminal::width(), has_color: terminal::has_color(), shows_suppressed };
-            terminal::print(&format.write(report, &self.options(table))?)?;
+            match format.write(report, &self.options(table)) {
+                Err(error @ WriteError::NothingSuppressed) => terminal::error_line(&error.to_string()),
+                text => terminal::print(&text?)?,
+            }
         }
         Ok(())
     }
@@ -119,10 +127,20 @@ impl Outputs {
                 id: id.as_deref(),
                 correlator: correlator.as_deref(),
             },
+            has_files: self.has_files,
             template: self.template.as_ref().map(|(name, text)| Template { name, text }),
             ..WriteOptions::default()
         }
     }
+}
+
+/// Says that there is no report, and leaves none of an earlier run in its place.
+fn withhold(reason: &WriteError, file: &Path) -> anyhow::Result<()> {
+    terminal::error_line(&format!("`{}` is not written: {reason}", file.display()));
+    if fs_err::symlink_metadata(file).is_ok_and(|metadata| metadata.is_file()) {
+        fs_err::remove_file(file)?;
+    }
+    Ok(())
 }
 
 fn load_template(file: &Path) -> anyhow::Result<(String, String)> {
@@ -198,6 +216,17 @@ mod tests {
         assert_eq!(outputs.printed.unwrap().to_string(), "csv");
         let outputs = Outputs::check(&arguments(&[]), true).unwrap();
         assert_eq!(outputs.printed.unwrap().to_string(), "table");
+    }
+
+    #[test]
+    fn a_report_without_content_leaves_nothing_of_an_earlier_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a");
+        fs_err::write(&file, "old").unwrap();
+        for _ in 0..2 {
+            withhold(&WriteError::NothingSuppressed, &file).unwrap();
+            assert!(!file.exists());
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A document as a tree of JSON. Members stand in the order in which the XML schemas want the elements: XML is made from it.
 
-use model::{MatchReport, PackageKind};
+use model::{MatchReport, OwnedFile, PackageKind};
 use serde_json::{Map, Value, json};
 
 use super::vulnerabilities;
@@ -19,7 +19,7 @@ pub(super) fn document(
     version: CycloneDxVersion,
     meta: &Meta,
 ) -> Value {
-    let listing = Listing::of(sbom);
+    let listing = Listing::of(sbom, meta.has_files);
     let mut bom = Map::new();
     if version >= CycloneDxVersion::V1_5 {
         let schema = format!("http://cyclonedx.org/schema/bom-{}.schema.json", version.name());
@@ -60,12 +60,13 @@ fn metadata(sbom: &Sbom<'_>, listing: &Listing, version: CycloneDxVersion, meta:
         subject.insert("version".to_owned(), json!(image.digest.to_string()));
     }
     metadata.insert("component".to_owned(), Value::Object(subject));
-    metadata.insert("properties".to_owned(), properties(&listing.properties));
+    metadata.insert("properties".to_owned(), properties(&listing.properties, &[]));
     Value::Object(metadata)
 }
 
-fn properties(properties: &Properties) -> Value {
-    properties.iter().map(|(name, value)| json!({"name": name, "value": value})).collect()
+fn properties(properties: &Properties, files: &[OwnedFile]) -> Value {
+    let files = files.iter().map(|file| json!({"name": listing::FILE, "value": listing::to_line(file)}));
+    properties.iter().map(|(name, value)| json!({"name": name, "value": value})).chain(files).collect()
 }
 
 fn system(listing: &Listing) -> Option<Value> {
@@ -104,7 +105,7 @@ fn component(listed: &ListedPackage, kind: PackageKind) -> Value {
     if listing::is_locator(&listed.purl) {
         add("purl", json!(listed.purl));
     }
-    add("properties", properties(&listed.properties));
+    add("properties", properties(&listed.properties, &listed.files));
     Value::Object(component)
 }
 

@@ -4,6 +4,7 @@
 //! texts. What it has no place for travels as properties (`own`), so that a list of ours reads back as what it was written
 //! from. In lists of others, [`foreign`] looks for the same facts where their writers put them.
 
+mod files;
 mod foreign;
 mod own;
 mod own_facts;
@@ -15,11 +16,12 @@ mod text;
 
 use std::collections::BTreeMap;
 
-use model::{Diagnostic, DiagnosticCode, ImageFacts, Inventory, Package};
+use model::{Diagnostic, DiagnosticCode, ImageFacts, Inventory, OwnedFile, Package};
 use sha2::{Digest as _, Sha256};
 
 use crate::Sbom;
 
+pub(crate) use files::{FILE, FILES_MAX, from_line, to_line};
 pub(crate) use foreign::source_of_rpm;
 pub(crate) use own_facts::OwnFacts;
 pub(crate) use purl::Purl;
@@ -67,6 +69,8 @@ pub(crate) struct ListedPackage {
     pub(crate) supplier: Option<String>,
     pub(crate) sha1: Option<String>,
     pub(crate) properties: Properties,
+    /// What it owns, where the list is to tell it.
+    pub(crate) files: Vec<OwnedFile>,
 }
 
 /// What the packages of a list are of.
@@ -80,12 +84,15 @@ pub struct SbomSubject {
 }
 
 impl Listing {
-    /// The list of what is in an image.
-    pub(crate) fn of(sbom: &Sbom<'_>) -> Self {
+    /// The list of what is in an image; `has_files`: also which files its packages own.
+    pub(crate) fn of(sbom: &Sbom<'_>, has_files: bool) -> Self {
         let inventory = sbom.inventory;
         let mut seen: BTreeMap<String, usize> = BTreeMap::new();
         let mut listed = |package: &Package| {
             let mut listed = own::package(package);
+            if has_files {
+                listed.files.clone_from(&package.files);
+            }
             let reference = listed.content_name();
             let count = seen.entry(reference.clone()).or_default();
             *count += 1;
@@ -114,7 +121,7 @@ impl Listing {
         let is_own = self.properties.contains_key(own::FORMAT);
         let mut left_out = std::mem::take(&mut self.others);
         let mut packages = Vec::with_capacity(self.packages.len());
-        for listed in &self.packages {
+        for listed in &mut self.packages {
             let read = match listed.properties.contains_key(own::TYPE) {
                 true => own::to_package(listed),
                 false => foreign::to_package(listed),
@@ -156,6 +163,9 @@ impl Listing {
         }
         for package in &self.packages {
             add(&package.reference);
+            for file in &package.files {
+                add(&to_line(file));
+            }
         }
         hash.finalize().into()
     }

@@ -88,6 +88,7 @@ pub(super) fn package(package: &Package) -> ListedPackage {
         maintainer,
         installed_size_bytes,
         locations,
+        // Whoever makes the list decides whether it has them.
         files: _,
         java,
         is_third_party,
@@ -135,11 +136,14 @@ pub(super) fn package(package: &Package) -> ListedPackage {
         supplier: maintainer.clone(),
         sha1: java.as_ref().and_then(|java| java.sha1.clone()),
         properties,
+        files: Vec::new(),
     }
 }
 
 /// An entry of ours as the package that it was; what is wrong with it otherwise.
-pub(super) fn to_package(listed: &ListedPackage) -> Result<Package, String> {
+pub(super) fn to_package(listed: &mut ListedPackage) -> Result<Package, String> {
+    let mut files = std::mem::take(&mut listed.files);
+    files.sort();
     let properties = &listed.properties;
     let text = |key: &str| text(properties, key);
     let r#type = text(TYPE).unwrap_or_default();
@@ -167,7 +171,7 @@ pub(super) fn to_package(listed: &ListedPackage) -> Result<Package, String> {
         maintainer: text(SUPPLIER),
         installed_size_bytes: number(properties, SIZE),
         locations: locations.collect(),
-        files: Vec::new(),
+        files,
         java: properties.contains_key(JAVA).then(|| JavaVersions {
             specification: text(JAVA_SPECIFICATION),
             implementation: text(JAVA_IMPLEMENTATION),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use model::{ImageFacts, Inventory, Package};
+use model::{ImageFacts, Inventory, OwnedFile, Package};
 use serde::Deserialize;
 
 use super::{ListedPackage, Properties, own};
@@ -55,13 +55,15 @@ impl OwnFacts {
         name: String,
         version: Option<String>,
         purl: String,
+        files: Vec<OwnedFile>,
     ) -> Result<Package, String> {
         let version = version.filter(|version| !version.is_empty());
-        own::to_package(&ListedPackage {
+        own::to_package(&mut ListedPackage {
             name,
             version,
             purl,
             properties: self.0,
+            files,
             ..ListedPackage::default()
         })
     }

@@ -1,5 +1,8 @@
 //! Where readers put the packages that they come across.
 
+use model::OwnedFile;
+
+use super::files::{FILE, FILES_MAX, from_line};
 use super::{ListedPackage, Properties};
 use crate::read_sbom::{ReadSbomError, SbomLimits};
 
@@ -14,11 +17,13 @@ pub(crate) struct Sink {
     limit: usize,
     /// An entry has more properties than are kept.
     is_overfull: bool,
+    /// Files of all packages.
+    file_count: usize,
 }
 
 impl Sink {
     pub(crate) fn new(limits: &SbomLimits) -> Self {
-        Self { packages: Vec::new(), found: 0, limit: limits.packages_max, is_overfull: false }
+        Self { packages: Vec::new(), found: 0, limit: limits.packages_max, is_overfull: false, file_count: 0 }
     }
 
     pub(crate) fn push(&mut self, package: ListedPackage) {
@@ -31,6 +36,17 @@ impl Sink {
     /// Remembers whether something was not kept.
     pub(crate) fn check(&mut self, notes: &Notes) {
         self.is_overfull |= notes.is_overfull;
+        self.file_count = self.file_count.saturating_add(notes.files.len());
+    }
+
+    /// Puts what was noted into an entry, within the limits.
+    pub(crate) fn fill(&mut self, notes: Notes, listed: &mut ListedPackage) {
+        self.check(&notes);
+        let has_files = self.file_count <= FILES_MAX;
+        notes.put_into(listed);
+        if !has_files {
+            listed.files = Vec::new();
+        }
     }
 
     /// Whether the next one is kept.
@@ -42,6 +58,10 @@ impl Sink {
     pub(crate) fn finish(self, format: &'static str) -> Result<Vec<ListedPackage>, ReadSbomError> {
         if self.is_overfull {
             let reason = format_args!("an entry has more than {PROPERTIES_MAX} properties");
+            return Err(ReadSbomError::malformed(format, reason));
+        }
+        if self.file_count > FILES_MAX {
+            let reason = format_args!("the packages have more than {FILES_MAX} files");
             return Err(ReadSbomError::malformed(format, reason));
         }
         match self.found > self.limit {
@@ -56,6 +76,7 @@ impl Sink {
 pub(crate) struct Notes {
     pub(crate) properties: Properties,
     pub(crate) cpes: Vec<String>,
+    files: Vec<OwnedFile>,
     /// There are more than are kept: what they say is not known.
     is_overfull: bool,
 }
@@ -67,7 +88,10 @@ impl Notes {
         if !is_known {
             return;
         }
-        if self.properties.len() + self.cpes.len() >= PROPERTIES_MAX {
+        if name == FILE {
+            // One more than are taken, so that it is seen that there are too many.
+            self.files.extend(from_line(value).filter(|_| self.files.len() <= FILES_MAX));
+        } else if self.properties.len() + self.cpes.len() >= PROPERTIES_MAX {
             self.is_overfull = true;
         } else if name == "syft:cpe23" {
             self.cpes.push(value.to_owned());
@@ -88,12 +112,12 @@ impl Notes {
 
     /// Puts what was found into an entry.
     pub(crate) fn finish(self, listed: &mut ListedPackage, sink: &mut Sink) {
-        sink.check(&self);
-        self.put_into(listed);
+        sink.fill(self, listed);
     }
 
     pub(crate) fn put_into(self, listed: &mut ListedPackage) {
         listed.properties.extend(self.properties);
+        listed.files.extend(self.files);
         for cpe in self.cpes {
             if !listed.cpes.contains(&cpe) {
                 listed.cpes.push(cpe);

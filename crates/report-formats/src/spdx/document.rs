@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use model::OwnedFile;
 use serde_json::{Map, Value, json};
 
 use super::licenses::{self, UNKNOWN};
@@ -15,7 +16,7 @@ const SUBJECT: &str = "SPDXRef-Subject";
 const SYSTEM: &str = "SPDXRef-OperatingSystem";
 
 pub(super) fn document(sbom: &Sbom<'_>, meta: &Meta) -> Value {
-    let listing = Listing::of(sbom);
+    let listing = Listing::of(sbom, meta.has_files);
     let created = seconds(meta.time(sbom.image));
     let mut named = BTreeMap::new();
     let mut packages = vec![subject(sbom)];
@@ -41,7 +42,7 @@ pub(super) fn document(sbom: &Sbom<'_>, meta: &Meta) -> Value {
     if !named.is_empty() {
         add("hasExtractedLicensingInfos", Value::Array(named));
     }
-    add("annotations", annotations(&listing.properties, &created));
+    add("annotations", annotations(&listing.properties, &[], &created));
     add("relationships", Value::Array(relationships));
     Value::Object(document)
 }
@@ -60,8 +61,10 @@ fn relationship(from: &str, kind: &str, to: &str) -> Value {
 }
 
 /// All properties as lines of one annotation.
-fn annotations(properties: &Properties, created: &str) -> Value {
-    let lines: Vec<String> = properties.iter().map(|(name, value)| format!("{name}={value}")).collect();
+fn annotations(properties: &Properties, files: &[OwnedFile], created: &str) -> Value {
+    let files = files.iter().map(|file| format!("{}={}", listing::FILE, listing::to_line(file)));
+    let properties = properties.iter().map(|(name, value)| format!("{name}={value}"));
+    let lines: Vec<String> = properties.chain(files).collect();
     json!([{
         "annotationDate": created,
         "annotationType": "OTHER",
@@ -127,6 +130,6 @@ fn package(listed: &ListedPackage, created: &str, named: &mut BTreeMap<String, S
     if !references.is_empty() {
         add("externalRefs", Value::Array(references));
     }
-    add("annotations", annotations(&listed.properties, created));
+    add("annotations", annotations(&listed.properties, &listed.files, created));
     Value::Object(package)
 }

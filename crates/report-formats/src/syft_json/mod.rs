@@ -4,21 +4,22 @@
 //! Result: every package of a kind that is known here; everything else becomes a diagnostic, never silence.
 //! Source: syft's published JSON schemas, major versions 1 to 16.
 
+mod files;
 mod raw;
 mod write;
 
 use std::collections::BTreeMap;
 
 use model::{
-    Diagnostic, DiagnosticCode, Digest, Distro, Inventory, JavaVersions, Location, Package, PackageKind,
-    SourcePackage,
+    Diagnostic, DiagnosticCode, Digest, Distro, Inventory, JavaVersions, Location, OwnedFile, Package,
+    PackageKind, SourcePackage,
 };
 use raw::{DocumentSeed, RawArtifact, RawCpe, RawDigest, RawDistro, RawLocation, RawMetadata};
 use serde::de::DeserializeSeed as _;
 pub use write::syft_json;
 pub(crate) use write::syft_words;
 
-use crate::listing::{SbomSubject, source_of_rpm};
+use crate::listing::{FILES_MAX, SbomSubject, source_of_rpm};
 use crate::read_sbom::{ReadSbomError, SbomLimits};
 
 /// Problems that are listed one by one; the rest is counted.
@@ -86,6 +87,16 @@ fn read_document(
             message: "the package list names no distro".to_owned(),
         });
     }
+    if document.has_more_files {
+        inventory.diagnostics.push(Diagnostic {
+            code: DiagnosticCode::FileTooLarge,
+            subject: "/".to_owned(),
+            offset: None,
+            message: format!(
+                "the packages of the package list have more than {FILES_MAX} files; the rest is left out"
+            ),
+        });
+    }
     let listed = left_out.into_iter().take(LISTED_MAX).map(|(what, count)| Diagnostic {
         code: DiagnosticCode::PackagesLeftOut,
         subject: "/".to_owned(),
@@ -122,18 +133,29 @@ fn owners(artifacts: &[RawArtifact], relations: &[(String, String)]) -> BTreeMap
 }
 
 /// A package, or what is wrong with it.
-fn to_known_package(artifact: RawArtifact, owner: Option<String>) -> Result<Package, String> {
+fn to_known_package(mut artifact: RawArtifact, owner: Option<String>) -> Result<Package, String> {
+    let files = artifact.take_files();
     if artifact.lazaret.is_own_package() {
-        return artifact.lazaret.package(artifact.name, artifact.version, artifact.purl);
+        return artifact.lazaret.package(artifact.name, artifact.version, artifact.purl, files);
     }
     match kind_of(&artifact.r#type) {
         Some(_) if artifact.name.is_empty() => Err("without a name".to_owned()),
         Some(kind) => {
             let owner = owner.filter(|_| !kind.is_operating_system());
-            Ok(Package { owner, ..to_package(kind, artifact) })
+            let files = if files::has_real_paths(kind) { rooted(files) } else { Vec::new() };
+            Ok(Package { owner, files, ..to_package(kind, artifact) })
         }
         None => Err(format!("of type `{}`", artifact.r#type)),
     }
+}
+
+/// Sorted, with absolute paths.
+fn rooted(mut files: Vec<OwnedFile>) -> Vec<OwnedFile> {
+    for file in files.iter_mut().filter(|file| !file.path.starts_with('/')) {
+        file.path.insert(0, '/');
+    }
+    files.sort();
+    files
 }
 
 /// The same for a document that stands for itself.

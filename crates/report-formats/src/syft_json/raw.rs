@@ -2,11 +2,13 @@
 
 use std::fmt;
 
+use model::OwnedFile;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, de};
 
+use super::files::RawFiles;
 use crate::lenient::{Each, Few, Lenient, Words, nothing};
-use crate::listing::OwnFacts;
+use crate::listing::{FILES_MAX, OwnFacts};
 
 /// A document.
 #[derive(Default)]
@@ -18,6 +20,8 @@ pub(super) struct RawDocument {
     pub(super) distro: Option<RawDistro>,
     /// What it is of.
     pub(super) name: Option<String>,
+    /// There were more files of packages than are kept.
+    pub(super) has_more_files: bool,
     /// Ids of owner and owned.
     pub(super) owners: Vec<(String, String)>,
     /// What a list of ours says besides.
@@ -45,6 +49,21 @@ pub(super) struct RawArtifact {
     pub(super) metadata: Option<RawMetadata>,
     #[serde(default)]
     pub(super) lazaret: OwnFacts,
+    #[serde(default, rename = "lazaretFiles")]
+    files: RawFiles,
+}
+
+impl RawArtifact {
+    /// What the package owns, wherever it is told.
+    pub(super) fn take_files(&mut self) -> Vec<OwnedFile> {
+        let mut files = std::mem::take(&mut self.files.0);
+        files.extend(self.metadata.iter_mut().flat_map(|metadata| std::mem::take(&mut metadata.files.0)));
+        files
+    }
+
+    fn file_count(&self) -> usize {
+        self.files.0.len() + self.metadata.as_ref().map_or(0, |metadata| metadata.files.0.len())
+    }
 }
 
 /// A name of the Common Platform Enumeration: a text in old documents.
@@ -77,8 +96,8 @@ impl RawCpe {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct RawDigest {
-    algorithm: Lenient,
-    value: Lenient,
+    pub(super) algorithm: Lenient,
+    pub(super) value: Lenient,
 }
 
 impl RawDigest {
@@ -129,6 +148,7 @@ pub(super) struct RawMetadata {
     pub(super) pom_properties: Option<RawPomProperties>,
     pub(super) modularity_label: Lenient,
     pub(super) digest: Few<RawDigest>,
+    pub(super) files: RawFiles,
 }
 
 #[derive(Default, Deserialize)]
@@ -280,9 +300,10 @@ impl<'de> Visitor<'de> for DocumentSeed {
         while let Some(key) = members.next_key::<String>()? {
             match key.as_str() {
                 "artifacts" => {
-                    let (artifacts, found) =
-                        members.next_value_seed(ArtifactsSeed { packages_max: self.packages_max })?;
+                    let seed = ArtifactsSeed { packages_max: self.packages_max };
+                    let (artifacts, found, has_more_files) = members.next_value_seed(seed)?;
                     (document.artifacts, document.found) = (Some(artifacts), found);
+                    document.has_more_files = has_more_files;
                 }
                 "distro" => document.distro = members.next_value()?,
                 "source" => document.name = members.next_value::<RawSource>()?.name.into_text(),
@@ -310,7 +331,7 @@ struct ArtifactsSeed {
 }
 
 impl<'de> DeserializeSeed<'de> for ArtifactsSeed {
-    type Value = (Vec<RawArtifact>, usize);
+    type Value = (Vec<RawArtifact>, usize, bool);
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_seq(self)
@@ -318,7 +339,7 @@ impl<'de> DeserializeSeed<'de> for ArtifactsSeed {
 }
 
 impl<'de> Visitor<'de> for ArtifactsSeed {
-    type Value = (Vec<RawArtifact>, usize);
+    type Value = (Vec<RawArtifact>, usize, bool);
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("a list of packages")
@@ -326,15 +347,20 @@ impl<'de> Visitor<'de> for ArtifactsSeed {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Self::Value, A::Error> {
         let mut kept = Vec::new();
+        let mut file_count = 0_usize;
         while kept.len() < self.packages_max
-            && let Some(artifact) = elements.next_element()?
+            && let Some(mut artifact) = elements.next_element::<RawArtifact>()?
         {
+            file_count = file_count.saturating_add(artifact.file_count());
+            if file_count > FILES_MAX {
+                artifact.take_files();
+            }
             kept.push(artifact);
         }
         let mut found = kept.len();
         while elements.next_element::<IgnoredAny>()?.is_some() {
             found += 1;
         }
-        Ok((kept, found))
+        Ok((kept, found, file_count > FILES_MAX))
     }
 }

@@ -7,17 +7,24 @@ use std::collections::BTreeMap;
 use model::{Distro, JavaVersions, Package, PackageKind, SourcePackage};
 use serde_json::{Map, Value, json};
 
+use super::files;
 use crate::listing::{self, ListedPackage, Listing};
-use crate::sbom_formats::{TOOL, TOOL_VERSION};
+use crate::sbom_formats::{Meta, TOOL, TOOL_VERSION};
 use crate::{Sbom, wire};
 
 /// The edition of the schema that is written.
 const SCHEMA: &str = "16.1.13";
 
-/// The packages of an image in syft's JSON.
-pub fn syft_json(sbom: &Sbom<'_>) -> String {
-    let listing = Listing::of(sbom);
+/// Files of packages up to which they are listed whether asked for or not.
+pub(crate) const FILES_WITHOUT_ASKING: usize = 100_000;
+
+/// The packages of an image in syft's JSON, with the files that they own, as syft lists them; more than
+/// 100,000 of them only if `meta` wants files.
+pub fn syft_json(sbom: &Sbom<'_>, meta: &Meta) -> String {
     let packages = &sbom.inventory.packages;
+    let file_count = packages.iter().map(|package| package.files.len()).sum::<usize>();
+    let has_files = meta.has_files || file_count <= FILES_WITHOUT_ASKING;
+    let listing = Listing::of(sbom, has_files);
     let artifacts = packages.iter().zip(&listing.packages).map(|(package, listed)| artifact(package, listed));
     let schema_url =
         format!("https://raw.githubusercontent.com/anchore/syft/main/schema/json/schema-{SCHEMA}.json");
@@ -125,9 +132,15 @@ fn artifact(package: &Package, listed: &ListedPackage) -> Value {
         "cpes": package.cpes.iter().map(|cpe| json!({"cpe": cpe, "source": TOOL})).collect::<Vec<_>>(),
         "purl": package.purl,
     });
-    if let Some((r#type, metadata)) = metadata(package) {
+    if let Some((r#type, mut metadata)) = metadata(package) {
+        if let Some(files) = files::native(package.kind, &listed.files) {
+            metadata["files"] = files;
+        }
         found["metadataType"] = json!(r#type);
         found["metadata"] = metadata;
+    }
+    if let Some(files) = files::lines(package.kind, &listed.files) {
+        found["lazaretFiles"] = files;
     }
     found["lazaret"] = json!(listed.properties);
     found
@@ -183,7 +196,7 @@ fn metadata(package: &Package) -> Option<(&'static str, Value)> {
             json!({
                 "package": package.name, "source": source, "version": version, "sourceVersion": source_version,
                 "architecture": text(&package.architecture), "maintainer": text(&package.maintainer),
-                "installedSize": size / 1024, "files": [],
+                "installedSize": size / 1024,
             }),
         )),
         PackageKind::Apk => Some((
@@ -193,7 +206,7 @@ fn metadata(package: &Package) -> Option<(&'static str, Value)> {
                 "maintainer": text(&package.maintainer), "version": version,
                 "architecture": text(&package.architecture), "url": "", "description": "", "size": 0,
                 "installedSize": size, "pullDependencies": [], "provides": [], "pullChecksum": "",
-                "gitCommitOfApkPort": "", "files": [],
+                "gitCommitOfApkPort": "",
             }),
         )),
         PackageKind::Rpm => Some(("rpm-db-entry", rpm_metadata(package, version, size))),
@@ -217,7 +230,7 @@ fn rpm_metadata(package: &Package, version: &str, size: u64) -> Value {
         "name": package.name, "version": version, "epoch": epoch,
         "architecture": package.architecture.clone().unwrap_or_default(), "release": release,
         "sourceRpm": file.unwrap_or_default(), "size": size,
-        "vendor": package.maintainer.clone().unwrap_or_default(), "files": [],
+        "vendor": package.maintainer.clone().unwrap_or_default(),
     });
     if let Some(label) = &package.modularity {
         metadata["modularityLabel"] = json!(label);

@@ -2,7 +2,9 @@
 
 use super::example::{Example, HOSTILE};
 use model::FindingState;
-use report_formats::{ChosenFormat, FORMATS, GithubJob, Report, TableOptions, Template, WriteOptions};
+use report_formats::{
+    ChosenFormat, FORMATS, GithubJob, Report, TableOptions, Template, WriteError, WriteOptions,
+};
 
 const TEMPLATE: &str =
     "{{ image.name }}\n{% for it in findings|default([]) %}{{ it.id }} {{ it.package }}\n{% endfor %}";
@@ -23,6 +25,10 @@ pub(crate) fn options() -> WriteOptions<'static> {
 }
 
 pub(crate) fn write(example: &Example, format: &str) -> String {
+    try_write(example, format).unwrap()
+}
+
+pub(crate) fn try_write(example: &Example, format: &str) -> Result<String, WriteError> {
     let options = options();
     let format = ChosenFormat::parse(format).unwrap();
     let report = if format.format.needs_findings || example.has_findings {
@@ -30,7 +36,7 @@ pub(crate) fn write(example: &Example, format: &str) -> String {
     } else {
         Report::Sbom(example.sbom())
     };
-    format.write(&report, &options).unwrap()
+    format.write(&report, &options)
 }
 
 #[test]
@@ -62,7 +68,8 @@ fn every_format_gives_the_same_bytes_twice_and_lets_nothing_through() {
 #[test]
 fn an_image_without_packages_is_a_report_in_every_format() {
     let example = Example::empty();
-    for format in FORMATS {
+    // Without statements there is no OpenVEX.
+    for format in FORMATS.iter().filter(|format| format.name != "openvex") {
         let text = write(&example, format.name);
         assert!(text.ends_with('\n'), "{}: {text}", format.name);
     }

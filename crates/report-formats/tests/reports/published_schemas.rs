@@ -124,6 +124,12 @@ fn openvex_says_what_each_reason_means() {
     let mut statuses = statuses.collect::<Vec<_>>();
     statuses.sort_unstable();
     assert_eq!(statuses, ["affected", "fixed", "not_affected", "not_affected", "under_investigation"]);
+    let nothing = super::formats::try_write(&Example::empty(), "openvex");
+    assert!(matches!(nothing, Err(report_formats::WriteError::NothingSuppressed)), "{nothing:?}");
+    let schema = serde_json::from_str::<Value>(OPENVEX).unwrap();
+    let mut without = documents[0].clone();
+    without["statements"] = Value::Array(Vec::new());
+    assert!(!jsonschema::validator_for(&schema).unwrap().is_valid(&without), "the judge does say no");
     let product = documents[0]["statements"][0]["products"][0]["@id"].as_str().unwrap();
     assert!(product.starts_with("pkg:oci/app@sha256%3A01"), "{product}");
 }

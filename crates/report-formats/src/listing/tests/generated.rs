@@ -1,8 +1,8 @@
 //! Inventories of random texts, the same in every run, through every form.
 
 use model::{
-    Diagnostic, DiagnosticCode, Digest, Distro, Inventory, JavaVersions, Location, Package, PackageKind,
-    SourcePackage,
+    Diagnostic, DiagnosticCode, Digest, Distro, Inventory, JavaVersions, Location, OwnedFile, Package,
+    PackageKind, SourcePackage,
 };
 
 use super::LOSSLESS;
@@ -73,6 +73,25 @@ impl Numbers {
         Digest::from_sha256(&[u8::try_from(self.next(200)).expect("it is below 200"); 32])
     }
 
+    fn files(&mut self) -> Vec<OwnedFile> {
+        let file = |numbers: &mut Self| OwnedFile {
+            path: if numbers.is() { numbers.text() } else { "/usr/bin/a".to_owned() },
+            checksum: match numbers.next(4) {
+                0 => None,
+                1 => Some(format!("sha1:{}", numbers.digest().hex())),
+                2 => Some(format!("md5:{}", "0f".repeat(16))),
+                _ => numbers.maybe(),
+            },
+            permissions: [None, Some(0), Some(0o755), Some(u32::MAX)][numbers.next(4)],
+            size_bytes: [None, Some(0), Some(1 << 40)][numbers.next(3)],
+            is_configuration: numbers.is(),
+            is_content_changed: [None, Some(true), Some(false)][numbers.next(3)],
+        };
+        let mut files: Vec<OwnedFile> = (0..self.next(4)).map(|_| file(self)).collect();
+        files.sort();
+        files
+    }
+
     fn package(&mut self) -> Package {
         let kind = PackageKind::ALL[self.next(PackageKind::ALL.len())];
         let location = |numbers: &mut Self| Location {
@@ -87,6 +106,7 @@ impl Numbers {
             maintainer: self.maybe(),
             installed_size_bytes: self.is().then(|| self.next(1 << 40) as u64),
             locations: (0..self.next(4)).map(|_| location(self)).collect(),
+            files: self.files(),
             java: self.is().then(|| JavaVersions {
                 specification: self.maybe(),
                 implementation: self.maybe(),

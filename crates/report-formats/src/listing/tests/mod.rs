@@ -7,7 +7,7 @@ mod schemas;
 use model::{
     BaseImage, CvssScore, Diagnostic, DiagnosticCode, Digest, Distro, DockerfileMode, Ecosystem, Evidence,
     FeedKind, Finding, FindingState, ImageFacts, Inventory, JavaVersions, LayerFacts, Location, MatchReport,
-    MatchedBy, Package, PackageKind, Platform, Severity, SourcePackage,
+    MatchedBy, OwnedFile, Package, PackageKind, Platform, Severity, SourcePackage,
 };
 
 use crate::{
@@ -23,13 +23,19 @@ fn text(text: &str) -> Option<String> {
     Some(text.to_owned())
 }
 
+const LIBSSL3: &str =
+    "pkg:deb/debian/libssl3@3.0.11-1%2Bb1?arch=amd64&distro=debian-12&upstream=openssl%403.0.11-1";
+
+fn owned(path: &str) -> OwnedFile {
+    OwnedFile { path: path.to_owned(), ..OwnedFile::default() }
+}
+
 /// An inventory in which everything is there that a list has to bring through, odd texts too.
 pub(crate) fn inventory() -> Inventory {
     let deb = Package {
         architecture: text("amd64"),
         source: Some(SourcePackage { name: "openssl".into(), version: "1:3.0.11-1~deb12u2".into() }),
-        purl: "pkg:deb/debian/libssl3@3.0.11-1%2Bb1?arch=amd64&distro=debian-12&upstream=openssl%403.0.11-1"
-            .into(),
+        purl: LIBSSL3.into(),
         licenses: vec![
             "Apache-2.0".into(),
             "GPL-2+ with OpenSSL exception".into(),
@@ -42,6 +48,16 @@ pub(crate) fn inventory() -> Inventory {
             Location { path: "/usr/share/doc/libssl3/copyright".into(), layer: None },
         ],
         is_third_party: Some(false),
+        files: vec![
+            OwnedFile {
+                path: "/etc/ssl/a b%41.cnf".into(),
+                checksum: text("md5:0123456789abcdef0123456789abcdef"),
+                is_configuration: true,
+                is_content_changed: Some(true),
+                ..OwnedFile::default()
+            },
+            owned("/usr/lib/libssl.so.3"),
+        ],
         ..Package::new(PackageKind::Deb, "libssl3".into(), text("3.0.11-1+b1"))
     };
     let rpm = Package {
@@ -49,6 +65,16 @@ pub(crate) fn inventory() -> Inventory {
         purl: "pkg:rpm/redhat/nodejs@18.16.1-1.module%2Bel8?epoch=1".into(),
         modularity: text("nodejs:18:8060020220523160029:ad008a3a"),
         is_third_party: Some(true),
+        files: vec![
+            OwnedFile {
+                checksum: text(&format!("sha256:{}", "0f".repeat(32))),
+                permissions: Some(0o4755),
+                size_bytes: Some(12),
+                is_configuration: true,
+                ..owned("/etc/node")
+            },
+            owned("/usr/bin/ghost"),
+        ],
         ..Package::new(PackageKind::Rpm, "nodejs".into(), text("1:18.16.1-1.module+el8"))
     };
     let jar = Package {
@@ -64,6 +90,16 @@ pub(crate) fn inventory() -> Inventory {
         locations: vec![Location { path: "/app/a.jar:b.jar".into(), layer: Some(digest(5)) }],
         ..Package::new(PackageKind::Maven, "lib".into(), text("1.0"))
     };
+    let apk = Package {
+        files: vec![OwnedFile {
+            checksum: text("sha1:0123456789abcdef0123456789abcdef01234567"),
+            permissions: Some(0o755),
+            ..owned("/bin/busybox")
+        }],
+        ..Package::new(PackageKind::Apk, "busybox".into(), text("1.36.1-r2"))
+    };
+    let assembly =
+        Package { files: vec![owned("/app/a.dll")], ..Package::new(PackageKind::Nuget, "a".into(), None) };
     let odd = Package {
         purl: String::new(),
         owner: text("python3-\u{1}odd\n</text> 100%41"),
@@ -73,7 +109,7 @@ pub(crate) fn inventory() -> Inventory {
         ..Package::new(PackageKind::PyPi, " name\nof\u{7f} two lines </text>".into(), text("\u{0}"))
     };
     let bare = Package::new(PackageKind::Binary, "busybox".into(), None);
-    let mut packages = vec![deb, rpm, jar.clone(), odd, bare];
+    let mut packages = vec![deb, rpm, apk, assembly, jar.clone(), odd, bare];
     // Almost the same package twice.
     packages.push(Package { cpes: Vec::new(), ..jar });
     let key = |package: &Package| (package.kind, package.name.clone(), package.version.clone());
@@ -150,7 +186,7 @@ pub(crate) fn report() -> MatchReport {
         package_kind: PackageKind::Deb,
         package: "libssl3".into(),
         version: "3.0.11-1+b1".into(),
-        purl: inventory().packages[0].purl.clone(),
+        purl: LIBSSL3.into(),
         package_path: "/var/lib/dpkg/status".into(),
         evidence: Evidence {
             feed: FeedKind::DebianTracker,
@@ -191,14 +227,17 @@ fn findings_point_to_their_packages() {
 
 type Write = fn(&Sbom<'_>) -> String;
 
+const WITH_FILES: Meta = Meta { created: None, has_files: true };
+
 /// Every form in which a list of ours reads back as the same.
 pub(crate) const LOSSLESS: &[(&str, Write)] = &[
-    ("CycloneDX 1.4", |sbom| cyclonedx_json(sbom, None, CycloneDxVersion::V1_4, &Meta::default())),
-    ("CycloneDX 1.7", |sbom| cyclonedx_json(sbom, None, CycloneDxVersion::V1_7, &Meta::default())),
-    ("CycloneDX 1.6 in XML", |sbom| cyclonedx_xml(sbom, None, CycloneDxVersion::V1_6, &Meta::default())),
-    ("SPDX, tags", |sbom| spdx_tag_value(sbom, &Meta::default())),
-    ("syft", |sbom| syft_json(sbom)),
-    ("SPDX", |sbom| spdx_json(sbom, &Meta::default())),
+    ("CycloneDX 1.4", |sbom| cyclonedx_json(sbom, None, CycloneDxVersion::V1_4, &WITH_FILES)),
+    ("CycloneDX 1.7", |sbom| cyclonedx_json(sbom, None, CycloneDxVersion::V1_7, &WITH_FILES)),
+    ("CycloneDX 1.4 in XML", |sbom| cyclonedx_xml(sbom, None, CycloneDxVersion::V1_4, &WITH_FILES)),
+    ("CycloneDX 1.6 in XML", |sbom| cyclonedx_xml(sbom, None, CycloneDxVersion::V1_6, &WITH_FILES)),
+    ("SPDX, tags", |sbom| spdx_tag_value(sbom, &WITH_FILES)),
+    ("syft", |sbom| syft_json(sbom, &Meta::default())),
+    ("SPDX", |sbom| spdx_json(sbom, &WITH_FILES)),
 ];
 
 #[test]
@@ -242,4 +281,29 @@ fn the_same_content_gives_the_same_bytes_and_other_content_another_name() {
     let before = serial(&inventory);
     inventory.packages[0].modularity = text("other");
     assert_ne!(before, serial(&inventory));
+}
+
+#[test]
+fn files_of_packages_are_in_a_list_when_asked_for_and_in_syfts_unless_they_are_many() {
+    let count = |inventory: &Inventory| inventory.packages.iter().map(|it| it.files.len()).sum::<usize>();
+    let read = |written: &str| read_sbom(written.as_bytes(), &SbomLimits::default()).expect("a list").1;
+    let mut inventory = inventory();
+    let sbom = Sbom { image_name: "app:1", image: None, inventory: &inventory };
+    for written in [
+        cyclonedx_json(&sbom, None, CycloneDxVersion::V1_6, &Meta::default()),
+        cyclonedx_xml(&sbom, None, CycloneDxVersion::V1_6, &Meta::default()),
+        spdx_json(&sbom, &Meta::default()),
+        spdx_tag_value(&sbom, &Meta::default()),
+    ] {
+        assert_eq!(count(&read(&written)), 0, "{written}");
+    }
+    assert_eq!(count(&inventory), 6);
+    assert_eq!(count(&read(&syft_json(&sbom, &Meta::default()))), 6);
+    let deb = inventory.packages.iter_mut().find(|it| it.kind == PackageKind::Deb).expect("there is one");
+    deb.files = (0..100_001).map(|number| owned(&format!("/{number:06}"))).collect();
+    let sbom = Sbom { image_name: "app:1", image: None, inventory: &inventory };
+    let without = syft_json(&sbom, &Meta::default());
+    assert_eq!(count(&read(&without)), 0);
+    assert!(without.len() < 50_000, "{} bytes", without.len());
+    assert_eq!(count(&read(&syft_json(&sbom, &WITH_FILES))), 100_005);
 }

@@ -4,7 +4,7 @@ use jsonschema::{Retrieve, Uri};
 use serde_json::Value;
 
 use super::{image, inventory, report};
-use crate::{CycloneDxVersion, Meta, Sbom, cyclonedx_json, spdx_json, syft_json};
+use crate::{CycloneDxVersion, Meta, Sbom, cyclonedx_json, cyclonedx_xml, spdx_json, syft_json};
 
 const SPDX_LICENSES: &str = include_str!("../../../testdata/sbom/schemas/spdx.SNAPSHOT.schema.json");
 const SIGNATURES: &str = include_str!("../../../testdata/sbom/schemas/jsf-0.82.SNAPSHOT.schema.json");
@@ -56,15 +56,15 @@ fn documents_are_valid_under_the_published_schemas() {
         for version in CycloneDxVersion::ALL {
             for report in [None, Some(&report)] {
                 for created in [None, Some(jiff::Timestamp::UNIX_EPOCH)] {
-                    let written = cyclonedx_json(&sbom, report, version, &Meta { created });
+                    let written = cyclonedx_json(&sbom, report, version, &Meta { created, has_files: true });
                     let found = problems(cyclonedx_schema(version), &written);
                     assert_eq!(found, [] as [String; 0], "{}\n{written}", version.name());
                 }
             }
         }
-        let written = spdx_json(&sbom, &Meta::default());
+        let written = spdx_json(&sbom, &Meta { created: None, has_files: true });
         assert_eq!(problems(SPDX, &written), [] as [String; 0], "{written}");
-        let written = syft_json(&sbom);
+        let written = syft_json(&sbom, &Meta::default());
         assert_eq!(problems(SYFT, &written), [] as [String; 0], "{written}");
     }
     // The judge does say no.
@@ -74,6 +74,31 @@ fn documents_are_valid_under_the_published_schemas() {
     );
     assert_ne!(problems(SPDX, r#"{"SPDXID": 1}"#), [] as [String; 0]);
     assert_ne!(problems(SYFT, r#"{"artifacts": [{}]}"#), [] as [String; 0]);
+}
+
+#[test]
+fn documents_in_xml_are_valid_under_the_published_schemas() {
+    let xmllint = testkit::require_program("xmllint").expect("it is installed");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/sbom/schemas");
+    let (image, inventory, report) = (image(), inventory(), report());
+    let sbom = Sbom { image_name: "app:1", image: Some(&image), inventory: &inventory };
+    let check = |version: CycloneDxVersion, document: &str| {
+        let output = testkit::run(&xmllint, document.as_bytes(), |command| {
+            let schema = format!("{folder}/bom-{}.SNAPSHOT.xsd", version.name());
+            command.args(["--noout", "--nonet", "--huge", "--schema", &schema, "-"]);
+        });
+        output.expect("it runs")
+    };
+    for version in CycloneDxVersion::ALL {
+        for report in [None, Some(&report)] {
+            let meta = Meta { created: Some(jiff::Timestamp::UNIX_EPOCH), has_files: true };
+            let written = cyclonedx_xml(&sbom, report, version, &meta);
+            check(version, &written).success().unwrap_or_else(|error| panic!("{error}\n{written}"));
+        }
+        let wrong =
+            cyclonedx_xml(&sbom, None, version, &Meta::default()).replace("</metadata>", "<x/></metadata>");
+        assert!(check(version, &wrong).success().is_err(), "the judge does say no");
+    }
 }
 
 #[test]
