@@ -2,17 +2,18 @@
 //!
 //! Since Go 1.18 it is in one piece: a header of 32 bytes, the version of Go, the list of modules. Where it lies only the section
 //! table knows, which stands at the end of the file; so every header is tried, and one with anything else behind it is none.
-//! Before Go 1.18 the header held two addresses; such an executable is recognised and its modules stay unknown.
+//! Before Go 1.18 the header held two addresses; see [`OldBuildInfo`].
 //!
 //! Source: Go, `debug/buildinfo`.
 
 use memchr::memmem;
 
+use super::old::OldBuildInfo;
 use crate::extract::{ContentSearch, SearchedFile, Sections};
 
 /// `go1.22.1`, a line end, the list of modules.
 pub(crate) const TAG_BUILD_INFO: u8 = 1;
-/// Nothing: the modules are not read.
+/// The same of an executable that was built before Go 1.18; nothing where it cannot be read.
 pub(crate) const TAG_OLD_BUILD_INFO: u8 = 2;
 
 const MAGIC: &[u8] = b"\xff Go buildinf:";
@@ -31,18 +32,21 @@ pub(crate) struct BuildInfoSearch {
     pending: Vec<u8>,
     found: Option<(u8, Vec<u8>)>,
     is_old: bool,
+    old: OldBuildInfo,
 }
 
 enum Attempt {
     NeedsMore,
     Nothing,
-    Old,
+    /// The address of the variable that holds the version of Go.
+    Old(Vec<u8>),
     Found(Vec<u8>),
 }
 
 impl BuildInfoSearch {
     pub(crate) fn new(section_bytes_max: usize) -> Self {
-        Self { section_bytes_max, pending: Vec::new(), found: None, is_old: false }
+        let old = OldBuildInfo::new(section_bytes_max);
+        Self { section_bytes_max, pending: Vec::new(), found: None, is_old: false, old }
     }
 }
 
@@ -51,13 +55,31 @@ impl ContentSearch for BuildInfoSearch {
         self.pending.clear();
         self.found = None;
         self.is_old = false;
+        self.old = OldBuildInfo::new(self.section_bytes_max);
         file.is_executable()
     }
 
     fn read(&mut self, bytes: &[u8]) {
-        if self.found.is_some() {
-            return;
+        if self.found.is_none() {
+            self.search(bytes);
         }
+        if self.found.is_none() {
+            self.old.read(bytes);
+        }
+    }
+
+    fn end(&mut self, sections: &mut Sections) {
+        self.pending.clear();
+        match self.found.take() {
+            Some((tag, section)) => sections.add(tag, &section),
+            None if self.is_old => sections.add(TAG_OLD_BUILD_INFO, &self.old.end()),
+            None => {}
+        }
+    }
+}
+
+impl BuildInfoSearch {
+    fn search(&mut self, bytes: &[u8]) {
         self.pending.extend_from_slice(bytes);
         let mut at = 0;
         while let Some(position) = memmem::find(&self.pending[at..], MAGIC) {
@@ -72,7 +94,10 @@ impl ContentSearch for BuildInfoSearch {
                     self.pending = Vec::new();
                     return;
                 }
-                Attempt::Old => self.is_old = true,
+                Attempt::Old(address) => {
+                    self.is_old = true;
+                    self.old.set_variable(address);
+                }
                 Attempt::Nothing => {}
             }
             at += MAGIC.len();
@@ -80,15 +105,6 @@ impl ContentSearch for BuildInfoSearch {
         // The magic may be cut in two.
         let kept = self.pending.len().saturating_sub(MAGIC.len() - 1).max(at);
         self.pending.drain(..kept);
-    }
-
-    fn end(&mut self, sections: &mut Sections) {
-        self.pending.clear();
-        match self.found.take() {
-            Some((tag, section)) => sections.add(tag, &section),
-            None if self.is_old => sections.add(TAG_OLD_BUILD_INFO, &[]),
-            None => {}
-        }
     }
 }
 
@@ -135,7 +151,7 @@ fn attempt_old(bytes: &[u8], pointer_bytes: u8, flags: u8) -> Attempt {
         _ => address[3..].to_vec(),
     };
     match is_address(first) && is_address(second) && high_bytes(first) == high_bytes(second) {
-        true => Attempt::Old,
+        true => Attempt::Old(first.to_vec()),
         false => Attempt::Nothing,
     }
 }

@@ -2,6 +2,7 @@
 
 mod build_info;
 mod modules;
+mod old;
 #[cfg(test)]
 mod tests;
 

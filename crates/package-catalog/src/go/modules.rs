@@ -10,6 +10,10 @@ use crate::purl::language_purl;
 
 /// What a module that was built in its own folder has for a version.
 const DEVELOPMENT: &str = "(devel)";
+/// What stands for a path where files were named to the compiler instead of a package.
+const NO_PACKAGE: &str = "command-line-arguments";
+/// Where the programs of Go itself are: `cmd/compile`.
+const OWN_PROGRAMS: &str = "cmd/";
 /// Digits of a revision in a version that is made of it.
 const REVISION_DIGITS: usize = 12;
 
@@ -22,6 +26,8 @@ struct Module {
 
 #[derive(Debug, Default)]
 struct BuildInfo {
+    /// The package that the executable is, which has no module where the build knew of none.
+    path: String,
     main: Option<Module>,
     dependencies: Vec<Module>,
     linker_flags: String,
@@ -36,11 +42,7 @@ pub(crate) fn parse_build_info(input: &ParseInput<'_>) -> Parsed {
     let mut all = lines(input.bytes);
     let go_version = all.next().map(|(offset, line)| problems.value(offset, line)).unwrap_or_default();
     let info = read_lines(all, &mut problems);
-    let main = info.main.as_ref().filter(|module| !module.path.is_empty()).map(|module| Module {
-        path: module.path.clone(),
-        version: module.version.clone().or_else(|| info.version_of_main(&module.path)),
-        offset: module.offset,
-    });
+    let main = info.main_module(&go_version);
     let library = Module { path: "stdlib".to_owned(), version: library_version(&go_version), offset: 0 };
     let mut left = input.packages_left();
     for module in main.into_iter().chain(info.dependencies).chain([library]) {
@@ -62,7 +64,11 @@ pub(crate) fn parse_build_info(input: &ParseInput<'_>) -> Parsed {
 
 /// An executable that was built before the information was in one piece.
 pub(crate) fn parse_old_build_info(input: &ParseInput<'_>) -> Parsed {
-    let message = "executable was built by Go before 1.18: its modules are not in this inventory".to_owned();
+    if !input.bytes.is_empty() {
+        return parse_build_info(input);
+    }
+    let message = "executable was built by Go before 1.18, in a form whose modules are not read: they are not in this inventory";
+    let message = message.to_owned();
     let diagnostic = input.diagnostic(DiagnosticCode::UnreadableDatabase, None, message);
     Parsed { packages: Vec::new(), diagnostics: vec![diagnostic] }
 }
@@ -84,7 +90,7 @@ fn read_lines<'a>(lines: impl Iterator<Item = (usize, &'a [u8])>, problems: &mut
                 }
             }
             b"build" => info.add_setting(&value()),
-            b"path" => {}
+            b"path" => info.path = value(),
             _ => problems.add(DiagnosticCode::BrokenRecord, offset, "line of an unknown kind"),
         }
     }
@@ -118,6 +124,19 @@ impl BuildInfo {
             "vcs.time" => self.revision_time = known(),
             _ => {}
         }
+    }
+
+    /// The module of the executable. Distros build without modules: then it is known by the path of its package alone, and
+    /// Go's own programs have the version of Go.
+    fn main_module(&self, go_version: &str) -> Option<Module> {
+        let (path, version, offset) = match &self.main {
+            Some(main) => (&main.path, main.version.clone(), main.offset),
+            None if self.path.starts_with(OWN_PROGRAMS) => (&self.path, library_version(go_version), 0),
+            None => (&self.path, None, 0),
+        };
+        let is_path = !path.is_empty() && path != NO_PACKAGE;
+        let version = version.or_else(|| self.version_of_main(path));
+        is_path.then(|| Module { path: path.clone(), version, offset })
     }
 
     /// What a main module without a version says elsewhere: a variable that the linker set, or the revision it was built from.

@@ -2,6 +2,7 @@
 
 use model::{Diagnostic, DiagnosticCode, Package};
 
+use super::old::FENCE as OLD_FENCE;
 use super::{BuildInfoSearch, TAG_BUILD_INFO, TAG_OLD_BUILD_INFO};
 use crate::extract::search_file;
 use crate::tests::packages_of;
@@ -111,6 +112,90 @@ fn a_main_module_has_the_version_that_is_best_known() {
     ] {
         assert_eq!(of(settings).as_deref(), expected, "{settings}");
     }
+}
+
+/// An executable of Go 1.17: the texts, the header with two addresses, and the two variables it points to.
+fn old_executable(big: bool, wide: bool, version: &str, modules: &str) -> Vec<u8> {
+    let word = if wide { 8 } else { 4 };
+    let number = |value: usize, bytes: usize| {
+        let little = value.to_le_bytes()[..bytes].to_vec();
+        if big { little.into_iter().rev().collect() } else { little }
+    };
+    let mut file = vec![0; 64];
+    file[..6].copy_from_slice(&[0x7f, b'E', b'L', b'F', if wide { 2 } else { 1 }, if big { 2 } else { 1 }]);
+    let mut put = |at: usize, value: usize, bytes: usize| {
+        file[at..at + bytes].copy_from_slice(&number(value, bytes));
+    };
+    put(24 + word, 64, word);
+    let (row_bytes, fields) = if wide { (56, 8) } else { (32, 4) };
+    put(if wide { 54 } else { 42 }, row_bytes, 2);
+    put(if wide { 56 } else { 44 }, 1, 2);
+    let mut row = vec![0; row_bytes];
+    row[..4].copy_from_slice(&number(1, 4));
+    for (at, value) in [(0, 0), (1, 0x40_0000), (3, 0x10_0000)] {
+        row[fields + at * word..][..word].copy_from_slice(&number(value, word));
+    }
+    file.extend(row);
+    file.extend_from_slice(b"go1.13 is what this was made for;");
+    let version_at = file.len();
+    file.extend_from_slice(format!("{version}goroutine").as_bytes());
+    file.extend(OLD_FENCE[0]);
+    file.extend_from_slice(modules.as_bytes());
+    file.extend(OLD_FENCE[1]);
+    file.resize(file.len().next_multiple_of(16) + 640, 3);
+    let variables_at = file.len() + 32;
+    let mut header = b"\xff Go buildinf:".to_vec();
+    header.extend([u8::try_from(word).unwrap(), u8::from(big)]);
+    header.extend(number(0x40_0000 + variables_at, word));
+    header.extend(number(0x40_0000 + variables_at + 2 * word, word));
+    header.resize(32, 0);
+    file.extend(header);
+    file.extend(number(0x40_0000 + version_at, word));
+    file.extend(number(version.len(), word));
+    file.resize(file.len() + 100, 0);
+    file
+}
+
+#[test]
+fn executables_of_old_go_are_put_together_from_their_pieces() {
+    let modules = "path\tm.org/a\nmod\tm.org/a\tv1.2.3\t\ndep\tm.org/b\tv1.0.0\th1:x=\n";
+    for (big, wide) in [(false, true), (false, false), (true, true)] {
+        let bytes = old_executable(big, wide, "go1.17.2", modules);
+        let expected = Some((TAG_OLD_BUILD_INFO, format!("go1.17.2\n{modules}").into_bytes()));
+        for piece in [1, 7, 31, 33, 512, bytes.len()] {
+            assert_eq!(search(&bytes, piece), expected, "{big} {wide} {piece}");
+        }
+        let (packages, diagnostics) = catalog(&bytes);
+        let purls: Vec<&str> = packages.iter().map(|package| package.purl.as_str()).collect();
+        assert_eq!(
+            purls,
+            ["pkg:golang/m.org/a@v1.2.3", "pkg:golang/m.org/b@v1.0.0", "pkg:golang/stdlib@1.17.2"]
+        );
+        assert_eq!(diagnostics, []);
+    }
+    // A list without end, and more versions than are kept: what is known stays.
+    let mut endless = old_executable(false, true, "go1.17.2", modules);
+    let at = memchr::memmem::find(&endless, &OLD_FENCE[1]).unwrap();
+    endless[at] = 0;
+    assert!(search(&endless, 512).is_some_and(|(_, section)| section.starts_with(b"go1.17.2\n")));
+    let many = "go1.1 ".repeat(1000);
+    let crowded = old_executable(false, true, "devel", &format!("path\tm.org/a\n{many}"));
+    assert!(search(&crowded, 512).is_some_and(|(_, section)| section.starts_with(b"\npath")));
+}
+
+#[test]
+fn an_executable_without_a_module_is_known_by_its_path() {
+    let of = |path: &str, settings: &str| {
+        let info = build_info("go1.19.8", &format!("path\t{path}\n{settings}"));
+        let found = catalog(&executable(&[&info])).0;
+        found.iter().map(|package| package.purl.clone()).collect::<Vec<_>>()
+    };
+    let library = "pkg:golang/stdlib@1.19.8";
+    assert_eq!(of("command-line-arguments", ""), [library]);
+    assert_eq!(of("cmd/compile", ""), ["pkg:golang/cmd/compile@1.19.8", library]);
+    assert_eq!(of("m.org/a/cmd/b", ""), ["pkg:golang/m.org/a/cmd/b", library]);
+    let settings = "build\t-ldflags=-X main.version=v1.2.3\n";
+    assert_eq!(of("m.org/a/cmd/b", settings), ["pkg:golang/m.org/a/cmd/b@v1.2.3", library]);
 }
 
 #[test]
