@@ -2,8 +2,10 @@
 
 /// An artifact with its group; a name that ends in `*` stands for all artifacts that begin so.
 static GROUPS: &[(&str, &str)] = &[
+    ("FastInfoset", "com.sun.xml.fastinfoset"),
     ("activation", "javax.activation"),
     ("activemq-*", "org.apache.activemq"),
+    ("aggs-matrix-stats-client", "org.elasticsearch.plugin"),
     ("ant", "org.apache.ant"),
     ("ant-*", "org.apache.ant"),
     ("antisamy", "org.owasp.antisamy"),
@@ -17,6 +19,9 @@ static GROUPS: &[(&str, &str)] = &[
     ("aspectjweaver", "org.aspectj"),
     ("avro", "org.apache.avro"),
     ("axis", "org.apache.axis"),
+    ("axis-jaxrpc", "org.apache.axis"),
+    ("axis-saaj", "org.apache.axis"),
+    ("axis-wsdl4j", "axis"),
     ("backport-util-concurrent", "backport-util-concurrent"),
     ("batik-*", "org.apache.xmlgraphics"),
     ("bcmail-*", "org.bouncycastle"),
@@ -25,9 +30,11 @@ static GROUPS: &[(&str, &str)] = &[
     ("bcprov-*", "org.bouncycastle"),
     ("bctls-*", "org.bouncycastle"),
     ("bcutil-*", "org.bouncycastle"),
+    ("bson", "org.mongodb"),
     ("c3p0", "com.mchange"),
     ("camel-*", "org.apache.camel"),
     ("cglib", "cglib"),
+    ("checker-qual", "org.checkerframework"),
     ("classworlds", "classworlds"),
     ("commons-beanutils", "commons-beanutils"),
     ("commons-cli", "commons-cli"),
@@ -41,6 +48,7 @@ static GROUPS: &[(&str, &str)] = &[
     ("commons-dbcp", "commons-dbcp"),
     ("commons-dbcp2", "org.apache.commons"),
     ("commons-digester", "commons-digester"),
+    ("commons-discovery", "commons-discovery"),
     ("commons-exec", "org.apache.commons"),
     ("commons-fileupload", "commons-fileupload"),
     ("commons-fileupload2*", "org.apache.commons"),
@@ -61,14 +69,17 @@ static GROUPS: &[(&str, &str)] = &[
     ("dom4j", "org.dom4j"),
     ("druid", "com.alibaba"),
     ("dubbo", "org.apache.dubbo"),
+    ("ecj", "org.eclipse.jdt"),
     ("ehcache", "net.sf.ehcache"),
     ("elasticsearch", "org.elasticsearch"),
+    ("elasticsearch-rest-client", "org.elasticsearch.client"),
+    ("elasticsearch-rest-high-level-client", "org.elasticsearch.client"),
     ("esapi", "org.owasp.esapi"),
-    ("FastInfoset", "com.sun.xml.fastinfoset"),
     ("fastjson", "com.alibaba"),
     ("fastjson2", "com.alibaba.fastjson2"),
     ("flink-*", "org.apache.flink"),
     ("freemarker", "org.freemarker"),
+    ("graal-sdk", "org.graalvm.sdk"),
     ("groovy", "org.codehaus.groovy"),
     ("groovy-*", "org.codehaus.groovy"),
     ("grpc-*", "io.grpc"),
@@ -77,10 +88,12 @@ static GROUPS: &[(&str, &str)] = &[
     ("guice", "com.google.inject"),
     ("h2", "com.h2database"),
     ("hadoop-*", "org.apache.hadoop"),
+    ("hamcrest", "org.hamcrest"),
+    ("hamcrest-core", "org.hamcrest"),
     ("hazelcast", "com.hazelcast"),
     ("hbase-*", "org.apache.hbase"),
     ("hibernate-commons-annotations", "org.hibernate.common"),
-    ("hibernate-core", "org.hibernate"),
+    ("hibernate-core", "org.hibernate.orm"),
     ("hibernate-entitymanager", "org.hibernate"),
     ("hibernate-validator", "org.hibernate.validator"),
     ("hibernate-validator-annotation-processor", "org.hibernate.validator"),
@@ -126,11 +139,14 @@ static GROUPS: &[(&str, &str)] = &[
     ("jaxb-core", "com.sun.xml.bind"),
     ("jaxb-impl", "com.sun.xml.bind"),
     ("jaxb-runtime", "org.glassfish.jaxb"),
+    ("jcommander", "org.jcommander"),
     ("jersey-*", "org.glassfish.jersey.core"),
     ("jettison", "org.codehaus.jettison"),
     ("jetty-*", "org.eclipse.jetty"),
     ("jjwt", "io.jsonwebtoken"),
     ("jline", "org.jline"),
+    ("jna", "net.java.dev.jna"),
+    ("jna-platform", "net.java.dev.jna"),
     ("joda-time", "joda-time"),
     ("jruby-*", "org.jruby"),
     ("jsch", "com.jcraft"),
@@ -143,10 +159,20 @@ static GROUPS: &[(&str, &str)] = &[
     ("junit", "junit"),
     ("jython", "org.python"),
     ("kafka-clients", "org.apache.kafka"),
+    ("kafka-metadata", "org.apache.kafka"),
+    ("kafka-raft", "org.apache.kafka"),
+    ("kafka-server-common", "org.apache.kafka"),
+    ("kafka-storage", "org.apache.kafka"),
+    ("kafka-storage-api", "org.apache.kafka"),
+    ("kafka-streams", "org.apache.kafka"),
     ("kafka_*", "org.apache.kafka"),
     ("keycloak-*", "org.keycloak"),
+    ("kotlin-reflect", "org.jetbrains.kotlin"),
+    ("kotlin-script-runtime", "org.jetbrains.kotlin"),
     ("kotlin-stdlib*", "org.jetbrains.kotlin"),
+    ("kotlinx-*", "org.jetbrains.kotlinx"),
     ("ktor-*", "io.ktor"),
+    ("lang-mustache-client", "org.elasticsearch.plugin"),
     ("libthrift", "org.apache.thrift"),
     ("log4j", "log4j"),
     ("log4j-*", "org.apache.logging.log4j"),
@@ -155,12 +181,14 @@ static GROUPS: &[(&str, &str)] = &[
     ("lucene-*", "org.apache.lucene"),
     ("lz4-java", "org.lz4"),
     ("mail", "javax.mail"),
+    ("mapper-extras-client", "org.elasticsearch.plugin"),
     ("mariadb-java-client", "org.mariadb.jdbc"),
-    ("maven-shared-utils", "org.apache.maven.shared"),
     ("maven-artifact", "org.apache.maven"),
+    ("maven-core", "org.apache.maven"),
     ("maven-model", "org.apache.maven"),
     ("maven-settings", "org.apache.maven"),
-    ("maven-core", "org.apache.maven"),
+    ("maven-shared-utils", "org.apache.maven.shared"),
+    ("micrometer-*", "io.micrometer"),
     ("micronaut-*", "io.micronaut"),
     ("mina-core", "org.apache.mina"),
     ("mssql-jdbc", "com.microsoft.sqlserver"),
@@ -168,6 +196,7 @@ static GROUPS: &[(&str, &str)] = &[
     ("mysql-connector-j", "com.mysql"),
     ("mysql-connector-java", "mysql"),
     ("nacos-*", "com.alibaba.nacos"),
+    ("nekohtml", "net.sourceforge.nekohtml"),
     ("netty", "io.netty"),
     ("netty-*", "io.netty"),
     ("nifi-*", "org.apache.nifi"),
@@ -178,6 +207,7 @@ static GROUPS: &[(&str, &str)] = &[
     ("opensaml-*", "org.opensaml"),
     ("oro", "oro"),
     ("pac4j-*", "org.pac4j"),
+    ("parent-join-client", "org.elasticsearch.plugin"),
     ("parquet-*", "org.apache.parquet"),
     ("pdfbox", "org.apache.pdfbox"),
     ("plexus-*", "org.codehaus.plexus"),
@@ -188,14 +218,20 @@ static GROUPS: &[(&str, &str)] = &[
     ("protobuf-java*", "com.google.protobuf"),
     ("quarkus-*", "io.quarkus"),
     ("quartz", "org.quartz-scheduler"),
+    ("rank-eval-client", "org.elasticsearch.plugin"),
     ("reactor-core", "io.projectreactor"),
     ("reactor-netty*", "io.projectreactor.netty"),
     ("redshift-jdbc42", "com.amazon.redshift"),
     ("resteasy-*", "org.jboss.resteasy"),
     ("retrofit", "com.squareup.retrofit2"),
     ("rhino", "org.mozilla"),
+    ("sac", "org.w3c.css"),
     ("scala-compiler", "org.scala-lang"),
     ("scala-library", "org.scala-lang"),
+    ("scala-parser-combinators_*", "org.scala-lang.modules"),
+    ("scala-reflect", "org.scala-lang"),
+    ("scala-xml_*", "org.scala-lang.modules"),
+    ("serializer", "xalan"),
     ("servlet-api", "javax.servlet"),
     ("shiro-*", "org.apache.shiro"),
     ("slf4j-*", "org.slf4j"),
@@ -252,11 +288,25 @@ static GROUPS: &[(&str, &str)] = &[
     ("xalan", "xalan"),
     ("xercesImpl", "xerces"),
     ("xml-apis", "xml-apis"),
+    ("xml-apis-ext", "xml-apis"),
     ("xmlbeans", "org.apache.xmlbeans"),
+    ("xmlgraphics-commons", "org.apache.xmlgraphics"),
+    ("xmlpull", "xmlpull"),
     ("xmlsec", "org.apache.santuario"),
     ("xnio-*", "org.jboss.xnio"),
     ("xstream", "com.thoughtworks.xstream"),
     ("zookeeper", "org.apache.zookeeper"),
+];
+
+/// Artifacts that moved: the group they had before this major version.
+static OLDER: [(&str, u32, &str); 7] = [
+    ("asm", 4, "asm"),
+    ("asm-*", 4, "asm"),
+    ("dom4j", 2, "dom4j"),
+    ("hibernate-commons-annotations", 4, "org.hibernate"),
+    ("hibernate-core", 6, "org.hibernate"),
+    ("hibernate-validator", 6, "org.hibernate"),
+    ("jcommander", 2, "com.beust"),
 ];
 
 /// Files of Apache Tomcat and the artifacts that they are.
@@ -278,13 +328,17 @@ static TOMCAT: &[(&str, &str)] = &[
 ];
 
 /// The group of an artifact: the row with its whole name, else that with the longest beginning.
-pub(super) fn group_of(artifact: &str) -> Option<&'static str> {
+pub(super) fn group_of(artifact: &str, version: &str) -> Option<&'static str> {
     let length = |pattern: &str| match pattern.strip_suffix('*') {
         Some(front) => artifact.starts_with(front).then_some(front.len()),
         None => (pattern == artifact).then_some(usize::MAX),
     };
+    let major: Option<u32> = version.split('.').next().and_then(|major| major.parse().ok());
+    let is_older = |first: u32| major.is_some_and(|major| major < first);
+    let older = OLDER.iter().find(|(pattern, first, _)| length(pattern).is_some() && is_older(*first));
     let found = GROUPS.iter().filter_map(|(pattern, group)| Some((length(pattern)?, *group)));
-    found.max_by_key(|(length, _)| *length).map(|(_, group)| group)
+    let newest = || found.max_by_key(|(length, _)| *length).map(|(_, group)| group);
+    older.map(|(.., group)| *group).or_else(newest)
 }
 
 /// The artifact that a file of Tomcat is.
@@ -298,16 +352,22 @@ mod tests {
 
     #[test]
     fn the_most_exact_row_counts() {
-        for (artifact, group) in [
-            ("log4j", Some("log4j")),
-            ("log4j-core", Some("org.apache.logging.log4j")),
-            ("tomcat-embed-core", Some("org.apache.tomcat.embed")),
-            ("tomcat-catalina", Some("org.apache.tomcat")),
-            ("spring-security-web", Some("org.springframework.security")),
-            ("spring-web", Some("org.springframework")),
-            ("spring-nobody", None),
+        for (artifact, version, group) in [
+            ("log4j", "1.2.17", Some("log4j")),
+            ("log4j-core", "2.17.1", Some("org.apache.logging.log4j")),
+            ("tomcat-embed-core", "9.0.1", Some("org.apache.tomcat.embed")),
+            ("tomcat-catalina", "9.0.1", Some("org.apache.tomcat")),
+            ("spring-security-web", "5.8.0", Some("org.springframework.security")),
+            ("spring-web", "5.3.1", Some("org.springframework")),
+            ("spring-nobody", "1.0", None),
+            ("asm", "3.3.1", Some("asm")),
+            ("asm-tree", "9.1", Some("org.ow2.asm")),
+            ("dom4j", "1.6.1", Some("dom4j")),
+            ("dom4j", "", Some("org.dom4j")),
+            ("hibernate-core", "5.6.10.Final", Some("org.hibernate")),
+            ("hibernate-core", "6.1.0.Final", Some("org.hibernate.orm")),
         ] {
-            assert_eq!(group_of(artifact), group, "{artifact}");
+            assert_eq!(group_of(artifact, version), group, "{artifact} {version}");
         }
     }
 }

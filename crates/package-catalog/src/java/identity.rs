@@ -135,11 +135,19 @@ fn is_named_by(manifest: &Manifest<'_>, it: &Coordinates) -> bool {
 
 /// Coordinates with what they do not say taken from elsewhere.
 fn complete(mut own: Coordinates, file: &FileName<'_>, manifest: &Manifest<'_>) -> Coordinates {
+    // `mssql-jdbc-10.2.1.jre8.jar`: one release for each version of Java.
+    let is_for_java = |released: &&str| {
+        own.artifact == file.name
+            && released.strip_prefix(own.version.as_str()).is_some_and(|rest| rest.starts_with(".jre"))
+    };
+    if let Some(released) = file.version.filter(is_for_java).filter(|_| !own.version.is_empty()) {
+        released.clone_into(&mut own.version);
+    }
     if own.version.is_empty() {
         own.version = version(file, manifest).unwrap_or_default();
     }
     if own.group.is_empty() {
-        own.group = group(&own.artifact, manifest).unwrap_or_default();
+        own.group = group(&own.artifact, &own.version, manifest).unwrap_or_default();
     }
     own
 }
@@ -165,13 +173,29 @@ fn by_manifest_and_name(file: &FileName<'_>, manifest: &Manifest<'_>) -> Option<
         let version = manifest.version("Implementation-Version").unwrap_or_default().to_owned();
         return Some(Coordinates { group: "org.apache.tomcat".into(), artifact: artifact.into(), version });
     }
+    if let Some(titled) = titled(file, manifest) {
+        return Some(titled);
+    }
     let artifact = match file.version {
         Some(_) => file.name.to_owned(),
         None => artifact_of_manifest(file, manifest).unwrap_or(file.name).to_owned(),
     };
-    let group = group(&artifact, manifest).unwrap_or_default();
     let version = version(file, manifest).unwrap_or_default();
+    let group = group(&artifact, &version, manifest).unwrap_or_default();
     (!artifact.is_empty()).then_some(Coordinates { group, artifact, version })
+}
+
+/// Builders around Gradle write all of it into the title: `io.micrometer#micrometer-core;1.9.5`.
+fn titled(file: &FileName<'_>, manifest: &Manifest<'_>) -> Option<Coordinates> {
+    let (group, rest) = manifest.word("Implementation-Title")?.split_once('#')?;
+    let (artifact, version) = rest.split_once(';')?;
+    // A title that was taken over from elsewhere names another artifact than the file.
+    let is_own = file.version.is_none() || artifact == file.name;
+    (is_own && !group.is_empty() && !artifact.is_empty() && !version.is_empty()).then(|| Coordinates {
+        group: group.into(),
+        artifact: artifact.into(),
+        version: version.into(),
+    })
 }
 
 /// A name in the manifest that is one of an artifact: `group.artifact` behind the vendor's id, or the name of the file.
@@ -205,15 +229,18 @@ fn version(file: &FileName<'_>, manifest: &Manifest<'_>) -> Option<String> {
     // A file has the version of its release; a manifest may have been forgotten, or name a build: `1.4.10-release-411`.
     let is_more_exact = |released: &str| {
         let more = stated.and_then(|version| version.strip_prefix(released)?.strip_prefix('.'));
-        more.is_some_and(|more| more.bytes().any(|byte| !matches!(byte, b'0' | b'.')))
+        // `2.13.8.v20211217-122810`: bundles have the time of their build behind the version.
+        let is_time =
+            |more: &str| more.starts_with('v') && more[1..].starts_with(|it: char| it.is_ascii_digit());
+        more.is_some_and(|more| !is_time(more) && more.bytes().any(|byte| !matches!(byte, b'0' | b'.')))
     };
     let released = file.version.filter(|released| !is_more_exact(released));
     released.or(stated).map(str::to_owned)
 }
 
 /// The group of an artifact without Maven properties.
-fn group(artifact: &str, manifest: &Manifest<'_>) -> Option<String> {
-    if let Some(group) = groups::group_of(artifact) {
+fn group(artifact: &str, version: &str, manifest: &Manifest<'_>) -> Option<String> {
+    if let Some(group) = groups::group_of(artifact, version) {
         return Some(group.to_owned());
     }
     let is_group = |name: &str| name.split_once('.').is_some_and(|(domain, _)| DOMAINS.contains(&domain));

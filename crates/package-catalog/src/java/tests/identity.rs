@@ -93,6 +93,11 @@ fn without_properties_the_name_and_the_manifest_tell() {
         &["org.example/my-app@1.0"],
     );
     check("app.jar", "Main-Class: org.example.tool.app.Main", &[], &["org.example.tool/app"]);
+    let title = "Implementation-Title: io.example#a-core;1.9.5\nImplementation-Version: 1.9.5";
+    check("a-core-1.9.5.jar", title, &[], &["io.example/a-core@1.9.5"]);
+    check("b-1.0.jar", title, &[], &["b@1.0"]);
+    check("a-2.13.8.jar", "Bundle-Version: 2.13.8.v20211217-122810-VFINAL", &[], &["a@2.13.8"]);
+    check("a-10.2.1.jre8.jar", "", &["g:a:10.2.1"], &["g/a@10.2.1.jre8"]);
     check("log4j-core-2.14.1.jar", "", &[], &["org.apache.logging.log4j/log4j-core@2.14.1"]);
     check(
         "kotlin-stdlib-1.4.10.jar",
