@@ -1,4 +1,4 @@
-//! From the members of an archive, in their order, to the sorted entries that unpacking them would leave.
+//! From the sorted members of an archive to the entries that unpacking them would leave.
 
 use crate::item::{self, Item, Kind, Span};
 use crate::path::{self, is_beneath};
@@ -12,10 +12,8 @@ pub(crate) struct Finished {
     pub(crate) conflict: Option<Span>,
 }
 
-/// Sorts items, lets hard links become what they link to, lets later members replace earlier ones and adds implied folders.
+/// Takes sorted items: lets hard links become what they link to, lets later members replace earlier ones and adds implied folders.
 pub(crate) fn finish(mut items: Vec<Item>, text: &str, implied_max: u64) -> Finished {
-    // Archives are mostly written in order: a stable sort uses the sorted runs.
-    items.sort_by(|left, right| item::compare(left, right, text));
     resolve_hard_links(&mut items, text);
     let mut placing = Placing {
         text,
@@ -24,12 +22,17 @@ pub(crate) fn finish(mut items: Vec<Item>, text: &str, implied_max: u64) -> Fini
         implied_count: 0,
         conflict: None,
     };
-    let same_path = |left: &Item, right: &Item| left.path.get(text) == right.path.get(text);
-    for group in items.chunk_by(same_path) {
-        if placing.implied_count > implied_max {
-            break;
+    let mut at = 0;
+    while let Some(item) = items.get(at)
+        && placing.implied_count <= implied_max
+    {
+        let path = item.path.get(text);
+        let count = items[at..].iter().take_while(|item| item.path.get(text) == path).count();
+        match &items[at..at + count] {
+            [item] if placing.place_one(item, path) => {}
+            group => placing.place(group),
         }
-        placing.place(group);
+        at += count;
     }
     let Placing { out, implied_count, conflict, .. } = placing;
     Finished { items: out, implied_count, conflict }
@@ -75,6 +78,23 @@ struct Placing<'a> {
 }
 
 impl Placing<'_> {
+    /// Places the one item of a path if that is simple; false if not.
+    fn place_one(&mut self, item: &Item, path: &str) -> bool {
+        while self.open.last().is_some_and(|open| !is_beneath(path, open.path.get(self.text))) {
+            self.open.pop();
+        }
+        // A folder in which nothing was replaced, and so is what it is in.
+        let is_plain = |open: &Open| open.kind.is_folder() && open.barrier.is_none();
+        if item.kind.is_marker() || !self.open.iter().all(is_plain) {
+            return false;
+        }
+        self.imply_folders(item);
+        self.out.push(*item);
+        let barrier = (!item.kind.is_folder()).then_some(item.order);
+        self.open.push(Open { path: item.path, kind: item.kind, order: item.order, barrier });
+        true
+    }
+
     /// Places all items of one path.
     fn place(&mut self, group: &[Item]) {
         let Some(first) = group.first() else { return };

@@ -1,9 +1,10 @@
-//! The first thread of a layer: the transported bytes are read, hashed and inflated, and go to the second one piece by piece.
+//! The first thread of a layer: the transported bytes are read, hashed and inflated, and go to the others piece by piece.
 //!
-//! Inflating takes most of the time. All else (hashing what comes of it, walking over the archive, looking into files) is done
-//! by the second thread meanwhile. A fixed number of buffers goes round between them, so whoever is faster waits.
+//! A second thread hashes what comes of it, a third one walks over the archive and looks into files: of few large files hashing
+//! takes longer, of many small ones the walk. A fixed number of buffers goes round between them, so whoever is faster waits.
 
 use std::io::{self, BufRead, Read};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 
 use flate2::bufread::MultiGzDecoder;
@@ -129,37 +130,85 @@ impl<'a> Decoder<'a> {
     }
 }
 
+/// Unpacked bytes. Whoever is the last to let go of them sends the buffer home, to be filled anew.
+pub(crate) struct Filled {
+    buffer: Box<[u8]>,
+    length: usize,
+    home: Sender<Box<[u8]>>,
+}
+
+impl Filled {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.buffer[..self.length]
+    }
+}
+
+impl Drop for Filled {
+    fn drop(&mut self) {
+        // Nobody takes it back when the first thread is done.
+        let _ = self.home.send(std::mem::take(&mut self.buffer));
+    }
+}
+
 /// What the first thread says.
 pub(crate) enum Piece {
-    /// More bytes: the first so many of the buffer; `consumed` transported bytes have gone into all so far.
-    Bytes { buffer: Box<[u8]>, length: usize, consumed: u64 },
+    /// More bytes; `consumed` transported bytes have gone into all so far.
+    Bytes { filled: Arc<Filled>, consumed: u64 },
     /// That was all; both sides were read to their very end, because digests cover all bytes.
     End { digest: Digest, compressed_bytes: u64 },
     /// It could not go on.
     Failed(io::Error),
 }
 
-/// The second thread's end.
+/// The second thread's work: hashing the unpacked bytes.
+pub(crate) struct Hashing {
+    pieces: Receiver<Arc<Filled>>,
+    hasher: Hasher,
+    finished: Sender<Digest>,
+}
+
+impl Hashing {
+    /// Hashes until there is no more, which may be too early: whoever asks for the digest knows.
+    pub(crate) fn run(mut self) {
+        while let Ok(filled) = self.pieces.recv() {
+            self.hasher.update(filled.bytes());
+        }
+        // Nobody wants it of a layer that was given up.
+        let _ = self.finished.send(self.hasher.finish());
+    }
+}
+
+/// The third thread's end.
 pub(crate) struct Pieces {
     pub(crate) received: Receiver<Piece>,
-    pub(crate) returned: Sender<Box<[u8]>>,
+    /// The digest of the unpacked bytes, once all have been received; `None` where they are the transported ones.
+    pub(crate) hashed: Option<Receiver<Digest>>,
 }
 
 /// The work of the first thread.
 pub(crate) struct Inflating<'a> {
     decoder: Decoder<'a>,
     pieces: SyncSender<Piece>,
+    hashed_pieces: Option<Sender<Arc<Filled>>>,
+    home: Sender<Box<[u8]>>,
     buffers: Receiver<Box<[u8]>>,
     /// Behind bytes that were still good.
     failure: Option<io::Error>,
 }
 
-impl<'a> Inflating<'a> {
-    /// Prepares to inflate what a source delivers.
+/// All that has to run for the bytes of a layer to come.
+pub(crate) struct Workers<'a> {
+    pub(crate) inflating: Inflating<'a>,
+    pub(crate) hashing: Option<Hashing>,
+}
+
+impl<'a> Workers<'a> {
+    /// Prepares to inflate what a source delivers, and to hash what comes of it.
     pub(crate) fn new(
         source: Source<'a>,
         compression: Compression,
         zstd_window_log_max: u32,
+        hasher: Option<Hasher>,
     ) -> io::Result<(Self, Pieces)> {
         let decoder = match compression {
             Compression::None => Decoder::Plain(source),
@@ -167,10 +216,21 @@ impl<'a> Inflating<'a> {
             Compression::Zstd => Decoder::Zstd(open_zstd(source, zstd_window_log_max)?),
         };
         let (pieces, received) = sync_channel(BUFFERS_MAX);
-        let (returned, buffers) = channel();
-        Ok((Self { decoder, pieces, buffers, failure: None }, Pieces { received, returned }))
+        let (home, buffers) = channel();
+        let (hashing, hashed_pieces, hashed) = match hasher {
+            Some(hasher) => {
+                let (sender, pieces) = channel();
+                let (finished, hashed) = channel();
+                (Some(Hashing { pieces, hasher, finished }), Some(sender), Some(hashed))
+            }
+            None => (None, None, None),
+        };
+        let inflating = Inflating { decoder, pieces, hashed_pieces, home, buffers, failure: None };
+        Ok((Self { inflating, hashing }, Pieces { received, hashed }))
     }
+}
 
+impl Inflating<'_> {
     /// Inflates to the end, until something fails, or until nobody wants more.
     pub(crate) fn run(mut self) {
         let mut made = 0;
@@ -181,18 +241,19 @@ impl<'a> Inflating<'a> {
                     made += 1;
                     vec![0; BUFFER_BYTES].into_boxed_slice()
                 }
+                // However the others end, they let go of what they have.
                 Err(_) => match self.buffers.recv() {
                     Ok(buffer) => buffer,
-                    // The second thread is done with all of it.
                     Err(_) => return,
                 },
             };
             let piece = self.next_piece(buffer);
-            let is_last = !matches!(piece, Piece::Bytes { .. });
-            if self.pieces.send(piece).is_err() {
-                return;
+            if let (Piece::Bytes { filled, .. }, Some(hashed)) = (&piece, &self.hashed_pieces) {
+                // If that thread is gone, there is no digest, which the third one will see.
+                let _ = hashed.send(Arc::clone(filled));
             }
-            if is_last {
+            let is_last = !matches!(piece, Piece::Bytes { .. });
+            if self.pieces.send(piece).is_err() || is_last {
                 return;
             }
         }
@@ -218,7 +279,10 @@ impl<'a> Inflating<'a> {
         }
         match length {
             0 => self.end(),
-            _ => Piece::Bytes { buffer, length, consumed: self.decoder.source().consumed() },
+            _ => {
+                let filled = Arc::new(Filled { buffer, length, home: self.home.clone() });
+                Piece::Bytes { filled, consumed: self.decoder.source().consumed() }
+            }
         }
     }
 

@@ -125,6 +125,11 @@ impl Item {
         self.kind == Kind::File && self.body < BODY_SPARSE
     }
 
+    /// Whether path and text are the same piece of the same layer's text: of most files they are.
+    pub(crate) fn is_named_as_written(&self) -> bool {
+        self.layer == self.text_layer && self.path.bounds() == self.text.bounds()
+    }
+
     /// Takes over what a hard link's target is; path, layer and position stay.
     pub(crate) fn become_link_to(&mut self, target: &Self) {
         *self = Self { path: self.path, layer: self.layer, order: self.order, ..*target };

@@ -6,10 +6,12 @@ use model::Digest;
 
 use crate::extract::{FileExtractor, FileStart};
 use crate::finish::{self, Finished};
+use crate::inflate::Workers;
 use crate::item::{BODY_NONE, BODY_SPARSE, BODY_TOO_LARGE, Item, Kind, Span};
 use crate::limits::{self, ImageLimits, LimitBreach, PATH_BYTES_CEILING, ReadBudget};
 use crate::path;
 use crate::record::{ContentHasher, FileObserver, FileWishes, Recording};
+use crate::sort::Sorter;
 use crate::stream::{StreamFacts, Unpacked};
 use crate::tar_stream::{Member, MemberKind, TarStream};
 use crate::{Compression, LayerError};
@@ -109,18 +111,20 @@ pub fn read_layer_with<'a>(
     budget: &'a ReadBudget,
 ) -> Result<Layer, LayerError> {
     let expected = (input.digest.clone(), input.diff_id.clone());
-    let (unpacked, inflating) = Unpacked::open(input, limits, budget)?;
+    let (unpacked, Workers { inflating, hashing }) = Unpacked::open(input, limits, budget)?;
     let layer = unpacked.layer().to_owned();
+    let named = |name: &str| std::thread::Builder::new().name(name.to_owned());
     std::thread::scope(|scope| {
-        std::thread::Builder::new()
-            .name("inflate".to_owned())
-            .spawn_scoped(scope, || inflating.run())
-            .map_err(|source| LayerError::Source { layer, source })?;
+        let inflater = named("inflate").spawn_scoped(scope, || inflating.run());
+        let hasher = hashing.map(|hashing| named("hash").spawn_scoped(scope, || hashing.run()));
+        if let Err(source) = inflater.and_then(|_| hasher.transpose()) {
+            return Err(LayerError::Source { layer, source });
+        }
         collect(unpacked, readers, expected, limits, budget)
     })
 }
 
-/// The second thread's work: everything but inflating.
+/// The third thread's work: everything but inflating and hashing.
 fn collect<'a>(
     unpacked: Unpacked<'a>,
     readers: LayerReaders<'a>,
@@ -137,17 +141,19 @@ fn collect<'a>(
         recording: Recording::default(),
         text: String::new(),
         items: Vec::new(),
+        sorter: Sorter::default(),
         bodies: Vec::new(),
         extracts: Vec::new(),
         path: String::new(),
         link: String::new(),
     };
     let mut order: u32 = 0;
-    while let Some(member) = collector.tar.next_member()? {
+    let mut member = Member::default();
+    while collector.tar.next_member(&mut member)? {
         collector.take(&member, order)?;
         order = order.saturating_add(1);
     }
-    let Collector { tar, mut text, items, bodies, extracts, recording, .. } = collector;
+    let Collector { tar, mut text, items, sorter, bodies, extracts, recording, .. } = collector;
     let layer_name = tar.unpacked.layer().to_owned();
     let StreamFacts { digest, diff_id, compressed_bytes, unpacked_bytes } = tar.unpacked.finish()?;
     if let Some(expected) = expected_digest
@@ -162,7 +168,8 @@ fn collect<'a>(
     }
     text.shrink_to_fit();
     let implied_max = limits.entries_max.saturating_sub(budget.entries());
-    let Finished { items, implied_count, conflict } = finish::finish(items, &text, implied_max);
+    let Finished { items, implied_count, conflict } =
+        finish::finish(sorter.finish(items, &text), &text, implied_max);
     if let Err(breach) = budget.spend_entries(implied_count, limits) {
         return Err(LayerError::Limit { layer: layer_name, breach });
     }
@@ -194,6 +201,7 @@ struct Collector<'a> {
     recording: Recording,
     text: String,
     items: Vec<Item>,
+    sorter: Sorter,
     bodies: Vec<Box<[u8]>>,
     extracts: Vec<(u32, Box<[u8]>)>,
     // Reused from member to member.
@@ -220,7 +228,9 @@ impl Collector<'_> {
             self.recording.push(member.mode, member.user_id, member.group_id);
         }
         let (folder, name) = path::split_name(written);
-        let marker = if name == OPAQUE_NAME {
+        let marker = if !name.starts_with('.') && !written.starts_with('.') {
+            None
+        } else if name == OPAQUE_NAME {
             Some((folder.to_owned(), Kind::Opaque))
         } else if written.starts_with(DRIVER_PREFIX) {
             return self.tar.skip_body(member.size);
@@ -347,7 +357,7 @@ impl Collector<'_> {
         if extractor.is_none() && observed.is_none() {
             return self.tar.skip_body(member.size);
         }
-        self.tar.visit_body(member.size, &mut |bytes| {
+        self.tar.visit_body(member.size, |bytes| {
             if let Some((observer, hasher)) = &mut observed {
                 hasher.update(bytes);
                 observer.read(bytes);
@@ -388,6 +398,7 @@ impl Collector<'_> {
 
     fn push(&mut self, item: Item) {
         self.items.push(item);
+        self.sorter.note_last(&mut self.items, &self.text);
     }
 }
 

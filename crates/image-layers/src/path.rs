@@ -8,6 +8,14 @@ use std::cmp::Ordering;
 /// unpack. Bytes that are not UTF-8 become `\xHH`, so that different names stay different.
 pub(crate) fn normalise(bytes: &[u8], out: &mut String) {
     out.clear();
+    // Most paths are in this form already, but for a slash behind folders.
+    let bytes = bytes.strip_suffix(b"/").unwrap_or(bytes);
+    if is_normal(bytes)
+        && let Ok(text) = str::from_utf8(bytes)
+    {
+        out.push_str(text);
+        return;
+    }
     for component in bytes.split(|byte| *byte == b'/') {
         match component {
             b"" | b"." => {}
@@ -20,6 +28,17 @@ pub(crate) fn normalise(bytes: &[u8], out: &mut String) {
             }
         }
     }
+}
+
+/// Whether no component is empty or begins with a dot.
+fn is_normal(bytes: &[u8]) -> bool {
+    let is_odd = |byte: &u8| matches!(byte, b'/' | b'.');
+    let is_odd_pair = |(left, right): (&u8, &u8)| *left == b'/' && is_odd(right);
+    let Some((first, rest)) = bytes.split_first() else { return true };
+    // Without a branch at every byte this is several bytes at once.
+    !is_odd(first)
+        && bytes.last() != Some(&b'/')
+        && !bytes.iter().zip(rest).fold(false, |is, pair| is | is_odd_pair(pair))
 }
 
 /// Appends bytes as text, with `\xHH` for what is not UTF-8.
@@ -35,7 +54,7 @@ pub(crate) fn push_text(bytes: &[u8], out: &mut String) {
 
 /// How deep a normalised path is.
 pub(crate) fn depth(path: &str) -> u64 {
-    if path.is_empty() { 0 } else { 1 + path.bytes().filter(|byte| *byte == b'/').count() as u64 }
+    if path.is_empty() { 0 } else { 1 + path.bytes().map(|byte| u64::from(byte == b'/')).sum::<u64>() }
 }
 
 /// Folder and name.
@@ -46,20 +65,40 @@ pub(crate) fn split_name(path: &str) -> (&str, &str) {
 /// Order by component, so that everything beneath a folder follows it without a gap (`a`, `a/b`, `a-b`).
 pub(crate) fn compare(left: &str, right: &str) -> Ordering {
     let (left, right) = (left.as_bytes(), right.as_bytes());
-    let shared = left.len().min(right.len());
-    // Equal blocks are skipped eight bytes at a time: neighbours in an archive share long prefixes.
+    let at = shared_length(left, right);
+    match (left.get(at), right.get(at)) {
+        (Some(left), Some(right)) => key(*left).cmp(&key(*right)),
+        _ => left.len().cmp(&right.len()),
+    }
+}
+
+/// A slash is before everything else.
+fn key(byte: u8) -> u8 {
+    if byte == b'/' { 0 } else { byte }
+}
+
+/// How many bytes both begin with.
+pub(crate) fn shared_length(left: &[u8], right: &[u8]) -> usize {
+    // Eight bytes at a time: neighbours in an archive share long prefixes.
     let mut at = 0;
-    while at + 8 <= shared && left[at..at + 8] == right[at..at + 8] {
+    for (left, right) in left.as_chunks::<8>().0.iter().zip(right.as_chunks::<8>().0) {
+        let differing = u64::from_le_bytes(*left) ^ u64::from_le_bytes(*right);
+        if differing != 0 {
+            return at + differing.trailing_zeros() as usize / 8;
+        }
         at += 8;
     }
-    while at < shared {
-        if left[at] != right[at] {
-            let key = |byte: u8| if byte == b'/' { 0 } else { byte };
-            return key(left[at]).cmp(&key(right[at]));
-        }
-        at += 1;
+    at + left[at..].iter().zip(&right[at..]).take_while(|(left, right)| left == right).count()
+}
+
+/// A number that is in the order of what comes from `start` on, as far as eight bytes tell: never in the opposite one.
+pub(crate) fn order_key(path: &str, start: usize) -> u64 {
+    let rest = path.as_bytes().get(start..).unwrap_or_default();
+    let mut bytes = [0; 8];
+    for (to, from) in bytes.iter_mut().zip(rest) {
+        *to = key(*from);
     }
-    left.len().cmp(&right.len())
+    u64::from_be_bytes(bytes)
 }
 
 /// Whether `path` is inside the folder `folder` and not the folder itself. Everything is inside the root, which is empty.
@@ -76,7 +115,7 @@ mod tests {
 
     #[test]
     fn paths_stay_inside_the_root() {
-        let cases: [(&[u8], &str); 14] = [
+        let cases: [(&[u8], &str); 22] = [
             (b"etc/passwd", "etc/passwd"),
             (b"./etc/passwd", "etc/passwd"),
             (b"/etc//passwd/", "etc/passwd"),
@@ -89,6 +128,14 @@ mod tests {
             (b"", ""),
             (b"a/...", "a/..."),
             (b"a/.b", "a/.b"),
+            (b"a.b/c.", "a.b/c."),
+            (b".a", ".a"),
+            (b"/a", "a"),
+            (b"a//", "a"),
+            (b"/", ""),
+            (b"a/..b/c", "a/..b/c"),
+            (b"abcdefgh/./ijkl", "abcdefgh/ijkl"),
+            (b"a/..//", ""),
             (b"a/\xff\xfe", "a/\\xff\\xfe"),
             ("a/ü".as_bytes(), "a/ü"),
         ];
@@ -106,6 +153,10 @@ mod tests {
         for (index, left) in sorted.iter().enumerate() {
             for (other, right) in sorted.iter().enumerate() {
                 assert_eq!(compare(left, right), index.cmp(&other), "{left} {right}");
+                for start in 0..=shared_length(left.as_bytes(), right.as_bytes()) {
+                    let by_key = order_key(left, start).cmp(&order_key(right, start));
+                    assert!(by_key.is_eq() || by_key == index.cmp(&other), "{left} {right} {start}");
+                }
             }
         }
         assert!(is_beneath("a/b", "a") && is_beneath("a", "") && !is_beneath("a", "a"));

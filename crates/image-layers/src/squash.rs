@@ -1,10 +1,10 @@
 //! Layers over each other, the way a container runtime unpacks them.
 
-use crate::finish;
 use crate::item::{BODY_SPARSE, Item, Kind, Span};
 use crate::path::{self, is_beneath};
 use crate::tree::{ImageTree, LayerDigests};
 use crate::{Layer, path::compare};
+use crate::{finish, sort};
 
 /// How often paths of one layer are led through links; longer chains of links are kept under the path as written.
 const REDIRECT_ROUNDS_MAX: usize = 8;
@@ -39,13 +39,14 @@ fn apply(tree: &mut ImageTree, layer: Layer, is_traced: &dyn Fn(&str) -> bool) {
     let Layer { digest, diff_id, mut text, items, bodies, extracts, recording, .. } = layer;
     let number = u32::try_from(tree.layers.len()).expect("so many layers do not fit into memory");
     let first_body = u32::try_from(tree.bodies.len()).expect("bodies are counted against the entry limit");
-    let number_item = |item: Item| Item {
-        layer: number,
-        text_layer: number,
-        body: if item.body < BODY_SPARSE { item.body + first_body } else { item.body },
-        ..item
-    };
-    let mut items = redirect(tree, items.into_iter().map(number_item).collect(), &mut text);
+    let mut items = items;
+    for item in &mut items {
+        (item.layer, item.text_layer) = (number, number);
+        if item.body < BODY_SPARSE {
+            item.body += first_body;
+        }
+    }
+    let mut items = redirect(tree, items, &mut text);
     for item in items.iter_mut().filter(|item| item.kind == Kind::HardLink) {
         let target = tree.resolve_parent(item.text.get(&text)).and_then(|path| tree.item_at(&path));
         if let Some(target) = target.filter(|target| !target.kind.is_folder()) {
@@ -57,7 +58,7 @@ fn apply(tree: &mut ImageTree, layer: Layer, is_traced: &dyn Fn(&str) -> bool) {
     tree.recordings.push(recording);
     tree.extracts.push(extracts);
     tree.bodies.extend(bodies);
-    merge(tree, &items, is_traced);
+    merge(tree, items, is_traced);
 }
 
 /// Leads paths that go through links into the folders that the links name.
@@ -80,7 +81,7 @@ fn redirect(tree: &ImageTree, mut items: Vec<Item>, text: &mut String) -> Vec<It
         moved.extend_from_slice(&items[at..]);
         moved.retain(|item| item.kind != Kind::ImpliedFolder);
         // Folders that paths go through are bounded like the paths themselves: by the limit on path text.
-        items = finish::finish(moved, text, u64::MAX).items;
+        items = finish::finish(sort::sort(moved, text), text, u64::MAX).items;
     }
     items
 }
@@ -151,16 +152,31 @@ pub(crate) fn join(folder: &str, rest: &str) -> String {
 }
 
 /// Merges the items of the newest layer into the tree. Both are sorted, so lower items are copied in runs.
-fn merge(tree: &mut ImageTree, upper: &[Item], is_traced: &dyn Fn(&str) -> bool) {
+fn merge(tree: &mut ImageTree, upper: Vec<Item>, is_traced: &dyn Fn(&str) -> bool) {
     let lower = std::mem::take(&mut tree.items);
+    if lower.is_empty() {
+        tree.items = upper;
+        tree.items.retain(|item| !item.kind.is_marker());
+        return;
+    }
     let mut earlier = Vec::new();
     let mut out = Vec::with_capacity(lower.len() + upper.len());
     let mut at = 0;
-    for item in upper {
+    // Upper items up to here are between the lower item before `at` and the one there.
+    let mut gap_end = 0;
+    for (index, item) in upper.iter().enumerate() {
+        if index < gap_end && !lower.get(at).is_some_and(|next| is_above(tree, item, next)) {
+            out.extend(Some(item).filter(|item| !item.kind.is_marker()));
+            continue;
+        }
         let path = tree.path_of(item);
         let end = run_end(&lower[at..], |lower| compare(tree.path_of(lower), path).is_lt());
         out.extend_from_slice(&lower[at..at + end]);
         at += end;
+        gap_end = lower.get(at).map_or(upper.len(), |next| {
+            let next = tree.path_of(next);
+            index + run_end(&upper[index..], |upper| compare(tree.path_of(upper), next).is_lt())
+        });
         let is_there = lower.get(at).is_some_and(|lower| tree.path_of(lower) == path);
         match item.kind {
             Kind::Opaque => {
@@ -190,6 +206,14 @@ fn merge(tree: &mut ImageTree, upper: &[Item], is_traced: &dyn Fn(&str) -> bool)
     out.extend_from_slice(&lower[at..]);
     tree.items = out;
     tree.earlier.extend(earlier);
+}
+
+/// Whether `lower` is inside of `item`. Of nearly all items their length tells that it is not.
+fn is_above(tree: &ImageTree, item: &Item, lower: &Item) -> bool {
+    let (_, length) = item.path.bounds();
+    let lower = tree.path_of(lower);
+    let may_be = length == 0 || lower.as_bytes().get(usize::from(length)) == Some(&b'/');
+    may_be && is_beneath(lower, tree.path_of(item))
 }
 
 /// How many items at the start satisfy `is_in`, where no later one does after the first that does not. Looks near first.

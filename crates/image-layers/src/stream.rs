@@ -1,12 +1,13 @@
-//! The second thread's view of a layer: the unpacked bytes, hashed, held against the limits, readable by length.
+//! The third thread's view of a layer: the unpacked bytes, held against the limits, readable by length.
 
 use std::io;
+use std::sync::Arc;
 
 use model::{Digest, DigestAlgorithm};
 
 use crate::error::SourceFailure;
 use crate::hashing::Hasher;
-use crate::inflate::{Inflating, Piece, Pieces, Source};
+use crate::inflate::{Filled, Piece, Pieces, Source, Workers};
 use crate::limits::{self, ImageLimits, LimitBreach, ReadBudget};
 use crate::{Compression, LayerError};
 
@@ -18,14 +19,12 @@ pub(crate) struct StreamFacts {
     pub(crate) unpacked_bytes: u64,
 }
 
-/// The unpacked bytes: counted, hashed, held against the limits, and readable by length.
+/// The unpacked bytes: counted, held against the limits, and readable by length.
 pub(crate) struct Unpacked<'a> {
     layer: String,
     compression: Compression,
     pieces: Pieces,
-    /// `None` where the unpacked bytes are the transported ones and have the same hash.
-    hasher: Option<Hasher>,
-    buffer: Box<[u8]>,
+    filled: Option<Arc<Filled>>,
     start: usize,
     end: usize,
     bytes_unpacked: u64,
@@ -40,12 +39,12 @@ pub(crate) struct Unpacked<'a> {
 impl<'a> Unpacked<'a> {
     /// Starts reading. The first bytes decide about the compression; a declared one must agree with them.
     ///
-    /// The other half of the work has to run on another thread, or nothing comes.
+    /// The other parts of the work have to run on other threads, or nothing comes.
     pub(crate) fn open(
         input: crate::LayerInput<'a>,
         limits: &'a ImageLimits,
         budget: &'a ReadBudget,
-    ) -> Result<(Self, Inflating<'a>), LayerError> {
+    ) -> Result<(Self, Workers<'a>), LayerError> {
         let layer = match (&input.digest, &input.diff_id) {
             (Some(digest), _) | (None, Some(digest)) => digest.to_string(),
             (None, None) => "unnamed".to_owned(),
@@ -67,14 +66,15 @@ impl<'a> Unpacked<'a> {
         let algorithm =
             |digest: &Option<Digest>| digest.as_ref().map_or(DigestAlgorithm::Sha256, Digest::algorithm);
         let is_same = found == Compression::None && algorithm(&input.digest) == algorithm(&input.diff_id);
-        let (inflating, pieces) = Inflating::new(source, found, limits.zstd_window_log_max)
+        // The same bytes have the same hash.
+        let hasher = (!is_same).then(|| Hasher::for_digest(input.diff_id.as_ref()));
+        let (workers, pieces) = Workers::new(source, found, limits.zstd_window_log_max, hasher)
             .map_err(|error| to_layer_error(error, &layer, found, 0))?;
         let unpacked = Self {
             layer,
             compression: found,
             pieces,
-            hasher: (!is_same).then(|| Hasher::for_digest(input.diff_id.as_ref())),
-            buffer: Box::default(),
+            filled: None,
             start: 0,
             end: 0,
             bytes_unpacked: 0,
@@ -83,7 +83,7 @@ impl<'a> Unpacked<'a> {
             limits,
             budget,
         };
-        Ok((unpacked, inflating))
+        Ok((unpacked, workers))
     }
 
     /// The name of the layer in errors.
@@ -117,19 +117,12 @@ impl<'a> Unpacked<'a> {
         if self.ended.is_some() {
             return Ok(false);
         }
-        let buffer = std::mem::take(&mut self.buffer);
-        // Before the first piece there is none to give back, and an empty one must never be filled: it would look like the end.
-        if !buffer.is_empty() {
-            // Nobody takes it back when the other thread is done.
-            let _ = self.pieces.returned.send(buffer);
-        }
+        self.filled = None;
         (self.start, self.end) = (0, 0);
         match self.pieces.received.recv() {
-            Ok(Piece::Bytes { buffer, length, consumed }) => {
-                (self.buffer, self.end, self.bytes_consumed) = (buffer, length, consumed);
-                if let Some(hasher) = &mut self.hasher {
-                    hasher.update(&self.buffer[..length]);
-                }
+            Ok(Piece::Bytes { filled, consumed }) => {
+                let length = filled.bytes().len();
+                (self.filled, self.end, self.bytes_consumed) = (Some(filled), length, consumed);
                 self.bytes_unpacked += length as u64;
                 self.check_totals(length as u64).map_err(|breach| self.breach(breach))?;
                 Ok(true)
@@ -139,11 +132,12 @@ impl<'a> Unpacked<'a> {
                 Ok(false)
             }
             Ok(Piece::Failed(error)) => Err(self.decoder_error(error)),
-            Err(_) => {
-                let source = io::Error::other("the thread that inflates stopped");
-                Err(LayerError::Source { layer: self.layer.clone(), source })
-            }
+            Err(_) => Err(self.stopped("the thread that inflates stopped")),
         }
+    }
+
+    fn stopped(&self, what: &'static str) -> LayerError {
+        LayerError::Source { layer: self.layer.clone(), source: io::Error::other(what) }
     }
 
     fn decoder_error(&self, error: io::Error) -> LayerError {
@@ -170,15 +164,26 @@ impl<'a> Unpacked<'a> {
         Ok(())
     }
 
+    /// What of the current piece was not seen yet.
+    fn available(&self) -> &[u8] {
+        self.filled.as_ref().map_or(&[], |filled| &filled.bytes()[self.start..])
+    }
+
     /// Fills `out` completely. `Ok(false)` when the stream is at its end before the first byte.
     pub(crate) fn read_full(&mut self, out: &mut [u8]) -> Result<bool, LayerError> {
+        if let Some(bytes) = self.available().get(..out.len()) {
+            out.copy_from_slice(bytes);
+            self.start += out.len();
+            return Ok(true);
+        }
         let mut done = 0;
         while done < out.len() {
             if self.start == self.end && !self.fill()? {
                 return if done == 0 { Ok(false) } else { Err(self.truncated()) };
             }
-            let count = (self.end - self.start).min(out.len() - done);
-            out[done..done + count].copy_from_slice(&self.buffer[self.start..self.start + count]);
+            let available = self.available();
+            let count = available.len().min(out.len() - done);
+            out[done..done + count].copy_from_slice(&available[..count]);
             self.start += count;
             done += count;
         }
@@ -186,33 +191,24 @@ impl<'a> Unpacked<'a> {
     }
 
     /// Appends exactly `length` bytes to `out`. Room is made as bytes come, not as a header promises them.
-    pub(crate) fn read_into(&mut self, mut length: u64, out: &mut Vec<u8>) -> Result<(), LayerError> {
-        while length > 0 {
-            if self.start == self.end && !self.fill()? {
-                return Err(self.truncated());
-            }
-            let available = &self.buffer[self.start..self.end];
-            let count = usize::try_from(length).unwrap_or(usize::MAX).min(available.len());
-            out.extend_from_slice(&available[..count]);
-            self.start += count;
-            length -= count as u64;
-        }
-        Ok(())
+    pub(crate) fn read_into(&mut self, length: u64, out: &mut Vec<u8>) -> Result<(), LayerError> {
+        self.visit(length, |bytes| out.extend_from_slice(bytes))
     }
 
     /// Passes over exactly `length` bytes.
     pub(crate) fn skip(&mut self, length: u64) -> Result<(), LayerError> {
-        self.visit(length, &mut |_| {})
+        self.visit(length, |_| {})
     }
 
     /// Passes over exactly `length` bytes and shows them piece by piece.
-    pub(crate) fn visit(&mut self, mut length: u64, visit: &mut dyn FnMut(&[u8])) -> Result<(), LayerError> {
+    pub(crate) fn visit(&mut self, mut length: u64, mut visit: impl FnMut(&[u8])) -> Result<(), LayerError> {
         while length > 0 {
             if self.start == self.end && !self.fill()? {
                 return Err(self.truncated());
             }
-            let count = usize::try_from(length).unwrap_or(usize::MAX).min(self.end - self.start);
-            visit(&self.buffer[self.start..self.start + count]);
+            let available = self.available();
+            let count = usize::try_from(length).unwrap_or(usize::MAX).min(available.len());
+            visit(&available[..count]);
             self.start += count;
             length -= count as u64;
         }
@@ -223,7 +219,10 @@ impl<'a> Unpacked<'a> {
     pub(crate) fn finish(mut self) -> Result<StreamFacts, LayerError> {
         while self.fill()? {}
         let (digest, compressed_bytes) = self.ended.take().ok_or_else(|| self.truncated())?;
-        let diff_id = self.hasher.as_mut().map_or_else(|| digest.clone(), Hasher::finish);
+        let diff_id = match &self.pieces.hashed {
+            Some(hashed) => hashed.recv().map_err(|_| self.stopped("the thread that hashes stopped"))?,
+            None => digest.clone(),
+        };
         Ok(StreamFacts { digest, diff_id, compressed_bytes, unpacked_bytes: self.bytes_unpacked })
     }
 }

@@ -1,18 +1,18 @@
 //! The members of a tar archive, one after the other.
 //!
-//! Headers are decoded by the `tar` crate. The walk over them is our own, for three reasons: the lengths of extension headers are
-//! held against a limit before they are read, pax values with line ends are understood, and where archives are ambiguous the
-//! answer is the one of Go's `archive/tar`, since that is what container runtimes unpack with.
+//! The walk over them is our own, for three reasons: the lengths of extension headers are held against a limit before they are
+//! read, pax values with line ends are understood, and where archives are ambiguous the answer is the one of Go's `archive/tar`,
+//! since that is what container runtimes unpack with.
 
+use crate::header::{BLOCK_BYTES, Header, is_zero};
 use crate::pax::{self, PaxRecords};
 use crate::stream::Unpacked;
 use crate::{LayerError, LimitBreach};
 
-const BLOCK_BYTES: usize = 512;
-
 /// What a member is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum MemberKind {
+    #[default]
     File,
     /// A file whose body is stored without its holes.
     SparseFile,
@@ -24,6 +24,7 @@ pub(crate) enum MemberKind {
 }
 
 /// One member. Its body must be read or skipped, once, before the next member is asked for.
+#[derive(Default)]
 pub(crate) struct Member {
     /// As written.
     pub(crate) path: Vec<u8>,
@@ -60,21 +61,22 @@ impl<'a> TarStream<'a> {
         }
     }
 
-    /// The next member, `None` at the end of the archive.
-    pub(crate) fn next_member(&mut self) -> Result<Option<Member>, LayerError> {
+    /// Makes `member` the next one; false at the end of the archive.
+    pub(crate) fn next_member(&mut self, member: &mut Member) -> Result<bool, LayerError> {
         let mut records = PaxRecords::default();
         let (mut long_path, mut long_link) = (None, None);
         let mut has_extension = false;
+        let mut header = Header::new();
         loop {
-            let Some(header) = self.next_header()? else {
+            if !self.next_header(&mut header)? {
                 return if has_extension {
                     Err(self.bad("extension header without a member"))
                 } else {
-                    Ok(None)
+                    Ok(false)
                 };
-            };
-            let size = header.entry_size().map_err(|_| self.bad("size of a member is not a number"))?;
-            match header.as_bytes()[156] {
+            }
+            let size = header.size().ok_or_else(|| self.bad("size of a member is not a number"))?;
+            match header.flag() {
                 b'x' => {
                     let bytes = self.read_extension(size)?;
                     records = pax::parse(&bytes).map_err(|problem| self.bad(problem))?;
@@ -88,7 +90,10 @@ impl<'a> TarStream<'a> {
                     has_extension = false;
                     continue;
                 }
-                _ => return self.start_member(&header, size, records, long_path, long_link).map(Some),
+                _ => {
+                    self.start_member(member, &header, size, records, (long_path, long_link))?;
+                    return Ok(true);
+                }
             }
             has_extension = true;
         }
@@ -100,7 +105,7 @@ impl<'a> TarStream<'a> {
     }
 
     /// Passes over the current body and shows it piece by piece.
-    pub(crate) fn visit_body(&mut self, size: u64, visit: &mut dyn FnMut(&[u8])) -> Result<(), LayerError> {
+    pub(crate) fn visit_body(&mut self, size: u64, visit: impl FnMut(&[u8])) -> Result<(), LayerError> {
         self.unpacked.visit(size, visit)
     }
 
@@ -111,46 +116,48 @@ impl<'a> TarStream<'a> {
         Ok(bytes)
     }
 
-    fn next_header(&mut self) -> Result<Option<tar::Header>, LayerError> {
+    /// Reads the next header; false at the end of the archive.
+    fn next_header(&mut self, header: &mut Header) -> Result<bool, LayerError> {
         self.unpacked.skip(std::mem::take(&mut self.padding))?;
-        let mut header = tar::Header::new_old();
-        if !self.unpacked.read_full(header.as_mut_bytes())? {
-            return Ok(None);
+        if !self.unpacked.read_full(&mut header.block)? {
+            return Ok(false);
         }
-        if is_zero(header.as_bytes()) {
+        if is_zero(&header.block) {
             // Two blocks of zeros end an archive. After one, runtimes accept nothing but the end.
             let mut second = [0; BLOCK_BYTES];
             let is_end = !self.unpacked.read_full(&mut second)? || is_zero(&second);
-            return if is_end { Ok(None) } else { Err(self.bad("single block of zeros between members")) };
+            return if is_end { Ok(false) } else { Err(self.bad("single block of zeros between members")) };
         }
-        let stated = header.cksum().map_err(|_| self.bad("member header has no checksum"))?;
-        let (unsigned, signed) = checksums(header.as_bytes());
-        if stated != unsigned && i64::from(stated) != signed {
-            return Err(self.bad("member header has a wrong checksum"));
+        match header.is_checksum_right() {
+            Some(true) => Ok(true),
+            Some(false) => Err(self.bad("member header has a wrong checksum")),
+            None => Err(self.bad("member header has no checksum")),
         }
-        Ok(Some(header))
     }
 
     fn start_member(
         &mut self,
-        header: &tar::Header,
+        member: &mut Member,
+        header: &Header,
         header_size: u64,
         records: PaxRecords,
-        long_path: Option<Vec<u8>>,
-        long_link: Option<Vec<u8>>,
-    ) -> Result<Member, LayerError> {
-        let path = match long_path.or(records.sparse_name).or(records.path) {
-            Some(path) => path,
-            None => header.path_bytes().into_owned(),
-        };
-        let link = match long_link.or(records.link) {
-            Some(link) => link,
-            None => header.link_name_bytes().map(|link| link.into_owned()).unwrap_or_default(),
-        };
+        (long_path, long_link): (Option<Vec<u8>>, Option<Vec<u8>>),
+    ) -> Result<(), LayerError> {
+        let Member { path, link, .. } = member;
+        path.clear();
+        link.clear();
+        match long_path.or(records.sparse_name).or(records.path) {
+            Some(long) => *path = long,
+            None => header.push_path(path),
+        }
+        match long_link.or(records.link) {
+            Some(long) => *link = long,
+            None => header.push_link(link),
+        }
         if path.contains(&0) || link.contains(&0) {
             return Err(self.bad("member has a path with a zero byte"));
         }
-        let flag = header.as_bytes()[156];
+        let flag = header.flag();
         let kind = match flag {
             b'0' | 0 | b'7' if records.is_sparse => MemberKind::SparseFile,
             // Before there was a type for folders, a slash at the end of the name said it.
@@ -172,22 +179,26 @@ impl<'a> TarStream<'a> {
         };
         let blocks = size.checked_next_multiple_of(BLOCK_BYTES as u64);
         self.padding = blocks.ok_or_else(|| self.bad("size of a member is too large"))? - size;
-        let old_sparse_size = || header.as_gnu().and_then(|gnu| gnu.real_size().ok());
+        let old_sparse_size = || header.gnu_real_size().filter(|_| header.is_gnu());
         let file_size = match kind {
             MemberKind::SparseFile => records.sparse_size.or_else(old_sparse_size).unwrap_or(size),
             _ => size,
         };
         // Fields without a number count as zero, as runtimes read them.
         let mode = header.mode().unwrap_or_default();
-        let user_id = records.user_id.unwrap_or_else(|| header.uid().unwrap_or_default());
-        let group_id = records.group_id.unwrap_or_else(|| header.gid().unwrap_or_default());
-        Ok(Member { path, link, kind, size, file_size, mode, user_id, group_id })
+        let user_id = records.user_id.or_else(|| header.user_id()).unwrap_or_default();
+        let group_id = records.group_id.or_else(|| header.group_id()).unwrap_or_default();
+        (member.kind, member.size, member.file_size) = (kind, size, file_size);
+        (member.mode, member.user_id, member.group_id) = (mode, user_id, group_id);
+        Ok(())
     }
 
     /// The map of an old GNU sparse file goes on in further blocks in front of the body.
-    fn skip_sparse_map(&mut self, header: &tar::Header) -> Result<(), LayerError> {
-        let gnu = header.as_gnu().ok_or_else(|| self.bad("sparse member without a GNU header"))?;
-        let mut is_extended = gnu.is_extended();
+    fn skip_sparse_map(&mut self, header: &Header) -> Result<(), LayerError> {
+        if !header.is_gnu() {
+            return Err(self.bad("sparse member without a GNU header"));
+        }
+        let mut is_extended = header.is_gnu_extended();
         while is_extended {
             let mut block = [0; BLOCK_BYTES];
             if !self.unpacked.read_full(&mut block)? {
@@ -213,19 +224,4 @@ impl<'a> TarStream<'a> {
         name.truncate(end);
         Ok(name)
     }
-}
-
-fn is_zero(block: &[u8; BLOCK_BYTES]) -> bool {
-    block.iter().all(|byte| *byte == 0)
-}
-
-/// The sum over the header with blanks for the checksum itself; some old archivers summed signed bytes.
-fn checksums(block: &[u8; BLOCK_BYTES]) -> (u32, i64) {
-    let mut unsigned = 8 * u32::from(b' ');
-    let mut signed = 8 * i64::from(b' ');
-    for byte in block[..148].iter().chain(&block[156..]) {
-        unsigned += u32::from(*byte);
-        signed += i64::from(byte.cast_signed());
-    }
-    (unsigned, signed)
 }

@@ -150,8 +150,8 @@ impl<'a> Entry<'a> {
 
     /// What an extractor has kept of a regular file.
     pub fn extract(&self) -> Option<&'a [u8]> {
-        let of_layer = self.tree.extracts.get(self.item.text_layer as usize)?;
-        let found = of_layer.binary_search_by_key(&self.item.origin, |(member, _)| *member).ok()?;
+        let found = self.tree.extract_index(self.item)?;
+        let of_layer = &self.tree.extracts[self.item.text_layer as usize];
         (self.item.kind == Kind::File).then(|| &*of_layer[found].1)
     }
 
@@ -270,6 +270,7 @@ impl ImageTree {
             // Under its own name a file was asked for when its layer was read.
             if item.kind == Kind::File
                 && item.body == BODY_NONE
+                && !item.is_named_as_written()
                 && self.path_of(item) != self.text_of(item)
                 && is_wanted(self.path_of(item))
             {
@@ -347,14 +348,23 @@ impl ImageTree {
         for (body, _) in self.bodies.iter_mut().zip(is_used).filter(|(_, used)| !used) {
             *body = Box::default();
         }
-        let is_file = |item: &&Item| item.kind == Kind::File;
-        let used: std::collections::BTreeSet<(u32, u32)> = match self.extracts.iter().all(Vec::is_empty) {
-            true => std::collections::BTreeSet::new(),
-            false => self.items.iter().filter(is_file).map(|item| (item.text_layer, item.origin)).collect(),
-        };
-        for (layer, extracts) in (0..).zip(&mut self.extracts) {
-            extracts.retain(|(member, _)| used.contains(&(layer, *member)));
+        let mut is_used: Vec<Vec<bool>> =
+            self.extracts.iter().map(|of_layer| vec![false; of_layer.len()]).collect();
+        for item in self.items.iter().filter(|item| item.kind == Kind::File) {
+            if let Some(index) = self.extract_index(item) {
+                is_used[item.text_layer as usize][index] = true;
+            }
         }
+        for (extracts, is_used) in self.extracts.iter_mut().zip(is_used) {
+            let mut is_used = is_used.into_iter();
+            extracts.retain(|_| is_used.next().unwrap_or(false));
+        }
+    }
+
+    /// Where the extract of a file stands among those of its layer.
+    fn extract_index(&self, item: &Item) -> Option<usize> {
+        let of_layer = self.extracts.get(item.text_layer as usize)?;
+        of_layer.binary_search_by_key(&item.origin, |(member, _)| *member).ok()
     }
 
     pub(crate) fn path_of(&self, item: &Item) -> &str {

@@ -3,6 +3,7 @@
 use model::PackageKind;
 
 use crate::parse::{ParseInput, Parsed};
+use crate::pattern_index::split_name;
 
 /// Where evidence lies, in real paths without a leading slash, at any depth of the tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +26,7 @@ impl PathPattern {
         match self {
             Self::Ends(tail) => ends_with_components(path, tail),
             Self::In(folder) => {
-                path.rsplit_once('/').is_some_and(|(parent, _)| ends_with_components(parent, folder))
+                split_name(path).is_some_and(|(parent, _)| ends_with_components(parent, folder))
             }
             Self::Grandchild(folder, name) => {
                 let parent = path.strip_suffix(name).and_then(|head| head.strip_suffix('/'));
@@ -70,11 +71,6 @@ impl Cataloger {
     pub fn is_database(&self, path: &str) -> bool {
         let matches = |pattern: &PathPattern| pattern.matches(path);
         self.databases.iter().any(matches) && !self.exceptions.iter().any(matches)
-    }
-
-    /// Whether the content of a path is needed.
-    pub fn is_wanted(&self, path: &str) -> bool {
-        self.databases.iter().chain(self.companions).any(|pattern| pattern.matches(path))
     }
 }
 

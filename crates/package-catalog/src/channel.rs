@@ -21,15 +21,14 @@ const UBUNTU_PRO_STATUS: &str = "var/lib/ubuntu-advantage/status.json";
 const RED_HAT_CHANNELS: [(&str, &str); 4] =
     [("-eus-", "eus"), ("-aus-", "aus"), ("-e4s-", "e4s"), ("-tus-", "tus")];
 
-/// Whether the content of this file is needed; `path` without a leading slash.
-pub(crate) fn is_wanted(path: &str) -> bool {
-    path == APT_SOURCES
-        || path == UBUNTU_PRO_STATUS
-        || PathPattern::In(APT_SOURCES_FOLDER).matches(path)
-        || CONTENT_MANIFESTS
-            .into_iter()
-            .any(|folder| PathPattern::InWithEnding(folder, ".json").matches(path))
-}
+/// Files whose content is needed; paths without a leading slash.
+pub(crate) const PATHS: [&str; 2] = [APT_SOURCES, UBUNTU_PRO_STATUS];
+/// Forms of paths of more such files.
+pub(crate) const PATTERNS: [PathPattern; 3] = [
+    PathPattern::In(APT_SOURCES_FOLDER),
+    PathPattern::InWithEnding(CONTENT_MANIFESTS[0], ".json"),
+    PathPattern::InWithEnding(CONTENT_MANIFESTS[1], ".json"),
+];
 
 /// The channel; only distros that are known to have some are asked.
 pub(crate) fn find(tree: &ImageTree, distro: &Distro, packages: &[Package]) -> Option<&'static str> {

@@ -32,6 +32,7 @@ mod os_release;
 mod ownership;
 mod pacman;
 mod parse;
+mod pattern_index;
 mod php;
 mod portage;
 mod purl;

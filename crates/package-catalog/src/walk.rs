@@ -10,6 +10,7 @@ use crate::dotnet::merge_assemblies;
 use crate::extract::{SECTIONS, read_sections};
 use crate::ownership::note_owners;
 use crate::parse::{CatalogLimits, ParseInput, Parsed, Spent, is_always_told};
+use crate::pattern_index::PatternIndex;
 use crate::table::CATALOGERS;
 use crate::watch::{CatalogWatcher, NoWatcher, section_name};
 use crate::{attribution, binary, bitnami, channel, jvm, os_release, unread, wolfi};
@@ -19,11 +20,17 @@ static WANTED_PATHS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
     os_release::CANDIDATES.iter().chain(linked).copied().collect()
 });
 
+static WANTED: LazyLock<PatternIndex> = LazyLock::new(|| {
+    let of_catalogers = CATALOGERS.iter().flat_map(|it| it.databases.iter().chain(it.companions)).copied();
+    PatternIndex::new(of_catalogers.chain(channel::PATTERNS))
+});
+
+static DATABASES: LazyLock<PatternIndex> =
+    LazyLock::new(|| PatternIndex::new(CATALOGERS.iter().flat_map(|it| it.databases).copied()));
+
 /// Whether the catalogers need the content of this file; `path` without a leading slash.
 pub fn is_wanted(path: &str) -> bool {
-    os_release::CANDIDATES.contains(&path)
-        || channel::is_wanted(path)
-        || CATALOGERS.iter().any(|cataloger| cataloger.is_wanted(path))
+    os_release::CANDIDATES.contains(&path) || channel::PATHS.contains(&path) || WANTED.matches(path)
 }
 
 /// Well-known paths, of files and folders, at which a link may stand that makes other files wanted.
@@ -131,6 +138,9 @@ impl Walk<'_, '_> {
             self.tell(DiagnosticCode::UnreadableDatabase, path, message);
         }
         self.read_extract(entry);
+        if !DATABASES.matches(path) {
+            return;
+        }
         for cataloger in CATALOGERS.iter().filter(|cataloger| cataloger.is_database(path)) {
             let file = match self.tree.resolve(entry.path()) {
                 Ok(file) => file,

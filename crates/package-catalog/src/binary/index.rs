@@ -14,16 +14,22 @@ pub(super) static INDEX: LazyLock<Index> = LazyLock::new(|| Index::new(table::cl
 
 pub(super) struct Index {
     pub(super) entries: Vec<Entry>,
-    /// Classifiers of names without wildcards.
-    exact: BTreeMap<&'static str, Vec<usize>>,
-    /// All the others, with what their names begin with.
-    others: Vec<(&'static str, usize)>,
+    /// Who claims names that begin with a byte.
+    claims: Vec<Claims>,
     pub(super) literals: AhoCorasick,
     /// What they are, by their numbers.
     texts: Vec<&'static str>,
     /// By the number of the literal: who looks at it.
     pub(super) uses: Vec<Vec<Use>>,
     products: BTreeMap<&'static str, &'static Product>,
+}
+
+#[derive(Default, Clone)]
+struct Claims {
+    /// Classifiers of names without wildcards.
+    exact: Vec<(&'static str, usize)>,
+    /// All the others, with what their names begin with.
+    others: Vec<(&'static str, usize)>,
 }
 
 pub(super) struct Entry {
@@ -41,13 +47,13 @@ pub(super) struct Use {
 
 impl Index {
     fn new(classifiers: impl Iterator<Item = &'static Classifier>) -> Self {
-        let mut exact: BTreeMap<&'static str, Vec<usize>> = BTreeMap::new();
-        let (mut entries, mut others, mut products) = (Vec::new(), Vec::new(), BTreeMap::new());
+        let (mut exact, mut others) = (Vec::new(), Vec::new());
+        let (mut entries, mut products) = (Vec::new(), BTreeMap::new());
         let mut uses: BTreeMap<&'static str, Vec<Use>> = BTreeMap::new();
         for (number, classifier) in classifiers.enumerate() {
             match classifier.names {
                 Names::Any(names) if !names.iter().any(|name| name.contains(['*', '?'])) => {
-                    names.iter().for_each(|name| exact.entry(name).or_default().push(number));
+                    exact.extend(names.iter().map(|name| (*name, number)));
                 }
                 Names::Any(names) => others.extend(names.iter().map(|name| {
                     let end = name.find(['*', '?']).unwrap_or(name.len());
@@ -76,7 +82,8 @@ impl Index {
             .build(uses.keys())
             .expect("a few hundred short literals make a small automaton");
         let (texts, uses) = uses.into_iter().unzip();
-        Self { entries, exact, others, literals, texts, uses, products }
+        let claims = (0..=u8::MAX).map(|first| Claims::new(first, &exact, &others)).collect();
+        Self { entries, claims, literals, texts, uses, products }
     }
 
     pub(super) fn literal(&self, number: usize) -> &'static str {
@@ -85,9 +92,12 @@ impl Index {
 
     /// Classifiers that claim a file, with the numbers of its name.
     pub(super) fn claims<'a>(&'a self, base_name: &'a str) -> impl Iterator<Item = (usize, &'a str)> {
-        let exact = self.exact.get(base_name).into_iter().flatten().map(|number| (*number, ""));
         // Every file of an image is asked for, so the beginning has to rule out nearly all.
-        let others = self.others.iter().filter(|(beginning, _)| base_name.starts_with(beginning));
+        let claims = base_name.bytes().next().and_then(|first| self.claims.get(usize::from(first)));
+        let exact = claims.into_iter().flat_map(|claims| &claims.exact);
+        let exact = exact.filter(move |(name, _)| *name == base_name).map(|(_, number)| (*number, ""));
+        let others = claims.into_iter().flat_map(|claims| &claims.others);
+        let others = others.filter(move |(beginning, _)| base_name.starts_with(beginning));
         let others = others.filter_map(|(_, number)| {
             self.entries[*number].classifier.names.claim(base_name).map(|numbers| (*number, numbers))
         });
@@ -101,6 +111,15 @@ impl Index {
 
     pub(super) fn product(&self, id: &str) -> Option<&'static Product> {
         self.products.get(id).copied()
+    }
+}
+
+impl Claims {
+    fn new(first: u8, exact: &[(&'static str, usize)], others: &[(&'static str, usize)]) -> Self {
+        let is_possible =
+            |(text, _): &&(&'static str, usize)| text.bytes().next().is_none_or(|it| it == first);
+        let possible = |all: &[(&'static str, usize)]| all.iter().filter(is_possible).copied().collect();
+        Self { exact: possible(exact), others: possible(others) }
     }
 }
 

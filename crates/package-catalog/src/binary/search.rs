@@ -6,6 +6,7 @@ use super::classifier::{Condition, Rule};
 use super::index::{INDEX, Use};
 use super::{TAG_LEFT_OUT, TAG_PROGRAM};
 use crate::extract::{ContentSearch, SearchedFile, Sections};
+use crate::pattern_index::name;
 
 /// Bytes before or behind a literal that an expression sees at most.
 pub(super) const WINDOW_BYTES_MAX: usize = 1024;
@@ -68,7 +69,7 @@ impl ContentSearch for ClassifierSearch {
         self.next = 0;
         self.tried_bytes = 0;
         self.state = State::Looking;
-        let base_name = file.path.rsplit_once('/').map_or(file.path, |(_, name)| name);
+        let base_name = name(file.path);
         self.claimed.clear();
         for (number, name_numbers) in INDEX.claims(base_name) {
             // Several forms of names of one classifier may fit.

@@ -9,6 +9,7 @@ use model::{OwnedFile, Package, PackageKind};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::cataloger::PathPattern;
 use crate::described::{self, Description, DescriptionKind, Extent, Found};
 use crate::parse::{ParseInput, Parsed, Problems};
 use crate::purl::qualified_purl;
@@ -38,8 +39,7 @@ const PLAIN_ENDINGS: [&str; 30] = [
 ];
 
 fn is_description(path: &str) -> bool {
-    let folder = path.strip_suffix(".json").and_then(|_| path.rsplit_once('/')).map(|(folder, _)| folder);
-    folder.is_some_and(|folder| folder == "conda-meta" || folder.ends_with("/conda-meta"))
+    PathPattern::InWithEnding("conda-meta", ".json").matches(path)
 }
 
 /// What is read of a record. The keys of the rest are not even built.

@@ -22,9 +22,8 @@ const NESTED_ENDINGS: [&str; 3] = ["far", "rar", "zap"];
 const CERTAIN_ENDINGS: [&str; 5] = ["jar", "war", "ear", "jpi", "hpi"];
 
 fn has_ending(path: &str, endings: &[&str]) -> bool {
-    path.rsplit_once('.').is_some_and(|(stem, ending)| {
-        !stem.is_empty() && endings.iter().any(|one| one.eq_ignore_ascii_case(ending))
-    })
+    let dot = memchr::memrchr(b'.', path.as_bytes()).filter(|dot| *dot > 0);
+    dot.is_some_and(|dot| endings.iter().any(|one| one.eq_ignore_ascii_case(&path[dot + 1..])))
 }
 
 /// Whether the file at this path may be one.

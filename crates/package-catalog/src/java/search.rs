@@ -28,7 +28,9 @@ impl ContentSearch for ArchiveSearch {
         let is_archive = file.head == zip::LOCAL || zip::is_directory(file.head);
         let is_read = self.is_certain || (is_archive && is_archive_name(file.path));
         self.reader = is_read.then(|| ArchiveReader::new(String::new(), 0));
-        self.work.start(file.size_bytes);
+        if is_read {
+            self.work.start(file.size_bytes);
+        }
         is_read
     }
 

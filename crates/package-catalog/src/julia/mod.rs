@@ -26,6 +26,9 @@ const FILE_NAMES: [&str; 2] = ["Project.toml", "JuliaProject.toml"];
 const UUID: &str = "uuid";
 
 fn is_description(path: &str) -> bool {
+    if !path.ends_with("Project.toml") {
+        return false;
+    }
     let mut parts = path.rsplit('/');
     if !parts.next().is_some_and(|name| FILE_NAMES.contains(&name)) {
         return false;

@@ -8,6 +8,7 @@ use super::TAG_KERNEL;
 use super::image::{self, HEAD_BYTES};
 use super::module::ModuleTexts;
 use crate::extract::{ContentSearch, SearchedFile, Sections};
+use crate::pattern_index::name;
 
 const KERNELS: [&str; 2] = ["vmlinuz", "bzImage"];
 /// More than the largest module has when it is unpacked.
@@ -71,11 +72,13 @@ impl Write for Sink {
 }
 
 fn kind_of(path: &str) -> Kind {
-    let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
+    let name = name(path);
     if KERNELS.iter().any(|kernel| name.starts_with(kernel)) {
         return Kind::Kernel(Vec::new());
     }
-    let Some((_, ending)) = name.rsplit_once(".ko") else { return Kind::Other };
+    let endings = ["", ".gz", ".zst"];
+    let is_of = |ending: &&str| name.strip_suffix(ending).is_some_and(|module| module.ends_with(".ko"));
+    let Some(ending) = endings.into_iter().find(is_of) else { return Kind::Other };
     match ending {
         _ if !format!("/{path}").contains("/lib/modules/") => Kind::Other,
         "" => Kind::Module(Sink::new()),
