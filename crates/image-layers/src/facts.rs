@@ -12,7 +12,7 @@ use crate::record::Recording;
 use crate::{ImageLimits, Layer, LayerError, ReadBudget};
 
 /// Changes with the form of the bytes, and with what this crate takes out of an archive.
-pub const FACTS_VERSION: u32 = 1;
+pub const FACTS_VERSION: u32 = 2;
 
 /// A digest is shorter.
 const DIGEST_BYTES_MAX: u64 = 256;

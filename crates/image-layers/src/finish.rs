@@ -3,6 +3,9 @@
 use crate::item::{self, Item, Kind, Span};
 use crate::path::{self, is_beneath};
 
+/// A folder of one storage driver: hard links may lead to the files in it, which are not in the image themselves.
+pub(crate) const LINK_TARGETS: &str = ".wh..wh.plnk/";
+
 /// The entries of a layer, sorted, each path once.
 pub(crate) struct Finished {
     pub(crate) items: Vec<Item>,
@@ -15,6 +18,7 @@ pub(crate) struct Finished {
 /// Takes sorted items: lets hard links become what they link to, lets later members replace earlier ones and adds implied folders.
 pub(crate) fn finish(mut items: Vec<Item>, text: &str, implied_max: u64) -> Finished {
     resolve_hard_links(&mut items, text);
+    items.retain(|item| !item.path.get(text).starts_with(LINK_TARGETS));
     let mut placing = Placing {
         text,
         out: Vec::with_capacity(items.len()),

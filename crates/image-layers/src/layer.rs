@@ -18,7 +18,7 @@ use crate::{Compression, LayerError};
 
 const WHITEOUT_PREFIX: &str = ".wh.";
 const OPAQUE_NAME: &str = ".wh..wh..opq";
-/// Housekeeping of one storage driver at the top of the archive; not part of the image.
+/// Housekeeping of one storage driver at the top of the archive; not part of the image, but for what hard links lead to.
 const DRIVER_PREFIX: &str = ".wh..wh.";
 
 /// One layer archive and what is expected of it.
@@ -232,6 +232,8 @@ impl Collector<'_> {
             None
         } else if name == OPAQUE_NAME {
             Some((folder.to_owned(), Kind::Opaque))
+        } else if written.starts_with(finish::LINK_TARGETS) && member.kind == MemberKind::File {
+            None
         } else if written.starts_with(DRIVER_PREFIX) {
             return self.tar.skip_body(member.size);
         } else if let Some(hidden) = name.strip_prefix(WHITEOUT_PREFIX) {

@@ -21,6 +21,7 @@ mod limits;
 mod path;
 mod pax;
 mod record;
+mod renamed;
 mod sort;
 mod squash;
 mod stream;

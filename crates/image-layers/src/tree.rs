@@ -82,8 +82,8 @@ pub enum FindError {
 /// One entry of the tree.
 #[derive(Clone, Copy)]
 pub struct Entry<'a> {
-    tree: &'a ImageTree,
-    item: &'a Item,
+    pub(crate) tree: &'a ImageTree,
+    pub(crate) item: &'a Item,
 }
 
 /// A wanted file whose body was not kept, because it is wanted under another name than the one in the archive.
@@ -313,7 +313,7 @@ impl ImageTree {
         self.bodies.extend(layer.bodies);
     }
 
-    fn missing_body(&self, item: &Item) -> MissingBody {
+    pub(crate) fn missing_body(&self, item: &Item) -> MissingBody {
         let layer = &self.layers[item.text_layer as usize];
         MissingBody {
             layer_index: item.text_layer as usize,

@@ -34,7 +34,10 @@ pub(crate) fn note_owners(tree: &ImageTree, packages: &mut [Package]) {
     let is_owner = |package: &&Package| is_of_system(package) && package.is_third_party != Some(true);
     let by_system = packages.iter().filter(is_owner);
     let by_conda = packages.iter().filter(|package| package.kind == PackageKind::Conda);
+    let layers: Vec<_> = tree.layers().collect();
     for package in by_system.chain(by_conda) {
+        let layer = package.locations.first().and_then(|location| location.layer.as_ref());
+        let layer_index = layers.iter().rposition(|known| Some(*known) == layer);
         for file in &package.files {
             let owner = match owners.get_mut(&file.path) {
                 None if is_in_merged_folder(&file.path) => {
@@ -43,7 +46,10 @@ pub(crate) fn note_owners(tree: &ImageTree, packages: &mut [Package]) {
                 }
                 found => found,
             };
-            if let Some(owner) = owner {
+            if let Some(owner) = owner
+                && (package.kind == PackageKind::Conda
+                    || is_as_installed(tree, package, &file.path, layer_index))
+            {
                 owner.get_or_insert_with(|| package.name.clone());
             }
         }
@@ -53,6 +59,27 @@ pub(crate) fn note_owners(tree: &ImageTree, packages: &mut [Package]) {
     }
 }
 
+/// Where distros install files. Everything else is for whoever uses the system.
+const SYSTEM_FOLDERS: [&str; 11] = [
+    "/bin/", "/boot/", "/etc/", "/lib/", "/lib32/", "/lib64/", "/libx32/", "/opt/", "/sbin/", "/usr/",
+    "/var/",
+];
+/// Folders in these that are not theirs.
+const LOCAL_FOLDER: &str = "/usr/local/";
+/// Other distros have packages there; Debian's policy forbids it.
+const ADDED_FOLDER: &str = "/opt/";
+
+/// Whether a file that a package names can be the one that it installed: a list may name anything, and later layers may have
+/// put another file in its place. What the distro says about its package says nothing about such a file.
+fn is_as_installed(tree: &ImageTree, package: &Package, path: &str, layer_index: Option<usize>) -> bool {
+    let is_in = |folder: &str| path.starts_with(folder);
+    let is_place = SYSTEM_FOLDERS.into_iter().any(is_in)
+        && !is_in(LOCAL_FOLDER)
+        && !(package.kind == PackageKind::Deb && is_in(ADDED_FOLDER));
+    let is_later = |installed: usize| tree.find(path).is_some_and(|file| file.layer_index() > installed);
+    is_place && !layer_index.is_some_and(is_later)
+}
+
 fn is_in_merged_folder(path: &str) -> bool {
     let path = path.trim_start_matches('/');
     MERGED_FOLDERS.iter().any(|folder| path.starts_with(folder))
@@ -60,7 +87,7 @@ fn is_in_merged_folder(path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::tests::inventory;
+    use crate::tests::{inventory, tree_of_layers};
 
     #[test]
     fn what_somebody_else_has_brought_has_no_owner() {
@@ -77,6 +104,39 @@ mod tests {
             .map(|it| (it.name.as_str(), it.is_third_party, it.owner.as_deref()))
             .collect();
         assert_eq!(owned, [("tool", Some(true), None), ("a", None, None)]);
+    }
+
+    #[test]
+    fn a_list_cannot_claim_what_the_distro_did_not_install() {
+        let status = |version: &str| {
+            format!("Package: node-a\nStatus: install ok installed\nVersion: {version}\nArchitecture: all\n")
+                .into_bytes()
+        };
+        let owner = |layers: &[&[(&str, &[u8])]]| {
+            let found = crate::catalog(&tree_of_layers(layers), &crate::CatalogLimits::default());
+            found.packages.into_iter().find(|package| package.name == "a").unwrap().owner
+        };
+        let (one, two) = (status("1-1"), status("2-1"));
+        let (database, list) = ("var/lib/dpkg/status", "var/lib/dpkg/info/node-a.list");
+        let manifest: &[u8] = br#"{"name": "a", "version": "1.0.0"}"#;
+        for (path, is_owned) in [
+            ("usr/share/nodejs/a/package.json", true),
+            ("usr/local/lib/node_modules/a/package.json", false),
+            ("opt/app/node_modules/a/package.json", false),
+            ("app/node_modules/a/package.json", false),
+            ("srv/node_modules/a/package.json", false),
+        ] {
+            let lines = format!("/.\n/{path}\n");
+            let files: &[(&str, &[u8])] = &[(database, &one), (list, lines.as_bytes()), (path, manifest)];
+            assert_eq!(owner(&[files]).is_some(), is_owned, "{path}");
+        }
+        let path = "usr/share/nodejs/a/package.json";
+        let lines = format!("/{path}\n");
+        let installed: &[(&str, &[u8])] = &[(database, &one), (list, lines.as_bytes()), (path, manifest)];
+        // What somebody else has put in its place later is not the distro's; what an update of the package brings is.
+        assert_eq!(owner(&[installed, &[(path, manifest)]]), None);
+        assert!(owner(&[installed, &[(database, &two), (path, manifest)]]).is_some());
+        assert!(owner(&[installed, &[("srv/x", b"")]]).is_some());
     }
 
     #[test]

@@ -11,9 +11,10 @@ use crate::extract::{SECTIONS, read_sections};
 use crate::ownership::note_owners;
 use crate::parse::{CatalogLimits, ParseInput, Parsed, Spent, is_always_told};
 use crate::pattern_index::PatternIndex;
+use crate::renamed::{self, Renamed};
 use crate::table::CATALOGERS;
 use crate::watch::{CatalogWatcher, NoWatcher, section_name};
-use crate::{attribution, binary, bitnami, channel, jvm, os_release, unread, wolfi};
+use crate::{attribution, binary, bitnami, channel, extract, jvm, os_release, unread, wolfi};
 
 static WANTED_PATHS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
     let linked = CATALOGERS.iter().flat_map(|cataloger| cataloger.linked_paths);
@@ -53,20 +54,21 @@ pub fn catalog_watched(
     watcher: &mut dyn CatalogWatcher,
 ) -> Inventory {
     let (distro, diagnostics) = os_release::identify(tree);
-    catalog_as(tree, distro, diagnostics, limits, watcher)
+    catalog_as(tree, distro, diagnostics, false, limits, watcher)
 }
 
 /// Lists the packages of a part of an image whose distro is known, such as one of its layers.
 ///
 /// Result: as [`catalog`].
 pub fn catalog_part(tree: &ImageTree, distro: Option<&Distro>, limits: &CatalogLimits) -> Inventory {
-    catalog_as(tree, distro.cloned(), Vec::new(), limits, &mut NoWatcher)
+    catalog_as(tree, distro.cloned(), Vec::new(), true, limits, &mut NoWatcher)
 }
 
 fn catalog_as(
     tree: &ImageTree,
     mut distro: Option<Distro>,
     diagnostics: Vec<Diagnostic>,
+    is_part: bool,
     limits: &CatalogLimits,
     watcher: &mut dyn CatalogWatcher,
 ) -> Inventory {
@@ -77,9 +79,12 @@ fn catalog_as(
         watcher,
         read: BTreeSet::new(),
         extracted: BTreeSet::new(),
+        is_part,
         packages: Vec::new(),
         diagnostics,
         untold_count: 0,
+        is_at_database: false,
+        is_database_lost: false,
         spent: Spent::default(),
     };
     for entry in tree.entries().filter(|entry| entry.kind() != EntryKind::Folder) {
@@ -122,11 +127,17 @@ struct Walk<'a, 'w> {
     watcher: &'w mut dyn CatalogWatcher,
     /// Cataloger and real path of every database that was read.
     read: BTreeSet<(&'static str, String)>,
-    /// Files whose extract was read.
-    extracted: BTreeSet<ContentId>,
+    /// Files whose extract was read, and as what where that was under another name.
+    extracted: BTreeSet<(ContentId, u64)>,
+    /// Whether this is one layer of many, of which nothing was read again.
+    is_part: bool,
     packages: Vec<Package>,
     diagnostics: Vec<Diagnostic>,
     untold_count: usize,
+    /// Whether a database of the operating system is read right now.
+    is_at_database: bool,
+    /// Whether one of them could not be read.
+    is_database_lost: bool,
     spent: Spent,
 }
 
@@ -135,9 +146,13 @@ impl Walk<'_, '_> {
     fn visit(&mut self, path: &str, entry: Entry<'_>) {
         if let Some(name) = unread::find(path) {
             let message = format!("{name}, which is not read: its packages are not in this inventory");
+            self.is_database_lost = true;
             self.tell(DiagnosticCode::UnreadableDatabase, path, message);
         }
-        self.read_extract(entry);
+        if let Some(extract) = entry.extract().filter(|_| self.extracted.insert((entry.content_id(), 0))) {
+            self.read_extract(extract, entry.path(), entry);
+        }
+        self.read_renamed(entry);
         if !DATABASES.matches(path) {
             return;
         }
@@ -152,7 +167,10 @@ impl Walk<'_, '_> {
             if self.read.insert((cataloger.id, file.path().to_owned())) {
                 let first = self.packages.len();
                 self.watcher.begins(cataloger.id);
+                // A snap is one package; the description of one may also be a template for others.
+                self.is_at_database = cataloger.id != "snap";
                 self.read_database(cataloger.parse, path, file);
+                self.is_at_database = false;
                 attribution::attribute(cataloger, self.tree, path, file, &mut self.packages[first..]);
                 self.watcher.ends(self.packages.len() - first);
             }
@@ -190,21 +208,42 @@ impl Walk<'_, '_> {
         self.tell(code, path, message);
     }
 
-    /// Reads what was taken out of a file while its layer streamed by; once for all names that the file has.
-    fn read_extract(&mut self, entry: Entry<'_>) {
-        let Some(extract) = entry.extract().filter(|_| self.extracted.insert(entry.content_id())) else {
+    /// Reads what a file is under the name that a link gives it; once for all names of the same kind.
+    fn read_renamed(&mut self, entry: Entry<'_>) {
+        // Of a million files hardly one is a link: what costs least is asked first.
+        if entry.archive_path().is_none_or(|archived| archived == entry.path())
+            && entry.kind() != EntryKind::Symlink
+        {
             return;
-        };
+        }
+        let (path, roles) = (entry.path(), extract::roles(entry.path()));
+        let file = if roles == 0 { None } else { self.tree.resolve(path).ok() };
+        let Some((file, archived)) = file.and_then(|file| Some((file, file.archive_path()?))) else { return };
+        if !renamed::is_sought(path, archived) || !self.extracted.insert((file.content_id(), roles)) {
+            return;
+        }
+        match renamed::read(path, file, self.limits) {
+            Renamed::Extract(extract) => self.read_extract(&extract, path, file),
+            Renamed::NotRead if !self.is_part => {
+                let message = "file is what its name says by a link only, and too large or stored in a way to be read then";
+                self.tell(DiagnosticCode::PackagesLeftOut, path, message.to_owned());
+            }
+            Renamed::NotRead | Renamed::Nothing => {}
+        }
+    }
+
+    /// Reads what was taken out of a file while its layer streamed by; once for all names that the file has.
+    fn read_extract(&mut self, extract: &[u8], path: &str, entry: Entry<'_>) {
         let maximum = self.limits.database_path_bytes_max;
-        if entry.path().len() > maximum {
-            let message = format!("path of the file has {} bytes (limit {maximum})", entry.path().len());
-            return self.tell(DiagnosticCode::PackagesLeftOut, entry.path(), message);
+        if path.len() > maximum {
+            let message = format!("path of the file has {} bytes (limit {maximum})", path.len());
+            return self.tell(DiagnosticCode::PackagesLeftOut, path, message);
         }
         for (tag, bytes) in read_sections(extract) {
             if let Some(section) = SECTIONS.iter().find(|section| section.tag == tag) {
                 let first = self.packages.len();
                 self.watcher.begins(section_name(tag));
-                self.parse(section.parse, entry.path(), bytes, entry);
+                self.parse(section.parse, path, bytes, entry);
                 self.watcher.ends(self.packages.len() - first);
             }
         }
@@ -236,6 +275,7 @@ impl Walk<'_, '_> {
     }
 
     fn add(&mut self, diagnostic: Diagnostic) {
+        self.is_database_lost |= self.is_at_database && diagnostic.code == DiagnosticCode::UnreadableDatabase;
         if self.diagnostics.len() < self.limits.diagnostics_sum_max
             || is_always_told(diagnostic.code, &self.diagnostics)
         {
@@ -259,7 +299,12 @@ impl Walk<'_, '_> {
         }
         if self.untold_count > 0 {
             let message = format!("{} more problems like these are not listed", self.untold_count);
-            tell(DiagnosticCode::UnreadableDatabase, message);
+            tell(DiagnosticCode::BrokenRecord, message);
+        }
+        // Where there are no other packages of the system, nobody takes an unread database for an empty one.
+        if self.is_database_lost && self.packages.iter().any(|package| package.kind.is_operating_system()) {
+            let message = "a package database could not be read: what it lists is not in this inventory";
+            tell(DiagnosticCode::PackagesLeftOut, message.to_owned());
         }
     }
 }

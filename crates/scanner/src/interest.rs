@@ -52,7 +52,7 @@ impl Interest {
 
     /// Files that only links make wanted.
     pub(crate) fn missing(&self, tree: &ImageTree) -> Vec<MissingBody> {
-        let mut missing = tree.missing(package_catalog::wanted_paths(), &package_catalog::is_wanted);
+        let mut missing = package_catalog::missing(tree);
         if let Some((settings, search)) = &self.contents {
             missing.extend(Collection::new(settings, search, tree).missing());
             missing.sort();

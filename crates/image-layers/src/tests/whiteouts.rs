@@ -1,6 +1,6 @@
 //! What upper layers hide and replace.
 
-use super::{Part, archive, check, file, folder, image, read, symlink};
+use super::{Part, archive, check, file, folder, hard_link, image, read, symlink};
 
 #[test]
 fn the_upper_layer_wins_and_the_lower_one_shows_through() {
@@ -58,6 +58,10 @@ fn a_file_replaces_a_folder_and_the_reverse() {
 #[test]
 fn housekeeping_of_storage_drivers_is_left_out() {
     check(&[&[file(".wh..wh.plnk/1.2", "x"), folder(".wh..wh.orph"), file("a", "1")]], &["a = 1"]);
+    // But for what hard links lead to, in whichever order.
+    let plain = file(".wh..wh.plnk/1.2", "x");
+    let link = hard_link("d/a", ".wh..wh.plnk/1.2");
+    check(&[&[plain, link]], &["d/", "d/a = x"]);
 }
 
 #[test]

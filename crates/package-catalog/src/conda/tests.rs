@@ -55,17 +55,13 @@ fn descriptions_that_conda_has_installed_have_an_owner() {
     assert_eq!(owners[1], ("pkg:pypi/x@1", None));
     assert_eq!(owners[2].1, None);
     // Whoever installed conda itself comes first.
-    let status = b"Package: python3-numpy\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n";
-    let list = format!("/{}\n", metadata.0);
-    let found = inventory(&[
-        (PATH, RECORD.as_bytes()),
-        metadata,
-        ("var/lib/dpkg/status", status),
-        ("var/lib/dpkg/info/python3-numpy.list", list.as_bytes()),
-    ]);
+    let folder = metadata.0.trim_end_matches("/METADATA");
+    let installed = format!("P:py3-numpy\nV:1-r0\nF:{folder}\nR:METADATA\n");
+    let found =
+        inventory(&[(PATH, RECORD.as_bytes()), metadata, ("lib/apk/db/installed", installed.as_bytes())]);
     let owner =
         found.packages.iter().find(|it| it.purl.starts_with("pkg:pypi")).and_then(|it| it.owner.as_deref());
-    assert_eq!(owner, Some("python3-numpy"));
+    assert_eq!(owner, Some("py3-numpy"));
 }
 
 #[test]

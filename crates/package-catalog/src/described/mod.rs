@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use crate::extract::read_section;
 use crate::parse::{ParseInput, Parsed, Problems};
 
-pub(crate) use packed::{PackedKind, PackedSearch};
-pub(crate) use search::DescriptionSearch;
+pub(crate) use packed::{PackedKind, PackedSearch, packed_roles};
+pub(crate) use search::{DescriptionSearch, description_roles};
 
 /// One kind of such files.
 #[derive(Debug)]

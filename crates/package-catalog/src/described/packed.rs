@@ -7,7 +7,7 @@
 
 use flate2::{Decompress, FlushDecompress, Status};
 
-use crate::extract::{ContentSearch, SearchedFile, Sections, broken_section, kept_section};
+use crate::extract::{ContentSearch, SearchedFile, Sections, broken_section, kept_section, roles_of};
 use crate::{node, python};
 
 /// One kind of such archives.
@@ -24,6 +24,11 @@ pub(crate) struct PackedKind {
 }
 
 static KINDS: [&PackedKind; 2] = [&python::EGG, &node::YARN_CACHE];
+
+/// One bit for each kind that the file at this path is of.
+pub(crate) fn packed_roles(path: &str) -> u64 {
+    roles_of(KINDS.iter().map(|kind| (kind.is_archive)(path)))
+}
 
 /// What an archive begins with, and each entry in it.
 const LOCAL_HEADER: [u8; 4] = *b"PK\x03\x04";

@@ -1,7 +1,7 @@
 //! Takes files that describe packages out of a stream of files.
 
 use crate::conda;
-use crate::extract::{ContentSearch, SearchedFile, Sections, broken_section, kept_section};
+use crate::extract::{ContentSearch, SearchedFile, Sections, broken_section, kept_section, roles_of};
 use crate::{dart, erlang, julia, lua, php, r, ruby, swift, wordpress};
 
 use super::{DescriptionKind, Extent, reduce};
@@ -21,6 +21,11 @@ static KINDS: &[&DescriptionKind] = &[
     &dart::PUBSPEC,
     &swift::WORKSPACE_STATE,
 ];
+
+/// One bit for each kind that the file at this path is of.
+pub(crate) fn description_roles(path: &str) -> u64 {
+    roles_of(KINDS.iter().map(|kind| (kind.is_description)(path)))
+}
 
 /// Reads one file after the other.
 #[derive(Debug)]

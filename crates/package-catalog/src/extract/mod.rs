@@ -15,7 +15,7 @@ pub(crate) use sections::{Sections, read_sections};
 
 use crate::binary::{self, ClassifierSearch};
 use crate::busybox::BusyBoxSearch;
-use crate::described::{DescriptionSearch, PackedSearch};
+use crate::described::{DescriptionSearch, PackedSearch, description_roles, packed_roles};
 use crate::dotnet::{self, BundleSearch, ResourceSearch};
 use crate::elf::{self, NoteSearch};
 use crate::go::{self, BuildInfoSearch};
@@ -88,6 +88,18 @@ static MANIFESTS: &[&ManifestKind] = &[
     &jvm::MANIFEST,
     &dotnet::MANIFEST,
 ];
+
+/// What the file at this path is taken for because of its path: a bit for each kind of descriptions, and one for archives of Java.
+pub(crate) fn roles(path: &str) -> u64 {
+    let manifests = roles_of(MANIFESTS.iter().map(|kind| (kind.is_manifest)(path)));
+    let java = u64::from(java::is_archive_name(path));
+    manifests | description_roles(path) << 24 | packed_roles(path) << 48 | java << 63
+}
+
+/// One bit for each that is so.
+pub(crate) fn roles_of(are: impl Iterator<Item = bool>) -> u64 {
+    are.enumerate().map(|(bit, is_so)| u64::from(is_so) << bit).fold(0, |roles, role| roles | role)
+}
 
 /// Finds something in files of a certain content, one after the other, and keeps only that in memory.
 pub(crate) trait ContentSearch: fmt::Debug + Send {

@@ -27,7 +27,7 @@ fn has_ending(path: &str, endings: &[&str]) -> bool {
 }
 
 /// Whether the file at this path may be one.
-pub(super) fn is_archive_name(path: &str) -> bool {
+pub(crate) fn is_archive_name(path: &str) -> bool {
     has_ending(path, &ENDINGS)
 }
 

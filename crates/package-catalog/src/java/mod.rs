@@ -17,6 +17,7 @@ mod search;
 mod tests;
 mod zip;
 
+pub(crate) use archive::is_archive_name;
 pub use limits::ArchiveLimits;
 pub(crate) use parse::parse_archive;
 pub(crate) use search::{ArchiveSearch, TAG_ARCHIVE};

@@ -14,7 +14,7 @@ use model::{Diagnostic, Inventory, Package};
 
 use crate::CatalogLimits;
 
-/// A tree of one layer. A content that begins with `-> ` makes a link.
+/// A tree of one layer. A content that begins with `-> ` makes a link, one with `=> ` a hard link.
 pub(crate) fn tree(files: &[(&str, &[u8])]) -> ImageTree {
     tree_of_layers(&[files])
 }
@@ -33,7 +33,7 @@ pub(crate) fn tree_of_layers(layers: &[&[(&str, &[u8])]]) -> ImageTree {
     let first = (0..layers.len()).map(|index| read(index, &crate::is_wanted)).collect();
     let mut tree = squash_tracing(first, &crate::is_traced);
     // What only links make wanted is read in a second pass, as a scan does it.
-    let missing = tree.missing(crate::wanted_paths(), &crate::is_wanted);
+    let missing = crate::missing(&tree);
     for index in 0..layers.len() {
         let is_missing =
             |path: &str| missing.iter().any(|body| body.layer_index == index && body.archive_path == path);
@@ -46,9 +46,12 @@ fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     for (path, content) in files {
         let mut header = tar::Header::new_gnu();
-        match content.strip_prefix(b"-> ") {
-            Some(target) => {
-                header.set_entry_type(tar::EntryType::Symlink);
+        let link = [(&b"-> "[..], tar::EntryType::Symlink), (b"=> ", tar::EntryType::Link)]
+            .into_iter()
+            .find_map(|(front, kind)| Some((content.strip_prefix(front)?, kind)));
+        match link {
+            Some((target, kind)) => {
+                header.set_entry_type(kind);
                 header.set_size(0);
                 builder.append_link(&mut header, path, std::str::from_utf8(target).unwrap()).unwrap();
             }

@@ -96,6 +96,22 @@ fn files_that_are_no_database_are_told() {
 }
 
 #[test]
+fn an_unread_database_beside_another_hides_packages() {
+    let status: (&str, &[u8]) = ("var/lib/dpkg/status", b"Package: a\nVersion: 1\n");
+    for (path, is_lost) in [
+        ("var/lib/rpm/Packages", true),
+        ("var/lib/dpkg/status.d/base", true),
+        ("nix/var/nix/db/db.sqlite", true),
+        ("meta/snap.yaml", false),
+    ] {
+        let inventory = inventory(&[OS_RELEASE, status, (path, b"asdf\n\nyolo")]);
+        let codes: Vec<_> = inventory.diagnostics.iter().map(|told| told.code).collect();
+        assert!(codes.contains(&DiagnosticCode::UnreadableDatabase), "{path}");
+        assert_eq!(codes.contains(&DiagnosticCode::PackagesLeftOut), is_lost, "{path}");
+    }
+}
+
+#[test]
 fn packages_are_sorted_by_kind_name_version_and_place() {
     let inventory = inventory(&[
         ("x/lib/apk/db/installed", b"P:b\nV:1-r0\n\nP:a\nV:2-r0\n"),

@@ -1,0 +1,134 @@
+//! Files that only the name of a link makes descriptions of packages.
+//!
+//! What describes a package is known by its path, and while a layer streams by, only the path in its archive is known. Stores of
+//! packages (pnpm's, uv's) have every file once, under a name that says nothing, and installations are links to these. Such files
+//! are kept whole when the layer is read once more, and looked at under the name that they are seen by.
+
+use image_layers::{Body, Entry, FileExtractor as _, FileStart, ImageTree, MissingBody};
+
+use crate::extract::{self, LayerExtractor};
+use crate::parse::CatalogLimits;
+use crate::walk;
+
+/// Bytes of one such file that is kept: manifests are small, but it may be an archive of Java.
+const FILE_BYTES_MAX: u64 = 32 << 20;
+/// Bytes of all of them.
+const SUM_BYTES_MAX: u64 = 64 << 20;
+
+/// Files that are to be read again because of the names that links give them: databases, and descriptions of packages.
+pub fn missing(tree: &ImageTree) -> Vec<MissingBody> {
+    let mut missing = tree.missing(walk::wanted_paths(), &walk::is_wanted);
+    missing.extend(tree.renamed(&is_sought, FILE_BYTES_MAX, SUM_BYTES_MAX));
+    missing.sort();
+    missing.dedup();
+    missing
+}
+
+/// Whether a file is a description under the name that it is seen by, of a kind that it is not under the one in its archive.
+pub(crate) fn is_sought(seen: &str, archived: &str) -> bool {
+    let roles = extract::roles(seen);
+    roles != 0 && roles & !extract::roles(archived) != 0
+}
+
+/// What a file is under another name than the one in its archive.
+pub(crate) enum Renamed {
+    /// An extract, as if it had been there under this name.
+    Extract(Vec<u8>),
+    /// Nothing that is not known without this.
+    Nothing,
+    /// It was not kept, or not whole.
+    NotRead,
+}
+
+/// Looks at a file, if the path at which it is seen makes it something else than its own.
+pub(crate) fn read(path: &str, file: Entry<'_>, limits: &CatalogLimits) -> Renamed {
+    match file.body() {
+        _ if file.size() == 0 => Renamed::Nothing,
+        Body::Kept(bytes) => {
+            let mut extractor = LayerExtractor::new(limits);
+            let start = FileStart { path, size_bytes: bytes.len() as u64, is_executable: false };
+            if !extractor.start(&start) {
+                return Renamed::Nothing;
+            }
+            extractor.read(bytes);
+            extractor.end().map_or(Renamed::Nothing, Renamed::Extract)
+        }
+        Body::NotKept | Body::TooLarge | Body::Sparse => Renamed::NotRead,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::DiagnosticCode;
+
+    use crate::CatalogLimits;
+    use crate::tests::{inventory, names, tree_of_layers};
+
+    const MANIFEST: &[u8] = br#"{"name": "left-pad", "version": "1.3.0"}"#;
+    const STORED: &str = "data/.store/v3/files/00/ab";
+
+    /// Name and version of what is found in these layers, and where.
+    fn check(layers: &[&[(&str, &[u8])]], expected: &[(&str, &str)]) {
+        let found = crate::catalog(&tree_of_layers(layers), &CatalogLimits::default());
+        let places: Vec<String> = names(&found.packages)
+            .into_iter()
+            .zip(&found.packages)
+            .map(|(name, package)| format!("{name} {}", package.locations[0].path))
+            .collect();
+        let expected: Vec<String> = expected.iter().map(|(name, path)| format!("{name} {path}")).collect();
+        assert_eq!(places, expected);
+    }
+
+    #[test]
+    fn files_of_a_store_are_what_the_links_to_them_are_called() {
+        let link = b"=> data/.store/v3/files/00/ab";
+        let path = "usr/src/app/node_modules/left-pad/package.json";
+        let at = "/usr/src/app/node_modules/left-pad/package.json";
+        check(&[&[(STORED, MANIFEST), (path, link)]], &[("left-pad 1.3.0", at)]);
+        check(&[&[(STORED, MANIFEST)], &[(path, link)]], &[("left-pad 1.3.0", at)]);
+        // However often.
+        let other = "opt/node_modules/left-pad/package.json";
+        check(
+            &[&[(STORED, MANIFEST), (other, link), (path, link)]],
+            &[("left-pad 1.3.0", &format!("/{other}"))],
+        );
+        // A symbolic link leads to where the file is.
+        let symlink = b"-> /data/.store/v3/files/00/ab";
+        check(&[&[(STORED, MANIFEST), (path, symlink)]], &[("left-pad 1.3.0", &format!("/{STORED}"))]);
+        // What is a description under its own name is not looked at twice.
+        let real = "srv/node_modules/left-pad/package.json";
+        check(
+            &[&[(real, MANIFEST), (path, b"-> /srv/node_modules/left-pad/package.json")]],
+            &[("left-pad 1.3.0", &format!("/{real}"))],
+        );
+    }
+
+    #[test]
+    fn a_file_is_each_kind_of_description_that_it_has_a_name_of() {
+        let metadata = b"Name: requests\nVersion: 2.0\n";
+        let path = "usr/lib/python3/requests.dist-info/METADATA";
+        // A file `release` may describe an installation of Java.
+        check(
+            &[&[("data/release", metadata), (path, b"=> data/release")]],
+            &[("requests 2.0", "/usr/lib/python3/requests.dist-info/METADATA")],
+        );
+        check(
+            &[&[(".wh..wh.plnk/7.1", metadata), (path, b"=> .wh..wh.plnk/7.1")]],
+            &[("requests 2.0", "/usr/lib/python3/requests.dist-info/METADATA")],
+        );
+    }
+
+    #[test]
+    fn what_is_too_large_then_is_told() {
+        let large = vec![b' '; usize::try_from(super::FILE_BYTES_MAX + 1).unwrap()];
+        let found = inventory(&[(STORED, &large), ("app/a.jar", b"=> data/.store/v3/files/00/ab")]);
+        let codes: Vec<_> = found.diagnostics.iter().map(|told| (told.code, told.subject.as_str())).collect();
+        assert_eq!(
+            codes,
+            [
+                (DiagnosticCode::UnknownDistro, "/etc/os-release"),
+                (DiagnosticCode::PackagesLeftOut, "/app/a.jar")
+            ]
+        );
+    }
+}
