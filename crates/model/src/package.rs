@@ -219,7 +219,8 @@ pub struct Package {
     /// Whether somebody else than the distro made it; `None`: not known.
     pub is_third_party: Option<bool>,
     /// Name of the distro's package that brought it, for packages of programming languages. What a package of somebody else than the
-    /// distro brings has none. Where none of the distro has the file, the package of conda that has; no advisories speak for that.
+    /// distro brings has none. Where none of the distro has the file, the package of conda that has, or the one of
+    /// Python; no advisories speak for that.
     pub owner: Option<String>,
     /// For rpm packages of a module, its label: `nodejs:18:8060020220523160029:ad008a3a`.
     pub modularity: Option<String>,

@@ -1,13 +1,17 @@
-//! Which packages of programming languages came with a package of the operating system, or of conda.
+//! Which packages of programming languages came with a package of the operating system, of conda, or of Python.
 //!
 //! A distro builds them, mends them without changing their version, and writes its own advisories about them. Of packages that
 //! somebody else has made, it says nothing: what these bring has no owner. Conda builds packages too, but nobody writes advisories
-//! about them: its name is noted where no package of the system has the file, and silences nothing.
+//! about them: its name is noted where no package of the system has the file, and silences nothing. So is that of a package of Python
+//! that brought archives, modules or programs of others; if the system has a package of this name, nothing is noted, because
+//! the name alone would speak for that one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use image_layers::ImageTree;
 use model::{Package, PackageKind};
+
+use crate::python;
 
 /// Folders that are links on systems with a merged `/usr`; package databases still write the old paths.
 const MERGED_FOLDERS: [&str; 4] = ["bin/", "lib/", "lib64/", "sbin/"];
@@ -54,6 +58,13 @@ pub(crate) fn note_owners(tree: &ImageTree, packages: &mut [Package]) {
             }
         }
     }
+    let of_system = packages.iter().filter(|it| is_of_system(it)).map(|it| it.name.as_str());
+    let of_system: BTreeSet<&str> = of_system.collect();
+    python::visit_brought(tree, packages, &mut |path, name| {
+        if let Some(owner) = owners.get_mut(path).filter(|_| !of_system.contains(name)) {
+            owner.get_or_insert_with(|| name.to_owned());
+        }
+    });
     for package in packages.iter_mut().filter(|package| !is_of_system(package)) {
         package.owner = evidence(package).and_then(|path| owners.get(&path).cloned().flatten());
     }
@@ -155,6 +166,30 @@ mod tests {
             found.packages.iter().map(|package| (package.name.as_str(), package.owner.as_deref())).collect();
         let expected =
             [("python3-a", None), ("tool", Some("python3-a")), ("a", Some("python3-a")), ("b", None)];
+        assert_eq!(owners, expected);
+    }
+
+    #[test]
+    fn what_a_package_of_python_has_brought_is_its() {
+        let found = inventory(&[
+            ("var/lib/dpkg/status", b"Package: b\nStatus: install ok installed\nVersion: 1\n"),
+            ("lib/a-1.dist-info/METADATA", b"Name: a\nVersion: 1\n"),
+            (
+                "lib/a-1.dist-info/RECORD",
+                b"a/__init__.py,,\na/tool.jar,,\na/_vendor/c-2.dist-info/METADATA,,\n../bin/busybox,,\n",
+            ),
+            ("lib/a/__init__.py", b""),
+            ("lib/a/tool.jar", b"PK\x03\x04 broken"),
+            ("lib/a/_vendor/c-2.dist-info/METADATA", b"Name: c\nVersion: 2\n"),
+            ("bin/busybox", b"\x7fELF and \0BusyBox v1.35.0 (Debian)\0"),
+            ("lib/b-1.dist-info/METADATA", b"Name: b\nVersion: 1\n"),
+            ("lib/b-1.dist-info/RECORD", b"b/package.json,,\n"),
+            ("lib/b/package.json", br#"{"name": "d", "version": "1"}"#),
+        ]);
+        let owners: Vec<(&str, Option<&str>)> =
+            found.packages.iter().map(|package| (package.name.as_str(), package.owner.as_deref())).collect();
+        let expected =
+            [("b", None), ("d", None), ("a", None), ("b", None), ("c", Some("a")), ("busybox", Some("a"))];
         assert_eq!(owners, expected);
     }
 }

@@ -32,7 +32,7 @@ const TYPES: [(&str, &str); 2] = [(".conda", "conda"), (".tar.bz2", "tar.bz2")];
 /// Bytes of the paths of a package's files that are kept.
 const FILES_BYTES_MAX: usize = 2 << 20;
 /// Endings of files in which no package is ever found; all others are kept as files of the package.
-const PLAIN_ENDINGS: [&str; 30] = [
+pub(crate) const PLAIN_ENDINGS: [&str; 30] = [
     ".py", ".pyc", ".pyi", ".pyx", ".pxd", ".h", ".hpp", ".hxx", ".ipp", ".inc", ".c", ".cpp", ".html",
     ".htm", ".css", ".svg", ".png", ".gif", ".jpg", ".md", ".rst", ".tcl", ".msg", ".3", ".1", ".cmake",
     ".pc", ".mo", ".ttf", ".npy",

@@ -1,7 +1,7 @@
 //! Erlang and Elixir: the resource file of each compiled application, and what Hex tells of a package in its folder.
 //!
-//! A resource file does not say where the application comes from. Those of Erlang/OTP are known by their names; all others are
-//! taken for packages of Hex.
+//! A resource file does not say where the application comes from. Those of Erlang/OTP and of Elixir itself are known by their names,
+//! which Hex gives to nobody else; all others are taken for packages of Hex.
 
 mod terms;
 #[cfg(test)]
@@ -96,6 +96,9 @@ const OTP: [&str; 56] = [
     "xmerl",
 ];
 
+/// Applications that Elixir itself consists of, sorted.
+const ELIXIR: [&str; 6] = ["eex", "elixir", "ex_unit", "iex", "logger", "mix"];
+
 fn is_application(path: &str) -> bool {
     path.ends_with(".app") && path.rsplit('/').nth(1) == Some("ebin")
 }
@@ -162,7 +165,8 @@ fn read_hex_metadata(content: &[u8], found: &mut Found) -> Result<(), String> {
 }
 
 fn complete(package: &mut Package, _: &Description, input: &ParseInput<'_>, _: &mut Problems<'_>) {
-    if !input.path.ends_with(HEX_FILE) && OTP.contains(&package.name.as_str()) {
+    let name = package.name.as_str();
+    if !input.path.ends_with(HEX_FILE) && (OTP.contains(&name) || ELIXIR.contains(&name)) {
         package.kind = PackageKind::Otp;
     }
     package.purl = qualified_purl(package, &[]);

@@ -2,7 +2,7 @@
 
 use model::{DiagnosticCode, PackageKind};
 
-use super::OTP;
+use super::{ELIXIR, OTP};
 use crate::tests::{names, packages_of};
 
 #[test]
@@ -24,7 +24,24 @@ fn resource_files_are_applications() {
     let phoenix = b"{application,phoenix,[{vsn,<<\"1.7.14\"/utf8>>},{modules,['Elixir.Phoenix']}]}.";
     let (packages, _) = packages_of("app/lib/phoenix-1.7.14/ebin/phoenix.app", phoenix);
     assert_eq!((packages[0].kind, packages[0].purl.as_str()), (PackageKind::Hex, "pkg:hex/phoenix@1.7.14"));
-    assert!(OTP.is_sorted());
+    assert!(OTP.is_sorted() && ELIXIR.is_sorted());
+}
+
+#[test]
+fn elixir_itself_is_no_package_of_hex() {
+    let application =
+        b"{application,elixir,\n             [{description,\"elixir\"},\n              {vsn,\"1.14.0\"},\n \
+        {modules,['Elixir.Access']}]}.";
+    let (packages, diagnostics) = packages_of("usr/lib/elixir/lib/elixir/ebin/elixir.app", application);
+    let found: Vec<_> =
+        packages.iter().map(|it| (it.purl.as_str(), it.cpes.first().map(String::as_str))).collect();
+    let cpe = "cpe:2.3:a:elixir-lang:elixir:1.14.0:*:*:*:*:*:*:*";
+    assert_eq!(found, [("pkg:otp/elixir@1.14.0", None), ("pkg:generic/elixir@1.14.0", Some(cpe))]);
+    assert_eq!(diagnostics, []);
+    for (name, purl) in [("mix", "pkg:otp/mix@1.14.0"), ("mix_audit", "pkg:hex/mix_audit@1.14.0")] {
+        let text = format!("{{application,{name},[{{vsn,\"1.14.0\"}}]}}.");
+        assert_eq!(packages_of("a/ebin/a.app", text.as_bytes()).0[0].purl, purl);
+    }
 }
 
 #[test]

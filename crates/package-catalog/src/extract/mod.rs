@@ -22,6 +22,7 @@ use crate::go::{self, BuildInfoSearch};
 use crate::java::{self, ArchiveSearch};
 use crate::kernel::{self, KernelSearch};
 use crate::parse::{CatalogLimits, ParseInput, Parsed};
+use crate::python::RecordSearch;
 use crate::rust::{self, AuditSearch};
 use crate::{
     bitnami, conda, dart, erlang, julia, jvm, lua, node, php, python, r, ruby, swift, wolfi, wordpress,
@@ -145,6 +146,7 @@ fn searches(limits: &CatalogLimits) -> Vec<Box<dyn ContentSearch>> {
         Box::new(BundleSearch::new(limits.section_bytes_max)),
         Box::new(NoteSearch::default()),
         Box::new(KernelSearch::default()),
+        Box::new(RecordSearch::default()),
     ]
 }
 

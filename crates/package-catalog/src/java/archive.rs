@@ -4,8 +4,10 @@
 
 use sha1::{Digest, Sha1};
 
+use super::directory::{self, Directory, Record};
 use super::entry::{Inflated, OpenEntry, Sink};
 use super::facts::{ArchiveFacts, Metadata, Problem};
+use super::folders::Folders;
 use super::limits::Work;
 use super::zip::{self, Behind, End, LocalHeader, Method};
 
@@ -49,6 +51,8 @@ enum State {
     Inflating,
     Behind,
     Directory,
+    /// What stands behind the end: a comment, with so many bytes left.
+    Comment(u64),
 }
 
 /// Reads one archive.
@@ -63,6 +67,10 @@ pub(super) struct ArchiveReader {
     entry: Option<OpenEntry>,
     offset: u64,
     has_entries: bool,
+    directory: Directory,
+    folders: Folders,
+    /// Whether it has come to its end. There may be another archive behind it, which programs see instead.
+    is_ended: bool,
 }
 
 impl ArchiveReader {
@@ -77,6 +85,9 @@ impl ArchiveReader {
             entry: None,
             offset: 0,
             has_entries: false,
+            directory: Directory::default(),
+            folders: Folders::default(),
+            is_ended: false,
         }
     }
 
@@ -84,7 +95,7 @@ impl ArchiveReader {
     pub(super) fn push(&mut self, bytes: &[u8], work: &mut Work) {
         self.sha1.update(bytes);
         let mut rest = bytes;
-        while !rest.is_empty() && self.state != State::Directory && !work.is_over() {
+        while !rest.is_empty() && !work.is_over() {
             let used = match self.state {
                 State::Seek => self.seek(rest),
                 State::Header => self.header(rest, work),
@@ -92,7 +103,8 @@ impl ArchiveReader {
                 State::Scan(passed) => self.scan(rest, passed, work),
                 State::Inflating => self.inflating(rest, work),
                 State::Behind => self.behind(rest, work),
-                State::Directory => rest.len(),
+                State::Directory => self.directory(rest, work),
+                State::Comment(left) => self.comment(rest, left),
             };
             self.offset += used as u64;
             rest = &rest[used..];
@@ -107,14 +119,13 @@ impl ArchiveReader {
             if let Sink::Nested(reader) = entry.sink {
                 reader.finish(false, false, work);
             }
-        } else if !self.has_entries && self.state != State::Directory && !work.is_over() {
+        } else if !self.has_entries && !self.is_ended && self.state != State::Directory && !work.is_over() {
             if !is_certain {
                 return;
             }
             self.tell(false, 0, "file is no archive: there is no entry in it".to_owned(), work);
-        } else if self.state != State::Directory && !work.is_over() {
-            let message = "archive ends before its directory: entries may be missing".to_owned();
-            self.tell(false, self.offset, message, work);
+        } else if !work.is_over() {
+            self.tell_ending(work);
         }
         if let Some(limit) = work.over.clone().filter(|_| self.depth == 0) {
             let message = format!("archive was not read to its end: {limit}");
@@ -124,6 +135,7 @@ impl ArchiveReader {
             let digits = self.sha1.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
             self.facts.sha1 = Some(digits);
         }
+        self.facts.folder = self.folders.common();
         let section = serde_json::to_vec(&self.facts).unwrap_or_default();
         work.add_section(section, self.depth == 0);
     }
@@ -131,6 +143,30 @@ impl ArchiveReader {
     fn tell(&mut self, is_limit: bool, offset: u64, message: String, work: &mut Work) {
         if work.take_problem() {
             self.facts.problems.push(Problem { is_limit, offset, message });
+        }
+    }
+
+    /// Programs go by the directory: what they see of the archive and what was read are to be the same.
+    fn tell_ending(&mut self, work: &mut Work) {
+        if !self.is_ended {
+            let message = match self.state {
+                State::Directory => "archive ends within its directory",
+                _ => "archive ends before its directory: entries may be missing",
+            };
+            return self.tell(false, self.offset, message.to_owned(), work);
+        }
+        if let Some((offset, count)) = self.directory.unlisted() {
+            let message = format!(
+                "{count} entries were read that the directory of the archive does not list: programs do not see them"
+            );
+            self.tell(false, offset, message, work);
+        }
+        if let Some((name, count)) = self.directory.unknown() {
+            let message = format!(
+                "{count} entries of the directory of the archive are not where it says, the first is `{}`: they were not read",
+                told(name)
+            );
+            self.tell(false, self.offset, message, work);
         }
     }
 
@@ -167,11 +203,46 @@ impl ArchiveReader {
                 self.open(header, offset, work);
             }
         } else if zip::is_directory(signature) {
-            self.pending.clear();
+            self.directory.begin();
+            self.is_ended = false;
             self.state = State::Directory;
         } else {
             self.lose(offset, work);
         }
+        used
+    }
+
+    fn directory(&mut self, bytes: &[u8], work: &mut Work) -> usize {
+        let (_, needed) = directory::record(&self.pending);
+        let used = take(&mut self.pending, bytes, needed);
+        let (record, length) = directory::record(&self.pending);
+        if self.pending.len() < length {
+            return used;
+        }
+        match record {
+            Record::Entry => self.directory.list(&self.pending),
+            Record::End(comment) => {
+                self.is_ended = true;
+                self.state = State::Comment(comment);
+            }
+            Record::Other => {}
+            Record::Unknown => {
+                let message = "directory of the archive is encrypted or damaged".to_owned();
+                let offset = (self.offset + used as u64).saturating_sub(self.pending.len() as u64);
+                self.tell(false, offset, message, work);
+                self.state = State::Seek;
+            }
+        }
+        self.pending.clear();
+        used
+    }
+
+    fn comment(&mut self, bytes: &[u8], left: u64) -> usize {
+        let used = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
+        self.state = match left - used as u64 {
+            0 => State::Seek,
+            left => State::Comment(left),
+        };
         used
     }
 
@@ -184,6 +255,9 @@ impl ArchiveReader {
     fn open(&mut self, header: LocalHeader, offset: u64, work: &mut Work) {
         work.count_entry();
         self.has_entries = true;
+        self.is_ended = false;
+        self.directory.add_local(offset, header.fingerprint);
+        self.folders.count(&header.name);
         let sink = self.sink(&header, offset, work);
         let is_inflated = header.method == Method::Deflated && !matches!(sink, Sink::Nothing);
         self.state = match header.compressed_bytes {

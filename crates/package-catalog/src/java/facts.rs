@@ -47,6 +47,8 @@ pub(super) struct ArchiveFacts {
     pub(super) manifest: Option<BTreeMap<String, String>>,
     pub(super) properties: Vec<Coordinates>,
     pub(super) poms: Vec<Pom>,
+    /// The package in which nearly all of its classes are.
+    pub(super) folder: Option<String>,
     pub(super) problems: Vec<Problem>,
 }
 

@@ -80,12 +80,13 @@ static GROUPS: &[(&str, &str)] = &[
     ("flink-*", "org.apache.flink"),
     ("freemarker", "org.freemarker"),
     ("graal-sdk", "org.graalvm.sdk"),
-    ("groovy", "org.codehaus.groovy"),
-    ("groovy-*", "org.codehaus.groovy"),
+    ("groovy", "org.apache.groovy"),
+    ("groovy-*", "org.apache.groovy"),
     ("grpc-*", "io.grpc"),
     ("gson", "com.google.code.gson"),
     ("guava", "com.google.guava"),
     ("guice", "com.google.inject"),
+    ("guice-*", "com.google.inject.extensions"),
     ("h2", "com.h2database"),
     ("hadoop-*", "org.apache.hadoop"),
     ("hamcrest", "org.hamcrest"),
@@ -299,10 +300,12 @@ static GROUPS: &[(&str, &str)] = &[
 ];
 
 /// Artifacts that moved: the group they had before this major version.
-static OLDER: [(&str, u32, &str); 7] = [
+static OLDER: [(&str, u32, &str); 9] = [
     ("asm", 4, "asm"),
     ("asm-*", 4, "asm"),
     ("dom4j", 2, "dom4j"),
+    ("groovy", 4, "org.codehaus.groovy"),
+    ("groovy-*", 4, "org.codehaus.groovy"),
     ("hibernate-commons-annotations", 4, "org.hibernate"),
     ("hibernate-core", 6, "org.hibernate"),
     ("hibernate-validator", 6, "org.hibernate"),
@@ -366,6 +369,8 @@ mod tests {
             ("dom4j", "", Some("org.dom4j")),
             ("hibernate-core", "5.6.10.Final", Some("org.hibernate")),
             ("hibernate-core", "6.1.0.Final", Some("org.hibernate.orm")),
+            ("groovy-json", "3.0.20", Some("org.codehaus.groovy")),
+            ("groovy-json", "4.0.17", Some("org.apache.groovy")),
         ] {
             assert_eq!(group_of(artifact, version), group, "{artifact} {version}");
         }

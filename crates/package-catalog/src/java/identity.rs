@@ -55,6 +55,7 @@ impl<'a> Manifest<'a> {
 pub(super) fn identify(facts: &ArchiveFacts, path: &str) -> Identity {
     let file = FileName::of(path);
     let manifest = Manifest(facts.manifest.as_ref());
+    let folder = facts.folder.as_deref();
     let mut stated: Vec<Coordinates> = facts.properties.iter().map(without_placeholders).collect();
     for pom in &facts.poms {
         let pom = without_placeholders(&pom.coordinates);
@@ -70,8 +71,8 @@ pub(super) fn identify(facts: &ArchiveFacts, path: &str) -> Identity {
     let own = main_at.map(|at| stated.remove(at));
     let main = match own {
         _ if is_instrumentation => None,
-        Some(own) => Some(complete(own, &file, &manifest)),
-        None => jenkins_plugin(&manifest, path).or_else(|| by_manifest_and_name(&file, &manifest)),
+        Some(own) => Some(complete(own, &file, &manifest, folder)),
+        None => jenkins_plugin(&manifest, path).or_else(|| by_manifest_and_name(&file, &manifest, folder)),
     };
     stated.retain(|it| Some(it) != main.as_ref());
     Identity { main, others: stated }
@@ -134,7 +135,12 @@ fn is_named_by(manifest: &Manifest<'_>, it: &Coordinates) -> bool {
 }
 
 /// Coordinates with what they do not say taken from elsewhere.
-fn complete(mut own: Coordinates, file: &FileName<'_>, manifest: &Manifest<'_>) -> Coordinates {
+fn complete(
+    mut own: Coordinates,
+    file: &FileName<'_>,
+    manifest: &Manifest<'_>,
+    folder: Option<&str>,
+) -> Coordinates {
     // `mssql-jdbc-10.2.1.jre8.jar`: one release for each version of Java.
     let is_for_java = |released: &&str| {
         own.artifact == file.name
@@ -147,7 +153,7 @@ fn complete(mut own: Coordinates, file: &FileName<'_>, manifest: &Manifest<'_>) 
         own.version = version(file, manifest).unwrap_or_default();
     }
     if own.group.is_empty() {
-        own.group = group(&own.artifact, &own.version, manifest).unwrap_or_default();
+        own.group = group(&own.artifact, &own.version, manifest, folder).unwrap_or_default();
     }
     own
 }
@@ -162,7 +168,11 @@ fn jenkins_plugin(manifest: &Manifest<'_>, path: &str) -> Option<Coordinates> {
     Some(Coordinates { group: group.into(), artifact: artifact.into(), version: version.into() })
 }
 
-fn by_manifest_and_name(file: &FileName<'_>, manifest: &Manifest<'_>) -> Option<Coordinates> {
+fn by_manifest_and_name(
+    file: &FileName<'_>,
+    manifest: &Manifest<'_>,
+    folder: Option<&str>,
+) -> Option<Coordinates> {
     // An archive of anything, about which nothing is said.
     if manifest.0.is_none() && file.version.is_none() {
         return None;
@@ -181,7 +191,7 @@ fn by_manifest_and_name(file: &FileName<'_>, manifest: &Manifest<'_>) -> Option<
         None => artifact_of_manifest(file, manifest).unwrap_or(file.name).to_owned(),
     };
     let version = version(file, manifest).unwrap_or_default();
-    let group = group(&artifact, &version, manifest).unwrap_or_default();
+    let group = group(&artifact, &version, manifest, folder).unwrap_or_default();
     (!artifact.is_empty()).then_some(Coordinates { group, artifact, version })
 }
 
@@ -209,10 +219,20 @@ fn artifact_of_manifest<'a>(file: &FileName<'_>, manifest: &Manifest<'a>) -> Opt
             && name.contains('-')
             && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
     };
+    // The name of the file is one already, when the bundle or module has a word of it: `mysql-connector-j` and `com.mysql.cj`.
+    let names = [symbolic, manifest.word("Automatic-Module-Name")];
+    let is_known = |word: &str| {
+        let mut parts = names.into_iter().flatten().flat_map(|name| name.split(['.', '-', '_']));
+        word.len() > 2 && parts.any(|part| part.eq_ignore_ascii_case(word))
+    };
+    let is_own_name = file.name.split(['-', '_']).any(is_known);
     let by_title =
         manifest.word("Implementation-Title").filter(|title| is_artifact(title) || *title == file.name);
+    // Built for one version of Scala: `cats-core_2.13`.
+    let is_built_for = |title: &&str| file.name.strip_prefix(title).is_some_and(|rest| rest.starts_with('_'));
+    let by_title = by_title.filter(|title| !is_built_for(title));
     let by_last_part = symbolic.and_then(|name| name.rsplit('.').next()).filter(is_artifact);
-    by_vendor.or(manifest.word("Artifact-Id")).or(by_title).or(by_last_part)
+    manifest.word("Artifact-Id").or(by_title).or(by_vendor.or(by_last_part).filter(|_| !is_own_name))
 }
 
 /// The version by the manifest, then by the name of the file. A specification's version has fewer parts than that of the file.
@@ -227,56 +247,89 @@ fn version(file: &FileName<'_>, manifest: &Manifest<'_>) -> Option<String> {
         (is_version && !is_less).then_some(version)
     });
     // A file has the version of its release; a manifest may have been forgotten, or name a build: `1.4.10-release-411`.
+    // What bundles add to a version says when they were built: `3.36.0.v20231114-0937`.
     let is_more_exact = |released: &str| {
         let more = stated.and_then(|version| version.strip_prefix(released)?.strip_prefix('.'));
-        // `2.13.8.v20211217-122810`: bundles have the time of their build behind the version.
-        let is_time =
-            |more: &str| more.starts_with('v') && more[1..].starts_with(|it: char| it.is_ascii_digit());
-        more.is_some_and(|more| !is_time(more) && more.bytes().any(|byte| !matches!(byte, b'0' | b'.')))
+        more.is_some_and(|more| {
+            let first = more.split(['.', '-']).next().unwrap_or(more);
+            first.len() < 5
+                && first.starts_with(|it: char| it.is_ascii_digit())
+                && more.bytes().any(|byte| !matches!(byte, b'0' | b'.'))
+        })
     };
     let released = file.version.filter(|released| !is_more_exact(released));
     released.or(stated).map(str::to_owned)
 }
 
 /// The group of an artifact without Maven properties.
-fn group(artifact: &str, version: &str, manifest: &Manifest<'_>) -> Option<String> {
+fn group(artifact: &str, version: &str, manifest: &Manifest<'_>, folder: Option<&str>) -> Option<String> {
     if let Some(group) = groups::group_of(artifact, version) {
         return Some(group.to_owned());
     }
     let is_group = |name: &str| name.split_once('.').is_some_and(|(domain, _)| DOMAINS.contains(&domain));
     let named = |key| manifest.word(key).filter(|name| is_group(name));
-    let by_symbolic_name =
-        || manifest.symbolic_name().filter(|name| is_group(name)).map(|name| group_in(name, artifact));
-    let by_module = || named("Automatic-Module-Name").map(|name| group_in(name, artifact));
+    let by_symbolic_name = || manifest.symbolic_name().filter(|name| is_group(name));
     let by_class = || {
         let name = named("Main-Class").or_else(|| named("Start-Class"))?;
         let parts: Vec<&str> =
             name.split('.').filter(|part| part.starts_with(char::is_lowercase)).take(3).collect();
         (parts.len() > 1).then(|| parts.join("."))
     };
+    let in_name = |name: &str| group_in(name, artifact);
     named("Group-Id")
         .or_else(|| named("Implementation-Vendor-Id"))
         .map(str::to_owned)
-        .or_else(by_symbolic_name)
-        .or_else(by_module)
-        .or_else(|| named("Extension-Name").map(|name| group_in(name, artifact)))
+        .or_else(|| by_symbolic_name().map(in_name))
+        .or_else(|| named("Automatic-Module-Name").map(in_name))
+        .or_else(|| named("Extension-Name").map(in_name))
+        .or_else(|| folder.filter(|name| is_group(name)).map(in_name))
         .or_else(by_class)
 }
 
-/// The group in the name of a bundle or module. Builders join group and artifact, and leave out what both have: `org.apache.maven`
-/// and `maven-core` give `org.apache.maven.core`.
+/// Who has so many projects that the third part of a name says which one it is.
+const UMBRELLAS: [&str; 8] = [
+    "com.github",
+    "com.google",
+    "io.github",
+    "org.apache",
+    "org.eclipse",
+    "org.glassfish",
+    "org.jboss",
+    "org.springframework",
+];
+
+/// The group in the name of a bundle, a module or a package. Builders join group and artifact, and leave out what both have:
+/// `org.apache.maven` and `maven-core` give `org.apache.maven.core`.
 fn group_in(name: &str, artifact: &str) -> String {
-    let dotted = artifact.replace(['-', '_'], ".");
+    let words: Vec<&str> = artifact.split(['-', '_']).collect();
+    let dotted = words.join(".");
     let Some((front, last)) = name.rsplit_once('.') else { return name.to_owned() };
     let front_last = front.rsplit('.').next().unwrap_or(front);
-    if last == artifact {
-        // Without a dash it is most often the last part of the group itself.
-        return if artifact.contains('-') { front.to_owned() } else { name.to_owned() };
+    if artifact.contains('.') && artifact == name {
+        return project_in(name);
     }
-    if let Some(rest) = artifact.strip_prefix(front_last)
-        && rest.strip_prefix(['-', '_']) == Some(last)
+    if last == artifact {
+        // Without a dash it is most often the last part of the group itself: `com.google.guava`, but `io.reactivex.rxjava3.rxjava`.
+        let is_apart = artifact.contains('-') || front_last.starts_with(artifact);
+        return if is_apart { front.to_owned() } else { name.to_owned() };
+    }
+    let whole = name.replace('_', ".");
+    if words.len() > 1
+        && let Some(before) = whole.strip_suffix(&dotted)
+        && before.ends_with('.')
     {
-        return front.to_owned();
+        // The name of the project belongs to both; what has no other name before it has nothing in common.
+        let end = whole.len() - last_word(&whole).len() - 1;
+        return whole[..end].to_owned();
+    }
+    // The project's name, with what it calls its parts behind it: `io.micrometer.core` has `micrometer-core`.
+    let mut end = 0;
+    for part in name.split('.') {
+        end += part.len();
+        if end > part.len() && part.eq_ignore_ascii_case(words[0]) {
+            return name[..end].to_owned();
+        }
+        end += 1;
     }
     match name.strip_suffix(&dotted).or_else(|| name.strip_suffix(artifact)) {
         Some(group) if group.ends_with('.') && group.matches('.').count() > 1 => {
@@ -284,6 +337,18 @@ fn group_in(name: &str, artifact: &str) -> String {
         }
         _ => name.to_owned(),
     }
+}
+
+fn last_word(name: &str) -> &str {
+    name.rsplit('.').next().unwrap_or(name)
+}
+
+/// The front of a name that is one of a project: `org.eclipse.emf.ecore` belongs to `org.eclipse.emf`.
+fn project_in(name: &str) -> String {
+    let is_umbrella =
+        UMBRELLAS.iter().any(|umbrella| name.strip_prefix(umbrella).is_some_and(|it| it.starts_with('.')));
+    let parts = if is_umbrella { 3 } else { 2 };
+    name.split('.').take(parts).collect::<Vec<_>>().join(".")
 }
 
 #[cfg(test)]
@@ -299,6 +364,21 @@ mod tests {
             ("com.google.guava", "guava", "com.google.guava"),
             ("org.mockito.mockito-core", "mockito-core", "org.mockito"),
             ("org.example.data.access", "data-access", "org.example.data"),
+            ("io.reactivex.rxjava3.rxjava", "rxjava", "io.reactivex.rxjava3"),
+            (
+                "io.opentelemetry.instrumentation_api",
+                "opentelemetry-instrumentation-api",
+                "io.opentelemetry.instrumentation",
+            ),
+            ("org.junit.platform.commons", "junit-platform-commons", "org.junit.platform"),
+            ("org.agrona.core", "agrona", "org.agrona"),
+            ("io.micrometer.core", "micrometer-core", "io.micrometer"),
+            ("org.jetbrains.exposed", "exposed-core", "org.jetbrains.exposed"),
+            ("com.stripe", "stripe-java", "com.stripe"),
+            ("com.google.re2j", "re2j", "com.google.re2j"),
+            ("org.eclipse.emf.ecore", "org.eclipse.emf.ecore", "org.eclipse.emf"),
+            ("org.eclipse.lsp4j", "org.eclipse.lsp4j", "org.eclipse.lsp4j"),
+            ("org.osgi.core", "org.osgi.core", "org.osgi"),
         ] {
             assert_eq!(group_in(name, artifact), group, "{name}");
         }

@@ -4,9 +4,11 @@
 //! packages in it are packages whose classes were put into it.
 
 mod archive;
+mod directory;
 mod entry;
 mod facts;
 mod file_name;
+mod folders;
 mod groups;
 mod identity;
 mod limits;

@@ -5,6 +5,8 @@
 
 use memchr::memmem;
 
+use super::directory;
+
 pub(super) const SIGNATURE_BYTES: usize = 4;
 pub(super) const LOCAL: [u8; 4] = *b"PK\x03\x04";
 const CENTRAL: [u8; 4] = *b"PK\x01\x02";
@@ -43,6 +45,8 @@ pub(super) enum Method {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct LocalHeader {
     pub(super) name: String,
+    /// Of the name as it is written, and the method.
+    pub(super) fingerprint: u64,
     pub(super) method: Method,
     pub(super) is_encrypted: bool,
     /// Whether lengths stand behind the entry.
@@ -51,7 +55,7 @@ pub(super) struct LocalHeader {
     pub(super) compressed_bytes: Option<u64>,
 }
 
-fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+pub(super) fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
     bytes.get(at..)?.first_chunk().copied().map(u16::from_le_bytes)
 }
 
@@ -59,7 +63,7 @@ fn u32_at(bytes: &[u8], at: usize) -> Option<u64> {
     bytes.get(at..)?.first_chunk().copied().map(u32::from_le_bytes).map(u64::from)
 }
 
-fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+pub(super) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
     bytes.get(at..)?.first_chunk().copied().map(u64::from_le_bytes)
 }
 
@@ -73,31 +77,46 @@ impl LocalHeader {
     /// Reads a whole one.
     pub(super) fn read(header: &[u8]) -> Option<Self> {
         let flags = u16_at(header, 6)?;
-        let method = match u16_at(header, 8)? {
+        let method_number = u16_at(header, 8)?;
+        let method = match method_number {
             0 => Method::Stored,
             8 => Method::Deflated,
             other => Method::Other(other),
         };
         let name_end = HEADER_BYTES + usize::from(u16_at(header, 26)?);
-        let name = String::from_utf8_lossy(header.get(HEADER_BYTES..name_end)?).into_owned();
+        let name = header.get(HEADER_BYTES..name_end)?;
+        let fingerprint = directory::fingerprint(name, method_number);
+        let name = String::from_utf8_lossy(name).into_owned();
         let has_descriptor = flags & 8 != 0;
         let (mut compressed, plain) = (u32_at(header, 18)?, u32_at(header, 22)?);
         if compressed == IN_ZIP64 {
-            compressed = zip64_length(header.get(name_end..)?, plain == IN_ZIP64).unwrap_or(compressed);
+            let before = usize::from(plain == IN_ZIP64);
+            compressed = zip64_number(header.get(name_end..)?, before).unwrap_or(compressed);
         }
         // With a descriptor, a length of nothing means that it was not known yet.
         let compressed_bytes = (!has_descriptor || compressed > 0).then_some(compressed);
-        Some(Self { name, method, is_encrypted: flags & 1 != 0, has_descriptor, compressed_bytes })
+        let is_encrypted = flags & 1 != 0;
+        Some(Self { name, fingerprint, method, is_encrypted, has_descriptor, compressed_bytes })
     }
 }
 
-/// The compressed length out of the extra field, behind the other one where that is too large too.
-fn zip64_length(mut extra: &[u8], has_plain: bool) -> Option<u64> {
+/// Where the directory says that an entry is.
+pub(super) fn offset_of(record: &[u8], extra: &[u8]) -> u64 {
+    let offset = u32_at(record, 42).unwrap_or_default();
+    let before = [20, 24].into_iter().filter(|at| u32_at(record, *at) == Some(IN_ZIP64)).count();
+    match offset {
+        IN_ZIP64 => zip64_number(extra, before).unwrap_or(offset),
+        offset => offset,
+    }
+}
+
+/// A number that is too large for its place, out of the extra field; so many others stand before it, which are too large too.
+fn zip64_number(mut extra: &[u8], before: usize) -> Option<u64> {
     loop {
         let (id, length) = (u16_at(extra, 0)?, usize::from(u16_at(extra, 2)?));
         let field = extra.get(4..4 + length)?;
         if id == ZIP64 {
-            return u64_at(field, if has_plain { 8 } else { 0 });
+            return u64_at(field, before * 8);
         }
         extra = &extra[4 + length..];
     }

@@ -6,7 +6,7 @@ mod search;
 #[cfg(test)]
 mod tests;
 
-use model::{Package, PackageKind};
+use model::{DiagnosticCode, Package, PackageKind};
 
 pub(crate) use search::KernelSearch;
 
@@ -14,7 +14,7 @@ use crate::binary::platform_name;
 use crate::parse::{ParseInput, Parsed, Problems, lines};
 use crate::purl::language_purl;
 
-/// `k`, or `m` and the name of a module, and a version.
+/// The name of a module, empty for a kernel, and a version; or two empty lines, and why a packed module was not read.
 pub(crate) const TAG_KERNEL: u8 = 25;
 
 const NAME: &str = "linux-kernel";
@@ -24,10 +24,14 @@ pub(crate) fn parse(input: &ParseInput<'_>) -> Parsed {
     let mut problems = Problems::new(input);
     let mut values = lines(input.bytes).map(|(offset, line)| problems.value(offset, line));
     let mut next = || values.next().unwrap_or_default();
-    let (module, version) = (next(), next());
+    let (module, version, why) = (next(), next(), next());
     drop(values);
     if version.is_empty() {
-        return Parsed::default();
+        if !why.is_empty() {
+            let message = format!("module of the kernel cannot be unpacked: {why}");
+            problems.add(DiagnosticCode::ContentNotSearched, 0, message);
+        }
+        return Parsed { packages: Vec::new(), diagnostics: problems.finish(1, "a module") };
     }
     let is_kernel = module.is_empty();
     let name = if is_kernel { NAME.to_owned() } else { module };

@@ -2,6 +2,8 @@
 
 use std::io::Write as _;
 
+use model::DiagnosticCode;
+
 use super::{KernelSearch, TAG_KERNEL};
 use crate::extract::search_file;
 use crate::tests::packages_of;
@@ -31,6 +33,12 @@ fn packed(content: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+fn packed_by_xz(content: &[u8]) -> Vec<u8> {
+    let mut encoder = liblzma::write::XzEncoder::new(Vec::new(), 1);
+    encoder.write_all(content).unwrap();
+    encoder.finish().unwrap()
+}
+
 #[test]
 fn versions_are_found_in_pieces_of_any_size() {
     let (kernel, module) = (kernel(), module(MODULE));
@@ -40,6 +48,7 @@ fn versions_are_found_in_pieces_of_any_size() {
         ("lib/modules/6.1.0/extra/zfs.ko", &module, "zfs\n2.2.4-1"),
         ("lib/modules/6.1.0/extra/zfs.ko.gz", &packed(&module), "zfs\n2.2.4-1"),
         ("usr/lib/modules/6.1.0/extra/zfs.ko.zst", &zstd, "zfs\n2.2.4-1"),
+        ("lib/modules/6.1.0/extra/zfs.ko.xz", &packed_by_xz(&module), "zfs\n2.2.4-1"),
     ] {
         for piece in [1, 100, 4096, content.len()] {
             let found = search_file(&mut KernelSearch::default(), path, content, piece);
@@ -51,7 +60,7 @@ fn versions_are_found_in_pieces_of_any_size() {
     for (path, content) in [
         ("lib/modules/6.1.0/a.ko", self::module(without)),
         ("srv/a.ko", module.clone()),
-        ("lib/modules/6.1.0/a.ko.gz", module),
+        ("lib/modules/6.1.0/a.ko.bz2", module),
         ("boot/vmlinuz", b"MZ and nothing else".to_vec()),
     ] {
         assert_eq!(search_file(&mut KernelSearch::default(), path, &content, 4096), [], "{path}");
@@ -66,4 +75,46 @@ fn a_kernel_is_a_package() {
     assert_eq!(packages[0].cpes, ["cpe:2.3:o:linux:linux_kernel:6.1.0:*:*:*:*:*:*:*"]);
     let (packages, _) = packages_of("lib/modules/6.1.0/zfs.ko", &module(MODULE));
     assert_eq!(packages[0].purl, "pkg:generic/zfs@2.2.4-1");
+}
+
+#[test]
+fn what_cannot_be_unpacked_is_told() {
+    let large_dictionary = {
+        let mut options = liblzma::stream::LzmaOptions::new_preset(1).unwrap();
+        options.dict_size(64 << 20);
+        let mut filters = liblzma::stream::Filters::new();
+        filters.lzma2(&options);
+        let stream =
+            liblzma::stream::Stream::new_stream_encoder(&filters, liblzma::stream::Check::Crc32).unwrap();
+        let mut encoder = liblzma::write::XzEncoder::new_stream(Vec::new(), stream);
+        encoder.write_all(&module(MODULE)).unwrap();
+        encoder.finish().unwrap()
+    };
+    let whole = packed_by_xz(&module(MODULE));
+    for (ending, content, why) in [
+        ("gz", module(MODULE), "invalid gzip header"),
+        ("zst", module(MODULE), "Unknown frame descriptor"),
+        ("xz", module(MODULE), "not recognized"),
+        ("xz", whole[..whole.len() - 20].to_vec(), ""),
+        ("xz", large_dictionary, "memory"),
+    ] {
+        let (packages, diagnostics) = packages_of(&format!("lib/modules/6/a.ko.{ending}"), &content);
+        let told: Vec<_> = diagnostics.iter().map(|told| (told.code, told.message.as_str())).collect();
+        assert_eq!((packages.len(), told.len()), (0, 1), "{ending} {why} {told:?}");
+        assert!(told[0].1.contains("cannot be unpacked") && told[0].1.contains(why), "{told:?}");
+        assert_eq!(told[0].0, DiagnosticCode::ContentNotSearched);
+    }
+
+    for (ending, content) in [
+        ("", module(MODULE)),
+        (".gz", packed(&module(MODULE))),
+        (".zst", zstd::encode_all(module(MODULE).as_slice(), 1).unwrap()),
+        (".xz", whole),
+    ] {
+        let path = format!("lib/modules/6/a.ko{ending}");
+        for (bytes_max, is_told) in [(module(MODULE).len(), false), (module(MODULE).len() - 1, true)] {
+            let found = search_file(&mut KernelSearch::new(bytes_max), &path, &content, 4096);
+            assert_eq!(found[0].1.ends_with(b"it is too large"), is_told, "{ending} {bytes_max}");
+        }
+    }
 }

@@ -4,6 +4,7 @@
 //! fields as in a letter, up to the first empty line. Source: Core metadata specifications of the Python Packaging Authority.
 
 mod direct_url;
+mod record;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +16,7 @@ use crate::parse::{ParseInput, Parsed, Problems, lines};
 use crate::purl::build_language_purl;
 
 pub(crate) use direct_url::DIRECT_URL;
+pub(crate) use record::{RecordSearch, visit_brought};
 
 /// The fields that matter, one line each.
 pub(crate) static MANIFEST: ManifestKind = ManifestKind { tag: 4, is_manifest, reduce };
@@ -106,6 +108,10 @@ pub(crate) fn parse(input: &ParseInput<'_>) -> Parsed {
     }
     if version.is_none() {
         problems.add(DiagnosticCode::MissingVersion, 0, format!("package `{name}` has no version"));
+    }
+    if record::is_hollow(input.tree, &input.location.path) {
+        let message = format!("package `{name}` is described, but none of the files that it lists is there");
+        problems.add(DiagnosticCode::BrokenRecord, 0, message);
     }
     let mut package = input.language_package(PackageKind::PyPi, name, version);
     let ecosystem = Ecosystem { family: "pypi".to_owned(), release: None };

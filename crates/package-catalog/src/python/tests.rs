@@ -78,3 +78,35 @@ fn the_standard_library_is_no_package() {
         packages_of("usr/lib/python2.7/lib-dynload/Python-2.7.egg-info", b"Name: Python\nVersion: 2.7.18\n");
     assert_eq!((packages, diagnostics), (vec![], vec![]));
 }
+
+#[test]
+fn a_description_without_its_files_is_told() {
+    let record = b"six.py,,\na/__init__.py,,\n../bin/x,,\n";
+    for (files, is_told) in [
+        (vec!["lib/six.py"], false),
+        (vec!["lib/six.pyc"], false),
+        (vec!["lib/a/b.py"], false),
+        (vec!["lib/b.py", "bin/x"], true),
+    ] {
+        let mut image = vec![
+            ("lib/s-1.dist-info/METADATA", b"Name: s\nVersion: 1\n".as_slice()),
+            ("lib/s-1.dist-info/RECORD", record),
+        ];
+        image.extend(files.iter().map(|path| (*path, b"x".as_slice())));
+        let found = inventory(&image);
+        assert_eq!(found.packages.len(), 1, "{files:?}");
+        let told = found.diagnostics.iter().any(|told| told.message.contains("none of the files"));
+        assert_eq!(told, is_told, "{files:?} {:?}", found.diagnostics);
+    }
+}
+
+#[test]
+fn packages_in_development_are_found_by_what_lies_with_their_sources() {
+    let found = inventory(&[
+        ("lib/site-packages/a.egg-link", b"/srv/a\n.\n"),
+        ("lib/site-packages/easy-install.pth", b"/srv/a\n"),
+        ("srv/a/a.egg-info/PKG-INFO", b"Name: a\nVersion: 1\n"),
+        ("srv/a/a.egg-info/top_level.txt", b"a\n"),
+    ]);
+    assert_eq!(names(&found.packages), ["a 1"]);
+}

@@ -32,8 +32,12 @@ pub(super) fn all_forms() -> Vec<Form> {
     forms
 }
 
+/// Where an entry is, its name and its method, for the directory.
+pub(super) type Row = (usize, String, u16);
+
+/// The bytes, and what the directory will list.
 #[derive(Default)]
-pub(super) struct Zip(pub(super) Vec<u8>);
+pub(super) struct Zip(pub(super) Vec<u8>, pub(super) Vec<Row>);
 
 impl Zip {
     pub(super) fn add(mut self, form: Form, name: &str, content: &[u8]) -> Self {
@@ -60,6 +64,7 @@ impl Zip {
         };
         let flags: u16 = if form.descriptor.is_some() { 8 } else { 0 };
         let method: u16 = if form.is_deflated { 8 } else { 0 };
+        self.1.push((self.0.len(), name.to_owned(), method));
         self.0.extend(b"PK\x03\x04\x14\0");
         self.0.extend(flags.to_le_bytes());
         self.0.extend(method.to_le_bytes());
@@ -82,10 +87,19 @@ impl Zip {
         self
     }
 
-    /// With the beginning of a directory, of which no more is read.
+    /// With its directory.
     pub(super) fn finish(mut self) -> Vec<u8> {
-        self.0.extend(b"PK\x01\x02");
-        self.0.extend([0; 42]);
+        for (offset, name, method) in self.1 {
+            self.0.extend(b"PK\x01\x02\x14\0\x14\0\0\0");
+            self.0.extend(method.to_le_bytes());
+            self.0.extend([0; 16]);
+            self.0.extend(u16::try_from(name.len()).unwrap().to_le_bytes());
+            self.0.extend([0; 12]);
+            self.0.extend(u32::try_from(offset).unwrap().to_le_bytes());
+            self.0.extend(name.as_bytes());
+        }
+        self.0.extend(b"PK\x05\x06");
+        self.0.extend([0; 18]);
         self.0
     }
 }

@@ -110,6 +110,41 @@ fn without_properties_the_name_and_the_manifest_tell() {
 }
 
 #[test]
+fn the_folder_of_its_classes_tells_the_group() {
+    let class = |folder: &str| format!("{folder}/A.class");
+    for (path, folder, expected) in [
+        ("rsocket-core-1.1.4.jar", "io/rsocket/core", "io.rsocket/rsocket-core@1.1.4"),
+        (
+            "micrometer-core-1.12.2.jar",
+            "io/micrometer/core/instrument",
+            "io.micrometer/micrometer-core@1.12.2",
+        ),
+        ("kafka-streams-3.6.1.jar", "org/apache/kafka/streams", "org.apache.kafka/kafka-streams@3.6.1"),
+        ("dagger-2.50.jar", "dagger/internal", "dagger@2.50"),
+        ("x-1.0.jar", "META-INF/versions/9/org/x", "x@1.0"),
+    ] {
+        let zip = Zip::default().add(STORED, &class(folder), b"");
+        let (packages, _) = packages_of(path, &zip.finish());
+        assert_eq!(packages[0].purl, format!("pkg:maven/{expected}"));
+    }
+    // What bundles add to a version is no more of it.
+    check(
+        "org.eclipse.jdt.core-3.36.0.jar",
+        "Bundle-SymbolicName: org.eclipse.jdt.core; singleton:=true\nBundle-Version: 3.36.0.v20231115-1055",
+        &[],
+        &["org.eclipse.jdt/org.eclipse.jdt.core@3.36.0"],
+    );
+    check("a-1.2.jar", "Implementation-Version: 1.2.3", &[], &["a@1.2.3"]);
+    // The name of the file is better than a part of the bundle's.
+    check(
+        "mysql-connector-j.jar",
+        "Bundle-SymbolicName: com.mysql.cj\nImplementation-Vendor-Id: com.mysql\nImplementation-Version: 8.2.0",
+        &[],
+        &["com.mysql/mysql-connector-j@8.2.0"],
+    );
+}
+
+#[test]
 fn plugins_of_jenkins_say_who_they_are() {
     let manifest =
         "Short-Name: git\nPlugin-Version: 4.11.3\nLong-Name: Git plugin\nGroup-Id: org.jenkins-ci.plugins";

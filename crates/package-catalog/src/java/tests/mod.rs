@@ -1,6 +1,7 @@
 //! Archives in all forms, in pieces of any size, one in another; and what they are.
 
 mod build;
+mod directory;
 mod hostile;
 mod identity;
 mod outside;
