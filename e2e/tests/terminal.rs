@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use anyhow::{Context as _, Result, ensure};
-use e2e::{build_database, run_lazaret};
+use e2e::{build_database, build_database_from, run_lazaret};
 use report_formats::{SBOM_SCHEMA, SCAN_SCHEMA};
 use serde_json::Value;
 use testkit::{ImageBuilder, Layer, Output, Registry, RegistryMode, Scratch, debian_images};
@@ -87,6 +87,54 @@ fn findings_are_json_with_reasons_and_the_same_each_time() -> Result<()> {
     ensure!(finding["fixed_in"][0] == "10.42-1+deb12u2", "{finding:#}");
     ensure!(finding["evidence"]["matched_name"] == "pcre2", "{finding:#}");
     ensure!(run(&arguments, CLEAN)?.stdout == output.stdout, "two scans of the same image differ");
+    Ok(())
+}
+
+/// The packages of an image are kept; what is wrong with them is asked anew.
+#[test]
+fn an_image_that_is_known_is_told_as_one_that_is_read() -> Result<()> {
+    let scratch = Scratch::new("known-image")?;
+    let path = |name: &str| scratch.path().join(name);
+    let copied = path("image.tar");
+    fs_err::copy(debian_images()?.vulnerable, &copied)?;
+    let (image, cache) = (archive(&copied), path("cache").display().to_string());
+    // In another database the finding is mended long since.
+    let tracker = r#"{"pcre2": {"CVE-2026-103111": {"releases": {"bookworm":
+        {"fixed_version": "1.0", "status": "resolved", "urgency": "high"}}}}}"#;
+    fs_err::write(path("other.json"), tracker)?;
+    build_database_from(&[("debian-tracker", path("other.json"))], &path("other.db"))?;
+    let (db, other) = (database(), path("other.db").display().to_string());
+
+    let told = |db: &str, more: &[&str]| -> Result<String> {
+        let arguments = [&["scan", &image, "--db", db, "-o", "json"], more].concat();
+        Ok(run(&arguments, CLEAN)?.stdout)
+    };
+    let with_cache = ["--cache-folder", &cache];
+    let expected = told(&db, &["--no-cache"])?;
+    ensure!(expected.contains("CVE-2026-103111"), "{expected}");
+    for layers_at_once in ["1", "8"] {
+        let layers_at_once = ["--no-cache", "--layers-at-once", layers_at_once];
+        ensure!(told(&db, &layers_at_once)? == expected, "another number of layers at once");
+    }
+    ensure!(told(&db, &with_cache)? == expected, "the first scan with a cache");
+    let summary = run(&["cache", "show", "--cache-folder", &cache], CLEAN)?.stdout;
+    ensure!(summary.contains("packages of 1 images"), "{summary}");
+    ensure!(told(&db, &with_cache)? == expected, "the second scan");
+
+    let elsewhere = told(&other, &with_cache)?;
+    ensure!(!elsewhere.contains("CVE-2026-103111"), "{elsewhere}");
+    ensure!(told(&other, &["--no-cache"])? == elsewhere, "another database");
+    let timing = run(&["scan", &image, "--db", &db, "--cache-folder", &cache, "--timing"], CLEAN)?;
+    ensure!(!timing.stderr.contains("cataloging"), "{}", timing.stderr);
+
+    // Knowing it does not help an image that may not be read.
+    let little = ["sbom", &image, "--cache-folder", &cache, "--memory-max", "100KiB"];
+    let refused = run(&little, ERROR)?.stderr;
+    ensure!(refused.contains("bytes in memory (limit 51200)"), "{refused}");
+
+    let summary = run(&["cache", "clean", "--cache-folder", &cache], CLEAN)?.stdout;
+    ensure!(summary.contains("packages of 1 images"), "{summary}");
+    ensure!(fs_err::read_dir(path("cache"))?.next().is_none(), "nothing is left");
     Ok(())
 }
 

@@ -3,8 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::item::Item;
+
 /// The longest path that the index can hold whatever the limits say: lengths are stored in 16 bits.
 pub(crate) const PATH_BYTES_CEILING: u64 = u16::MAX as u64;
+
+/// What one entry takes: while layers are laid over each other, the old tree and the new one are there.
+const ENTRY_BYTES: u64 = 2 * size_of::<Item>() as u64;
 
 /// Limits for reading one image. Every value is the largest that is still accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +34,8 @@ pub struct ImageLimits {
     pub file_bytes_max: u64,
     /// Bytes of all wanted files together.
     pub kept_bytes_max: u64,
+    /// Bytes that paths, link targets, entries and wanted files of all layers take in memory together.
+    pub held_bytes_max: u64,
     /// Bytes of one extension header (pax records, GNU long name).
     pub extension_bytes_max: u64,
     /// Base-two logarithm of the window that a zstd frame may ask for.
@@ -50,6 +57,7 @@ impl Default for ImageLimits {
             nesting_max: 256,
             file_bytes_max: 128 * MIB,
             kept_bytes_max: 256 * MIB,
+            held_bytes_max: 1024 * MIB,
             extension_bytes_max: MIB,
             zstd_window_log_max: 27,
         }
@@ -104,6 +112,7 @@ struct Spent {
     entries: AtomicU64,
     index_bytes: AtomicU64,
     kept_bytes: AtomicU64,
+    held_bytes: AtomicU64,
 }
 
 impl ReadBudget {
@@ -127,20 +136,32 @@ impl ReadBudget {
         self.spent.kept_bytes.load(Ordering::Relaxed)
     }
 
+    /// Bytes that what was read so far takes in memory.
+    pub fn held_bytes(&self) -> u64 {
+        self.spent.held_bytes.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn spend_unpacked(&self, bytes: u64, limits: &ImageLimits) -> Result<(), LimitBreach> {
         spend(&self.spent.unpacked_bytes, bytes, "unpacked bytes", limits.unpacked_bytes_max)
     }
 
     pub(crate) fn spend_entries(&self, count: u64, limits: &ImageLimits) -> Result<(), LimitBreach> {
-        spend(&self.spent.entries, count, "entries", limits.entries_max)
+        spend(&self.spent.entries, count, "entries", limits.entries_max)?;
+        self.hold(count.saturating_mul(ENTRY_BYTES), limits)
     }
 
     pub(crate) fn spend_index(&self, bytes: u64, limits: &ImageLimits) -> Result<(), LimitBreach> {
-        spend(&self.spent.index_bytes, bytes, "bytes of paths", limits.index_bytes_max)
+        spend(&self.spent.index_bytes, bytes, "bytes of paths", limits.index_bytes_max)?;
+        self.hold(bytes, limits)
     }
 
     pub(crate) fn spend_kept(&self, bytes: u64, limits: &ImageLimits) -> Result<(), LimitBreach> {
-        spend(&self.spent.kept_bytes, bytes, "bytes of wanted files", limits.kept_bytes_max)
+        spend(&self.spent.kept_bytes, bytes, "bytes of wanted files", limits.kept_bytes_max)?;
+        self.hold(bytes, limits)
+    }
+
+    fn hold(&self, bytes: u64, limits: &ImageLimits) -> Result<(), LimitBreach> {
+        spend(&self.spent.held_bytes, bytes, "bytes in memory", limits.held_bytes_max)
     }
 }
 

@@ -47,7 +47,7 @@ pub(crate) enum Command {
     /// Check policy bundles, describe what they can ask, try them on images, and bring them to clusters
     #[command(subcommand)]
     Policy(PolicyCommand),
-    /// Look at what is kept of layers between scans, or remove it
+    /// Look at what is kept of layers and images between scans, or remove it
     #[command(subcommand)]
     Cache(CacheCommand),
     /// Run the control plane and the engine on this machine

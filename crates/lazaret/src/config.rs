@@ -71,6 +71,10 @@ pub(crate) struct ImageConfig {
     /// Whether no progress is drawn.
     pub(crate) is_quiet: bool,
     pub(crate) layer_cache: Option<LayerCache>,
+    /// `None`: as many as there are processors.
+    pub(crate) layers_at_once: Option<usize>,
+    /// Bytes for reading an image; `None`: as many as the scanner says.
+    pub(crate) memory_bytes_max: Option<u64>,
     /// Where nothing is looked for.
     pub(crate) excluded: Vec<Glob>,
     pub(crate) scope: Scope,
@@ -88,6 +92,8 @@ impl ImageConfig {
             docker_config,
             quiet,
             cache,
+            layers_at_once,
+            memory_bytes_max,
             excluded,
             scope,
         } = arguments;
@@ -97,6 +103,8 @@ impl ImageConfig {
             docker_config: docker_config.or_else(docker_config_default),
             is_quiet: quiet,
             layer_cache: layer_cache(&cache),
+            layers_at_once,
+            memory_bytes_max,
             excluded,
             scope,
             daemons: daemon_sockets(),

@@ -9,6 +9,7 @@ use scanner::{Glob, GlobBuilder, Scope};
 
 use crate::arguments::OutputFormat;
 use crate::commands::cache::CacheArguments;
+use crate::config::setting::parse_bytes;
 
 /// Where images are had from.
 #[derive(Debug, Clone, Default, Args)]
@@ -42,6 +43,14 @@ pub(crate) struct ImageArguments {
     #[command(flatten)]
     pub(crate) cache: CacheArguments,
 
+    /// Layers that are read at the same time [default: as many as there are processors]
+    #[arg(long, value_name = "COUNT", value_parser = parse_layers_at_once)]
+    pub(crate) layers_at_once: Option<usize>,
+
+    /// Memory for reading an image, as `512MiB`; one that needs more is refused [default: 2GiB]
+    #[arg(long = "memory-max", value_name = "BYTES", value_parser = parse_memory)]
+    pub(crate) memory_bytes_max: Option<u64>,
+
     /// Paths in which nothing is looked for, as `app/tests/**`; repeat for several
     #[arg(long = "exclude", value_name = "GLOB", value_parser = parse_excluded)]
     pub(crate) excluded: Vec<Glob>,
@@ -49,6 +58,16 @@ pub(crate) struct ImageArguments {
     /// Whether packages count that a later layer has removed: `squashed` (no) or `all-layers` (yes)
     #[arg(long, value_name = "SCOPE", default_value = "squashed", value_parser = parse_scope)]
     pub(crate) scope: Scope,
+}
+
+fn parse_layers_at_once(text: &str) -> Result<usize, String> {
+    let count = text.parse().ok().filter(|count| (1..=64).contains(count));
+    count.ok_or_else(|| "a number of layers is between 1 and 64".to_owned())
+}
+
+fn parse_memory(text: &str) -> Result<u64, String> {
+    let bytes = parse_bytes(text).filter(|bytes| *bytes > 0);
+    bytes.ok_or_else(|| "memory is a number of bytes, as 512MiB or 4GiB".to_owned())
 }
 
 fn parse_excluded(text: &str) -> Result<Glob, String> {
@@ -279,12 +298,59 @@ pub(crate) fn parse_platform(text: &str) -> Result<model::Platform, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arguments::{Command, PolicyCommand};
 
     #[test]
     fn platforms_are_read() {
         assert_eq!(parse_platform("linux/arm64/v8").unwrap().variant.as_deref(), Some("v8"));
         for wrong in ["linux", "linux/", "a/b/c/d"] {
             assert!(parse_platform(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_scan_takes_to_read_an_image_others_take_too() {
+        use clap::Parser as _;
+
+        let common = "--exclude a/** --exclude b --scope all-layers --layers-at-once 3 --memory-max 512MiB --no-cache \
+            --insecure-registry localhost --ca-certificate a.pem --docker-config config.json --quiet --platform linux/arm64";
+        for command in [
+            "scan nginx",
+            "scan nginx --explain CVE-1",
+            "sbom nginx",
+            "why-not CVE-1 nginx",
+            "policy test p nginx",
+        ] {
+            let words = format!("lazaret {command} {common}");
+            let arguments = crate::arguments::Arguments::try_parse_from(words.split_whitespace());
+            let command = arguments.unwrap_or_else(|error| panic!("{words}: {error}")).command;
+            let images = match command {
+                Command::Scan(ScanArguments { images, .. })
+                | Command::Sbom(SbomArguments { images, .. })
+                | Command::WhyNot(WhyNotArguments { images, .. }) => images,
+                Command::Policy(PolicyCommand::Test(test)) => test.images,
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(images.excluded.len(), 2, "{words}");
+            assert_eq!(images.scope, Scope::AllLayers, "{words}");
+            assert_eq!(
+                (images.layers_at_once, images.memory_bytes_max),
+                (Some(3), Some(512 << 20)),
+                "{words}"
+            );
+        }
+        for wrong in [
+            "--layers-at-once 0",
+            "--layers-at-once 65",
+            "--memory-max 0",
+            "--memory-max 1GB",
+            "--scope some",
+        ] {
+            let words = format!("lazaret scan nginx {wrong}");
+            assert!(
+                crate::arguments::Arguments::try_parse_from(words.split_whitespace()).is_err(),
+                "{wrong}"
+            );
         }
     }
 

@@ -5,12 +5,12 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use globset::GlobSet;
 use image_layers::{Compression, ReadBudget, squash};
 use model::{Diagnostic, DiagnosticCode, Inventory};
 use walkdir::{DirEntry, WalkDir};
 
 use crate::error::ScanError;
+use crate::excluded::ExcludedPaths;
 use crate::interest::Interest;
 use crate::layers::{LayerTask, Wanted};
 use crate::load::{bounded, on_thread, report};
@@ -55,6 +55,7 @@ async fn load_unbounded(path: &Path, options: &ScanOptions) -> Result<Inventory,
         let wanted: Wanted = Arc::new(move |path| paths.iter().any(|known| known == path));
         let mut limits = options.limits.clone();
         limits.kept_bytes_max = limits.kept_bytes_max.saturating_sub(budget.kept_bytes());
+        limits.held_bytes_max = limits.held_bytes_max.saturating_sub(budget.held_bytes());
         let task = LayerTask {
             digest: None,
             // A folder that changes meanwhile is another one.
@@ -105,12 +106,12 @@ async fn read(
 /// The archive that is made of a folder or a file. The same files give the same bytes.
 struct Archive {
     root: PathBuf,
-    excluded: GlobSet,
+    excluded: ExcludedPaths,
     unreadable: Vec<Diagnostic>,
 }
 
 impl Archive {
-    fn new(root: &Path, excluded: GlobSet) -> Self {
+    fn new(root: &Path, excluded: ExcludedPaths) -> Self {
         Self { root: root.to_owned(), excluded, unreadable: Vec::new() }
     }
 

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use globset::GlobSet;
 use image_layers::{ImageTree, Layer, MissingBody, squash};
 use model::{ImageContents, Inventory, Package};
 use package_catalog::{CatalogLimits, LayerExtractor};
@@ -12,6 +11,7 @@ use crate::contents::{
     Collection, ContentSettings, KeptBytes, LayerFindings, LayerObserver, Search, compare_owned,
 };
 use crate::error::ScanError;
+use crate::excluded::ExcludedPaths;
 use crate::options::{ScanOptions, Scope};
 use crate::progress::{Progress, Stopwatch};
 
@@ -20,7 +20,7 @@ pub(crate) struct Interest {
     scope: Scope,
     contents: Option<(ContentSettings, Arc<Search>)>,
     kept_bytes: KeptBytes,
-    excluded: GlobSet,
+    excluded: ExcludedPaths,
 }
 
 impl Interest {

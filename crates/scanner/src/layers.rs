@@ -27,7 +27,7 @@ pub(crate) struct Reading<'a> {
     pub(crate) origin: Origin,
     pub(crate) options: &'a ScanOptions,
     pub(crate) stop: CancellationToken,
-    /// Where facts of layers are found and kept; never with an observer.
+    /// Where facts of layers and inventories are found and kept; never with an observer.
     pub(crate) cache: Option<LayerCache>,
     /// Whether something was added to it.
     pub(crate) has_kept: AtomicBool,
@@ -182,6 +182,7 @@ impl Reading<'_> {
         report(self.options, Stage::ReadingLinked);
         let mut limits = self.options.limits.clone();
         limits.kept_bytes_max = limits.kept_bytes_max.saturating_sub(budget.kept_bytes());
+        limits.held_bytes_max = limits.held_bytes_max.saturating_sub(budget.held_bytes());
         // The layers were counted once; what is counted again is bounded again.
         let budget = ReadBudget::new();
         let mut at = 0;

@@ -2,7 +2,7 @@
 //!
 //! [`resolve`] reads a manifest and a configuration, [`load`] also reads every layer and catalogs the packages.
 //! Nothing here reads the environment or a clock of the world, and no content is written to disk: layers are streamed, and only
-//! a [`LayerCache`] keeps what catalogers take out of them.
+//! a [`LayerCache`] keeps what catalogers take out of them, and what they found in all of them together.
 //!
 //! What a registry, an archive or a layer says is hostile until checked: every body has a byte limit and a deadline,
 //! every blob is compared with its digest, and credentials leave only for the registry (or the token service it named
@@ -19,8 +19,10 @@ mod contents;
 mod daemon;
 mod dockerfile;
 mod error;
+mod excluded;
 mod files;
 mod interest;
+mod known;
 mod layers;
 mod load;
 mod manifest;
@@ -35,6 +37,7 @@ pub use addresses::RegistryAddresses;
 pub use cache::{CacheSummary, LayerCache};
 pub use contents::{ContentLimits, ContentSettings, ContentSettingsError, NamedPattern, PatternError};
 pub use error::{ScanError, ScanErrorKind};
+pub use excluded::ExcludedPaths;
 pub use files::load_files;
 pub use load::{ResolvedImage, ScannedImage, describe_image, load, resolve};
 pub use options::{
@@ -45,7 +48,7 @@ pub use progress::{CatalogerTime, LayerStart, Progress, Stage};
 pub use registry::{EcrLogin, EcrRequest, Ping, ecr_login, list_tags, parse_ecr_host, ping};
 pub use source::{DaemonKind, ImageSource, ParseImageSourceError};
 // Callers build options without naming the crates that own the limits and the rules.
-pub use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
+pub use globset::{Glob, GlobBuilder};
 pub use image_layers::ImageLimits;
 pub use outbound_guard::{AddressRule, HostList};
 pub use tokio_util::sync::CancellationToken;

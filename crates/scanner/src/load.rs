@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::base_image;
+use crate::cache::KnownImage;
 use crate::contents::LayerFindings;
 use crate::dockerfile::guess_dockerfile;
 use crate::error::{ScanError, ScanErrorKind};
@@ -104,6 +105,10 @@ async fn load_unbounded(source: &ImageSource, options: &ScanOptions) -> Result<S
     let reading = Reading { origin, options, stop, cache, has_kept: AtomicBool::new(false) };
 
     report(options, Stage::ReadingLayers);
+    let image_key = reading.image_key(&opened.layers);
+    if let Some(known) = reading.find_image(image_key.as_ref(), &opened.layers).await? {
+        return Ok(to_scanned(opened, known, None));
+    }
     let budget = ReadBudget::new();
     let wanted: Wanted = Arc::new(package_catalog::is_wanted);
     let interest = Interest::new(options)?;
@@ -125,7 +130,6 @@ async fn load_unbounded(source: &ImageSource, options: &ScanOptions) -> Result<S
     let tree = on_thread(move || squash_tracing(layers, &package_catalog::is_traced)).await?;
     let missing = interest.missing(&tree);
     let tree = reading.fill_linked(tree, &missing, &opened.layers, &budget).await?;
-    reading.shrink_cache().await?;
 
     report(options, Stage::Cataloging);
     let span = tracing::info_span!("catalog_packages");
@@ -135,7 +139,13 @@ async fn load_unbounded(source: &ImageSource, options: &ScanOptions) -> Result<S
         interest.catalog(&tree, single_layers, &findings, progress.as_deref())
     };
     let (inventory, contents) = on_thread(cataloging).await?;
-    Ok(ScannedImage { facts: to_facts(opened, &unpacked_bytes), inventory, contents })
+    let known = reading.keep_image(image_key, inventory, unpacked_bytes).await?;
+    Ok(to_scanned(opened, known, contents))
+}
+
+fn to_scanned(opened: OpenedImage, known: KnownImage, contents: Option<ImageContents>) -> ScannedImage {
+    let KnownImage { inventory, unpacked_bytes } = known;
+    ScannedImage { facts: to_facts(opened, &unpacked_bytes), inventory, contents }
 }
 
 pub(crate) fn report(options: &ScanOptions, stage: Stage) {

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::LayerCache;
 use crate::addresses::RegistryAddresses;
 use crate::contents::ContentSettings;
+use crate::excluded::ExcludedPaths;
 use crate::progress::Progress;
 pub use crate::registry::Connections;
 
@@ -25,13 +26,13 @@ pub struct ScanOptions {
     pub platform: Platform,
     /// What is looked for in files; `None`: attributes and contents of files are not looked at, which is faster.
     pub contents: Option<ContentSettings>,
-    /// Where facts of layers are kept from image to image; `None`: nowhere.
+    /// Where facts of layers and inventories of images are kept from scan to scan; `None`: nowhere.
     ///
     /// With `contents` it is not used: attributes, checksums and matches of patterns would make the facts many times larger, and
     /// files that a setting names must not lie in a folder of files.
     pub layer_cache: Option<LayerCache>,
-    /// Paths without a leading slash in which nothing is looked for.
-    pub excluded: globset::GlobSet,
+    /// Paths in which nothing is looked for.
+    pub excluded: ExcludedPaths,
     /// Of which layers packages count.
     pub scope: Scope,
     /// How many layers are read at the same time, each by two threads. What one of them takes beside the facts that are kept is
@@ -56,7 +57,7 @@ impl Default for ScanOptions {
             limits: ImageLimits::default(),
             platform: Platform { os: "linux".to_owned(), architecture: "amd64".to_owned(), variant: None },
             contents: None,
-            excluded: globset::GlobSet::empty(),
+            excluded: ExcludedPaths::default(),
             scope: Scope::default(),
             daemons: DaemonSockets::default(),
             layer_cache: None,
@@ -66,6 +67,29 @@ impl Default for ScanOptions {
             cancellation: CancellationToken::new(),
             time_max: Duration::from_secs(30 * 60),
         }
+    }
+}
+
+/// What reading one layer takes beside what is kept of it and its window.
+const LAYER_BYTES: u64 = 2 << 20;
+/// Every decoder of zstd must know windows of so many bytes, as a logarithm.
+const WINDOW_LOG_MIN: u32 = 23;
+
+impl ScanOptions {
+    /// What reading one image may take of memory where nobody says otherwise: 2 GiB.
+    pub const MEMORY_BYTES_MAX_DEFAULT: u64 = 2 << 30;
+
+    /// Bounds what reading one image takes of memory: half is for what is kept of all layers, half for reading them.
+    ///
+    /// An image that needs more than the first is refused. For the second fewer layers are read at once than is set, and then larger
+    /// windows of zstd are refused; one layer is always read. The list of packages comes on top: it has limits of its own.
+    pub fn bound_memory(&mut self, bytes_max: u64) {
+        self.limits.held_bytes_max = bytes_max / 2;
+        let layers = usize::try_from(bytes_max / 2 / (LAYER_BYTES + (1 << WINDOW_LOG_MIN)));
+        self.layers_at_once = self.layers_at_once.min(layers.unwrap_or(usize::MAX)).max(1);
+        let window = (bytes_max / 2 / self.layers_at_once as u64).saturating_sub(LAYER_BYTES);
+        let window_log = window.checked_ilog2().unwrap_or_default().max(WINDOW_LOG_MIN);
+        self.limits.zstd_window_log_max = self.limits.zstd_window_log_max.min(window_log);
     }
 }
 
@@ -276,6 +300,24 @@ impl fmt::Debug for Secret {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn memory_is_shared_by_what_is_kept_and_what_is_read() {
+        const MIB: u64 = 1 << 20;
+        for (bytes_max, layers_at_once, expected) in [
+            (2048 * MIB, 2, (1024 * MIB, 2, 27)),
+            (2048 * MIB, 16, (1024 * MIB, 16, 25)),
+            (256 * MIB, 16, (128 * MIB, 12, 23)),
+            (60 * MIB, 4, (30 * MIB, 3, 23)),
+            (MIB, 4, (MIB / 2, 1, 23)),
+        ] {
+            let mut options = ScanOptions { layers_at_once, ..ScanOptions::default() };
+            options.bound_memory(bytes_max);
+            let limits = options.limits;
+            let actual = (limits.held_bytes_max, options.layers_at_once, limits.zstd_window_log_max);
+            assert_eq!(actual, expected, "{bytes_max} {layers_at_once}");
+        }
+    }
 
     #[test]
     fn options_can_be_printed_without_secrets() {

@@ -40,6 +40,8 @@ fn each_limit_is_the_largest_accepted_value() {
     check(&plain, "bytes of paths", 6 + 1 + 1 + 6, |limits, value| limits.index_bytes_max = value);
     check(&plain, "folders in a path", 3, |limits, value| limits.nesting_max = value);
     check(&plain, "bytes of wanted files", 1001, |limits, value| limits.kept_bytes_max = value);
+    // Entries of 96 bytes, and the last two.
+    check(&plain, "bytes in memory", 5 * 96 + 14 + 1001, |limits, value| limits.held_bytes_max = value);
     let extended = [member(b'0', &[b'n'; 200], b"", b""), vec![0; 1024]].concat();
     check(&extended, "bytes of an extension header", 201, |limits, value| limits.extension_bytes_max = value);
 }
@@ -114,14 +116,19 @@ fn totals_are_carried_from_layer_to_layer() {
     };
     assert!(read().is_ok() && read().is_ok());
     assert_eq!((budget.entries(), budget.kept_bytes()), (2, 6));
-    assert_eq!(budget.unpacked_bytes(), 2 * bytes.len() as u64);
+    assert_eq!((budget.unpacked_bytes(), budget.held_bytes()), (2 * bytes.len() as u64, 2 * (96 + 1 + 3)));
     assert_eq!(read().unwrap_err().to_string(), "layer `unnamed` has 3 entries (limit 2) at `a`");
 }
 
 #[test]
 fn a_size_in_a_header_reserves_nothing() {
     let bytes = raw_member(b'0', b"a", b"", b"x", Some(1 << 40));
-    let limits = ImageLimits { file_bytes_max: u64::MAX, kept_bytes_max: u64::MAX, ..ImageLimits::default() };
+    let limits = ImageLimits {
+        file_bytes_max: u64::MAX,
+        kept_bytes_max: u64::MAX,
+        held_bytes_max: u64::MAX,
+        ..ImageLimits::default()
+    };
     assert!(matches!(read_with(&bytes, &limits), Err(LayerError::Truncated { .. })));
 }
 

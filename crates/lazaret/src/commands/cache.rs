@@ -1,4 +1,4 @@
-//! `lazaret cache`: what is kept of layers between scans; and the flags that say where.
+//! `lazaret cache`: what is kept of layers and images between scans; and the flags that say where.
 
 use std::path::PathBuf;
 
@@ -10,10 +10,11 @@ use crate::config;
 use crate::exit::Exit;
 use crate::terminal;
 
-/// Where what is taken out of layers is kept from scan to scan.
+/// Where what is taken out of layers, and found in images, is kept from scan to scan.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct CacheArguments {
-    /// Folder for what is taken out of layers, so that other images on the same base need only their own layers
+    /// Folder for what is taken out of layers, so that other images on the same base need only their own layers, and for the
+    /// packages of images, so that the same image is not read again
     /// [variable: LAZARET_CACHE_FOLDER, `off` for none; default: ~/.cache/lazaret/layers]
     #[arg(long, value_name = "DIR")]
     pub(crate) cache_folder: Option<PathBuf>,
@@ -25,7 +26,7 @@ pub(crate) struct CacheArguments {
 
 #[derive(Debug, Subcommand)]
 #[command(
-    after_help = "The folder holds paths of files and package databases, no other contents. Nothing breaks when it is removed."
+    after_help = "The folder holds paths of files, package databases and lists of packages, no other contents. Nothing breaks when it is removed."
 )]
 pub(crate) enum CacheCommand {
     /// Show where it is and how large
@@ -57,7 +58,10 @@ pub(super) fn run(command: &CacheCommand) -> anyhow::Result<Exit> {
 }
 
 fn text(cache: &LayerCache, word: &str, summary: CacheSummary) -> String {
-    let CacheSummary { layer_count, bytes } = summary;
+    let CacheSummary { layer_count, image_count, bytes } = summary;
     let megabytes = bytes.div_ceil(100_000) as f64 / 10.0;
-    format!("{} {word} facts of {layer_count} layers, {megabytes:.1} MB\n", cache.folder().display())
+    let folder = cache.folder().display();
+    format!(
+        "{folder} {word} facts of {layer_count} layers and packages of {image_count} images, {megabytes:.1} MB\n"
+    )
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use model::{Inventory, Platform};
-use scanner::{ContentSettings, GlobSetBuilder, ImageSource, Progress, ScanError, ScanOptions, ScannedImage};
+use scanner::{ContentSettings, ExcludedPaths, ImageSource, Progress, ScanError, ScanOptions, ScannedImage};
 
 use crate::config::ImageConfig;
 use crate::progress::TerminalProgress;
@@ -31,18 +31,17 @@ pub(super) fn load_files(path: &Path, images: &ImageConfig) -> anyhow::Result<In
 }
 
 fn options(images: &ImageConfig) -> anyhow::Result<ScanOptions> {
-    let mut excluded = GlobSetBuilder::new();
-    for pattern in &images.excluded {
-        excluded.add(pattern.clone());
-    }
-    Ok(ScanOptions {
+    let mut options = ScanOptions {
         registry: images.registry_options(),
         layer_cache: images.layer_cache.clone(),
-        excluded: excluded.build().context("failed to read --exclude")?,
+        excluded: ExcludedPaths::new(images.excluded.clone()).context("failed to read --exclude")?,
         scope: images.scope,
         daemons: images.daemons.clone(),
         ..ScanOptions::default()
-    })
+    };
+    options.layers_at_once = images.layers_at_once.unwrap_or(options.layers_at_once);
+    options.bound_memory(images.memory_bytes_max.unwrap_or(ScanOptions::MEMORY_BYTES_MAX_DEFAULT));
+    Ok(options)
 }
 
 fn run<T>(

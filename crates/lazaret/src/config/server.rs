@@ -338,4 +338,9 @@ fn scan(values: &Values, settings: &mut EngineSettings) {
     limits.file_bytes_max = values.number("limits.file-bytes");
     limits.kept_bytes_max = values.number("limits.kept-bytes");
     limits.ratio_max = values.number("limits.ratio");
+    let layers_at_once = usize::try_from(values.number("analysis.layers-at-once")).unwrap_or(usize::MAX);
+    if layers_at_once > 0 {
+        settings.scan.layers_at_once = layers_at_once;
+    }
+    settings.scan.bound_memory(values.number("limits.memory-bytes"));
 }

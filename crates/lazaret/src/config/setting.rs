@@ -264,7 +264,8 @@ fn parse_switch(text: &str) -> Option<bool> {
     }
 }
 
-fn parse_bytes(text: &str) -> Option<u64> {
+/// A number of bytes, with or without a unit of the powers of 1024.
+pub(crate) fn parse_bytes(text: &str) -> Option<u64> {
     let digits = text.len() - text.trim_start_matches(|letter: char| letter.is_ascii_digit()).len();
     let (number, unit) = text.split_at(digits);
     let shift = match unit.trim() {

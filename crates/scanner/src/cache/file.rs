@@ -1,4 +1,4 @@
-//! The form of one file: a head, the facts in one zstd frame, and a checksum over all of it.
+//! The form of a file: a head, the facts in one zstd frame, and a checksum over all of it; and the head of a layer's file.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek as _, SeekFrom, Write};
@@ -14,6 +14,8 @@ const CHECKSUM_BYTES: u64 = 32;
 const BUFFER_BYTES: usize = 128 * 1024;
 /// Facts are mostly paths; more effort makes them hardly smaller.
 const ZSTD_LEVEL: i32 = 1;
+/// Far more than that level asks for.
+const ZSTD_WINDOW_LOG_MAX: u32 = 24;
 
 /// A form in which a layer is transported.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,26 +30,44 @@ pub(super) struct Stored {
     pub(super) transports: Vec<Transport>,
 }
 
-/// Writes a whole file.
+/// Writes the file of a layer.
 pub(super) fn write(
     out: &mut File,
     key: &[u8; 32],
     transports: &[Transport],
     layer: &Layer,
 ) -> io::Result<()> {
-    let mut out = Summed { inner: io::BufWriter::with_capacity(BUFFER_BYTES, out), sum: Sha256::new() };
-    out.write_all(MAGIC)?;
-    out.write_all(key)?;
-    out.write_all(&[u8::try_from(transports.len()).map_err(io::Error::other)?])?;
+    let mut head = [&MAGIC[..], key].concat();
+    head.push(u8::try_from(transports.len()).map_err(io::Error::other)?);
     for Transport { digest, size_bytes } in transports {
         let text = digest.to_string();
-        out.write_all(&[u8::try_from(text.len()).map_err(io::Error::other)?])?;
-        out.write_all(text.as_bytes())?;
-        out.write_all(&size_bytes.to_le_bytes())?;
+        head.push(u8::try_from(text.len()).map_err(io::Error::other)?);
+        head.extend_from_slice(text.as_bytes());
+        head.extend_from_slice(&size_bytes.to_le_bytes());
     }
+    write_whole(out, &head, |out| layer.write_facts(out))
+}
+
+/// Reads the file of a layer.
+///
+/// Errors: those of the file; `InvalidData` when it is not one that was written here, to its last byte, for this key.
+pub(super) fn read(file: File, key: &[u8; 32], limits: &ImageLimits) -> io::Result<Stored> {
+    let read_facts = |input: &mut dyn Read| Layer::read_facts(input, limits);
+    let (transports, layer) = read_whole(file, |input| read_head(input, key), read_facts)?;
+    Ok(Stored { layer, transports })
+}
+
+/// Writes a whole file: the head, then the body in one zstd frame, then the checksum of both.
+pub(super) fn write_whole(
+    out: &mut File,
+    head: &[u8],
+    write_body: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut out = Summed { inner: io::BufWriter::with_capacity(BUFFER_BYTES, out), sum: Sha256::new() };
+    out.write_all(head)?;
     let mut encoder = zstd::stream::write::Encoder::new(&mut out, ZSTD_LEVEL)?;
     let mut buffered = io::BufWriter::with_capacity(BUFFER_BYTES, &mut encoder);
-    layer.write_facts(&mut buffered)?;
+    write_body(&mut buffered)?;
     buffered.flush()?;
     drop(buffered);
     encoder.finish()?;
@@ -56,23 +76,30 @@ pub(super) fn write(
     inner.flush()
 }
 
-/// Reads a whole file.
+/// Reads a whole file; both readers must leave nothing behind.
 ///
-/// Errors: those of the file; `InvalidData` when it is not one that was written here, to its last byte, for this key.
-pub(super) fn read(file: File, key: &[u8; 32], limits: &ImageLimits) -> io::Result<Stored> {
+/// Errors: those of the file and the readers; `InvalidData` when there is more, or the checksum is another.
+pub(super) fn read_whole<Head, Body>(
+    file: File,
+    read_head: impl FnOnce(&mut dyn Read) -> io::Result<Head>,
+    read_body: impl FnOnce(&mut dyn Read) -> io::Result<Body>,
+) -> io::Result<(Head, Body)> {
     let (mut input, expected) = open(file)?;
-    let transports = read_head(&mut input, key)?;
+    let head = read_head(&mut input)?;
     let mut decoder =
         zstd::stream::read::Decoder::with_buffer(BufReader::with_capacity(BUFFER_BYTES, input))?;
-    decoder.window_log_max(limits.zstd_window_log_max)?;
+    decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
     let mut buffered = BufReader::with_capacity(BUFFER_BYTES, decoder);
-    let layer = Layer::read_facts(&mut buffered, limits)?;
+    let body = read_body(&mut buffered)?;
+    if buffered.read(&mut [0])? != 0 {
+        return Err(bad("more than the facts"));
+    }
     let mut input = buffered.into_inner().finish();
     if input.read(&mut [0])? != 0 {
         return Err(bad("bytes behind the facts"));
     }
     let sum: [u8; 32] = input.into_inner().sum.finalize().into();
-    if sum == expected { Ok(Stored { layer, transports }) } else { Err(bad("another checksum")) }
+    if sum == expected { Ok((head, body)) } else { Err(bad("another checksum")) }
 }
 
 /// Reads only the known forms of transport, of a file that is whole.
@@ -120,7 +147,7 @@ fn read_head(input: &mut dyn Read, key: &[u8; 32]) -> io::Result<Vec<Transport>>
     (0..count).map(read_transport).collect()
 }
 
-fn bad(problem: &'static str) -> io::Error {
+pub(super) fn bad(problem: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, problem)
 }
 

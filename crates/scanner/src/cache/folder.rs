@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use super::{LayerCache, NAME_ENDING};
+use super::{IMAGE_ENDING, LAYER_ENDING, LayerCache};
 
 const FOLDER_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
@@ -18,6 +18,8 @@ const TEMPORARY_PREFIX: &str = ".unfinished-";
 pub struct CacheSummary {
     /// Files with facts of a layer.
     pub layer_count: usize,
+    /// Files with the inventory of an image.
+    pub image_count: usize,
     /// Bytes of all files.
     pub bytes: u64,
 }
@@ -26,8 +28,12 @@ impl LayerCache {
     /// What is in it now.
     pub fn summary(&self) -> io::Result<CacheSummary> {
         let files = list(&self.folder)?;
-        let layers = files.iter().filter(|file| !is_temporary(&file.path)).count();
-        Ok(CacheSummary { layer_count: layers, bytes: files.iter().map(|file| file.bytes).sum() })
+        let count = |ending| files.iter().filter(|file| has_ending(&file.path, ending)).count();
+        Ok(CacheSummary {
+            layer_count: count(LAYER_ENDING),
+            image_count: count(IMAGE_ENDING),
+            bytes: files.iter().map(|file| file.bytes).sum(),
+        })
     }
 
     /// Removes everything of ours in the folder, and returns what that was.
@@ -107,7 +113,7 @@ fn list(folder: &Path) -> io::Result<Vec<Listed>> {
     for entry in entries {
         let path = entry?.path();
         let is_ours =
-            path.extension().is_some_and(|ending| *ending == NAME_ENDING[1..]) || is_temporary(&path);
+            has_ending(&path, LAYER_ENDING) || has_ending(&path, IMAGE_ENDING) || is_temporary(&path);
         // Another process may have removed it by now.
         if let Some(metadata) = std::fs::symlink_metadata(&path).ok().filter(Metadata::is_file)
             && is_ours
@@ -117,6 +123,10 @@ fn list(folder: &Path) -> io::Result<Vec<Listed>> {
         }
     }
     Ok(files)
+}
+
+fn has_ending(path: &Path, ending: &str) -> bool {
+    !is_temporary(path) && path.extension().is_some_and(|known| known == ending)
 }
 
 fn is_temporary(path: &Path) -> bool {

@@ -1,14 +1,18 @@
-//! Facts of layers that were read before, one file each, so that a second image on the same base costs its own layers only.
+//! What earlier scans found out: facts of layers, one file each, so that a second image on the same base costs its own layers
+//! only; and inventories of whole images, so that the same image costs nothing but the look at another database.
 //!
 //! A layer is found by its diff id and by everything that decides what is taken out of it: the version of the catalogers, the form
 //! of the facts and the limits. It is written only after both digests were checked, and used only for a transport of it (digest
 //! and size of the blob) that was checked then, so an image whose manifest lies about a layer is read and refused as before.
+//! An inventory is found by the same of all its layers, and by the options that decide what is found in them, see `image.rs`.
 //!
 //! Many processes may share the folder: a file appears by renaming, never changes, and is a miss unless every byte of it is as
 //! it was written. What goes wrong with the folder makes a scan slower, never wrong, and never fail.
 
 mod file;
 mod folder;
+mod image;
+mod stored;
 
 use std::path::{Path, PathBuf};
 
@@ -20,12 +24,14 @@ use sha2::{Digest as _, Sha256};
 use crate::open::LayerPlace;
 use file::Transport;
 pub use folder::CacheSummary;
+pub(crate) use image::{ImageKey, KnownImage};
 
 /// So many forms of transport of one layer are remembered.
 const TRANSPORTS_MAX: usize = 16;
-const NAME_ENDING: &str = ".layer";
+const LAYER_ENDING: &str = "layer";
+const IMAGE_ENDING: &str = "image";
 
-/// A folder with facts of layers, and how large it may become.
+/// A folder with facts of layers and inventories of images, and how large it may become.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LayerCache {
     folder: PathBuf,
@@ -129,6 +135,6 @@ impl LayerKey {
         );
         let hash: [u8; 32] = Sha256::digest(text).into();
         let short: String = hash[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-        Self { name: format!("{}-{short}{NAME_ENDING}", diff_id.hex()), hash }
+        Self { name: format!("{}-{short}.{LAYER_ENDING}", diff_id.hex()), hash }
     }
 }

@@ -136,6 +136,7 @@ impl Daemon {
         report(options, Stage::ReadingLinked);
         let mut limits = options.limits.clone();
         limits.kept_bytes_max = limits.kept_bytes_max.saturating_sub(budget.kept_bytes());
+        limits.held_bytes_max = limits.held_bytes_max.saturating_sub(budget.held_bytes());
         let mut paths: Vec<String> = missing.iter().map(|body| body.archive_path.clone()).collect();
         paths.sort();
         let reader = SavedReader {

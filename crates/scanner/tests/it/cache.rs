@@ -7,24 +7,25 @@ use std::path::{Path, PathBuf};
 use futures_util::future::join_all;
 use model::Digest;
 use scanner::{
-    ContentSettings, ImageSource, LayerCache, ScanError, ScanErrorKind, ScanOptions, ScannedImage, load,
+    CacheSummary, ContentSettings, ImageSource, LayerCache, ScanError, ScanErrorKind, ScanOptions,
+    ScannedImage, load,
 };
 use serde_json::json;
 
 use crate::support::image::{OS_RELEASE, STATUS, TestImage, digest, docker_archive, gzip, tar};
 
-const SIZE: u64 = LayerCache::BYTES_MAX_DEFAULT;
+pub(crate) const SIZE: u64 = LayerCache::BYTES_MAX_DEFAULT;
 
-struct Place {
+pub(crate) struct Place {
     folder: tempfile::TempDir,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
-    fn cache(&self) -> PathBuf {
+    pub(crate) fn cache(&self) -> PathBuf {
         self.folder.path().join("a/cache")
     }
 
@@ -32,31 +33,44 @@ impl Place {
         self.folder.path().join("layout")
     }
 
-    fn write(&self, image: &TestImage) {
+    pub(crate) fn write(&self, image: &TestImage) {
         let _ = std::fs::remove_dir_all(self.layout());
         TestImage::write_layout(&self.layout(), &[(image, "v1")]);
     }
 
     /// Takes the bytes of a layer away: whoever needs them fails.
-    fn lose(&self, image: &TestImage, layer: usize) {
+    pub(crate) fn lose(&self, image: &TestImage, layer: usize) {
         let name = digest(&image.layers[layer]);
         std::fs::remove_file(self.layout().join("blobs/sha256").join(name.hex())).unwrap();
     }
 
-    async fn load(&self, options: ScanOptions) -> Result<ScannedImage, ScanError> {
+    /// Takes away what is known of whole images: layers are asked for again.
+    fn forget_images(&self) {
+        for file in files_of(&self.cache(), "image") {
+            std::fs::remove_file(file).unwrap();
+        }
+    }
+
+    pub(crate) async fn load(&self, options: ScanOptions) -> Result<ScannedImage, ScanError> {
         load(&ImageSource::OciLayout { path: self.layout(), name: None }, &options).await
     }
 
-    async fn plain(&self) -> ScannedImage {
+    pub(crate) async fn plain(&self) -> ScannedImage {
         self.load(ScanOptions::default()).await.unwrap()
     }
 
-    async fn cached(&self) -> Result<ScannedImage, ScanError> {
+    pub(crate) async fn cached(&self) -> Result<ScannedImage, ScanError> {
         self.load(with_cache(&self.cache(), SIZE)).await
+    }
+
+    /// By what is known of layers alone.
+    async fn cached_by_layer(&self) -> Result<ScannedImage, ScanError> {
+        self.forget_images();
+        self.cached().await
     }
 }
 
-fn with_cache(folder: &Path, bytes_max: u64) -> ScanOptions {
+pub(crate) fn with_cache(folder: &Path, bytes_max: u64) -> ScanOptions {
     let layer_cache = Some(LayerCache::new(folder.to_owned(), bytes_max));
     ScanOptions { layer_cache, ..ScanOptions::default() }
 }
@@ -65,6 +79,14 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|it| it.unwrap().path()).collect();
     files.sort();
     files
+}
+
+pub(crate) fn files_of(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    files(folder).into_iter().filter(|file| file.extension().is_some_and(|known| known == ending)).collect()
+}
+
+fn size_of(files: &[PathBuf]) -> u64 {
+    files.iter().map(|file| std::fs::metadata(file).unwrap().len()).sum()
 }
 
 fn mode(path: &Path) -> u32 {
@@ -102,24 +124,25 @@ async fn layers_that_were_read_once_are_not_read_again() {
     assert_eq!(expected.inventory.packages.len(), 2);
     assert_eq!(place.cached().await.unwrap(), expected);
     let kept = files(&place.cache());
-    assert_eq!(kept.len(), 2, "{kept:?}");
+    assert_eq!(kept.len(), 3, "{kept:?}");
+    assert_eq!(files_of(&place.cache(), "layer").len(), 2, "{kept:?}");
     assert_eq!(mode(&place.cache()), 0o700);
     assert!(kept.iter().all(|file| mode(file) == 0o600));
     place.lose(&one, 0);
     place.lose(&one, 1);
-    assert_eq!(place.cached().await.unwrap(), expected);
+    assert_eq!(place.cached_by_layer().await.unwrap(), expected);
 
     // Of another image on the same base only its own layer is read.
     place.write(&two);
     let expected = place.plain().await;
     place.lose(&two, 0);
     assert_eq!(place.cached().await.unwrap(), expected);
-    assert_eq!(files(&place.cache()).len(), 3);
     let cache = LayerCache::new(place.cache(), SIZE);
     let summary = cache.summary().unwrap();
-    assert_eq!(summary.layer_count, 3);
+    assert_eq!((summary.layer_count, summary.image_count), (3, 2));
+    assert_eq!(summary.bytes, size_of(&files(&place.cache())));
     assert_eq!(cache.clean().unwrap(), summary);
-    assert_eq!(cache.summary().unwrap().layer_count, 0);
+    assert_eq!(cache.summary().unwrap(), CacheSummary::default());
     assert_eq!(place.cached().await.unwrap_err().kind(), ScanErrorKind::BadImage);
 }
 
@@ -142,7 +165,7 @@ async fn files_that_links_lead_to_are_kept_too() {
     assert_eq!(place.cached().await.unwrap(), expected);
     place.lose(&image, 0);
     place.lose(&image, 1);
-    assert_eq!(place.cached().await.unwrap(), expected);
+    assert_eq!(place.cached_by_layer().await.unwrap(), expected);
 }
 
 #[tokio::test]
@@ -174,7 +197,7 @@ async fn a_manifest_that_lies_about_a_layer_is_refused_as_ever() {
         let expected = place.plain().await;
         assert_eq!(place.cached().await.unwrap(), expected);
         place.lose(image, 0);
-        assert_eq!(place.cached().await.unwrap(), expected);
+        assert_eq!(place.cached_by_layer().await.unwrap(), expected);
     }
     let by_diff_id: Vec<Digest> = place.cached().await.unwrap().inventory.layers;
     assert_eq!(by_diff_id[0], digest(&base));
@@ -194,7 +217,7 @@ async fn archives_of_docker_find_their_layers_by_diff_id() {
     let source = ImageSource::DockerArchive { path, name: None };
     let expected = load(&source, &ScanOptions::default()).await.unwrap();
     assert_eq!(load(&source, &with_cache(&place.cache(), SIZE)).await.unwrap(), expected);
-    assert_eq!(files(&place.cache()).len(), 2);
+    assert_eq!(files_of(&place.cache(), "layer").len(), 2);
 }
 
 #[tokio::test]
@@ -203,7 +226,7 @@ async fn what_is_damaged_or_foreign_is_read_anew() {
     let image = app("one");
     place.write(&image);
     let expected = place.cached().await.unwrap();
-    let kept = files(&place.cache());
+    let kept = files_of(&place.cache(), "layer");
     let whole: Vec<Vec<u8>> = kept.iter().map(|file| fs_err::read(file).unwrap()).collect();
     let last = whole[0].len() - 1;
     let mut changes: Vec<Vec<u8>> = [0, 9, 41, 43, last / 2, last]
@@ -217,7 +240,7 @@ async fn what_is_damaged_or_foreign_is_read_anew() {
     changes.extend([Vec::new(), whole[0][..last].to_vec(), [&whole[0][..], b"x"].concat(), whole[1].clone()]);
     for changed in changes {
         std::fs::write(&kept[0], changed).unwrap();
-        assert_eq!(place.cached().await.unwrap(), expected);
+        assert_eq!(place.cached_by_layer().await.unwrap(), expected);
         assert_eq!(fs_err::read(&kept[0]).unwrap(), whole[0], "it is mended");
     }
     // With other limits other things are kept and refused.
@@ -266,17 +289,16 @@ async fn the_oldest_leave_first() {
     let image = app("one");
     place.write(&image);
     place.cached().await.unwrap();
-    let kept = files(&place.cache());
-    let size: u64 = kept.iter().map(|file| std::fs::metadata(file).unwrap().len()).sum();
+    let size = size_of(&files(&place.cache()));
     wait_for_next_time(place.folder.path());
     // The base is used by the second image and so is newer than the first one's own layer.
     let second = app("two");
     place.write(&second);
-    place.load(with_cache(&place.cache(), size + 10)).await.unwrap();
+    place.load(with_cache(&place.cache(), size + 20)).await.unwrap();
+    assert_eq!(files(&place.cache()).len(), 3);
     place.lose(&second, 0);
     place.lose(&second, 1);
-    place.cached().await.unwrap();
-    assert_eq!(files(&place.cache()).len(), 2);
+    place.cached_by_layer().await.unwrap();
     place.write(&app("three"));
     place.load(with_cache(&place.cache(), 1)).await.unwrap();
     assert!(files(&place.cache()).is_empty());

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use model::{DiagnosticCode, Inventory};
 use scanner::{
-    DaemonKind, DaemonSockets, Glob, GlobSet, ImageSource, ScanErrorKind, ScanOptions, Scope, load,
+    DaemonKind, DaemonSockets, ExcludedPaths, Glob, ImageSource, ScanErrorKind, ScanOptions, Scope, load,
     load_files,
 };
 use serde_json::json;
@@ -116,7 +116,7 @@ async fn a_folder_is_read_as_the_root_of_an_image() {
         "the same files, the same list"
     );
 
-    let excluded = GlobSet::builder().add(Glob::new("srv/**").unwrap()).build().unwrap();
+    let excluded = ExcludedPaths::new(vec![Glob::new("srv/**").unwrap()]).unwrap();
     let options = ScanOptions { excluded, ..ScanOptions::default() };
     assert_eq!(names(&load_files(root, &options).await.unwrap()), ["zlib1g"]);
 
@@ -147,7 +147,7 @@ async fn what_later_layers_remove_counts_when_all_layers_do() {
     assert_eq!(inventory.packages[1].locations[0].layer.as_ref(), inventory.layers.first());
     assert!(inventory.diagnostics.iter().all(|it| it.code != DiagnosticCode::UnknownDistro));
 
-    let excluded = GlobSet::builder().add(Glob::new("var/lib/dpkg/**").unwrap()).build().unwrap();
+    let excluded = ExcludedPaths::new(vec![Glob::new("var/lib/dpkg/**").unwrap()]).unwrap();
     let options = ScanOptions { excluded, ..all };
     assert_eq!(names(&load(&source, &options).await.unwrap().inventory), ["app"]);
 }

@@ -14,7 +14,11 @@ mod contents_judges;
 mod documents;
 #[cfg(test)]
 mod faults;
+#[cfg(test)]
+mod image_cache;
 mod local;
+#[cfg(test)]
+mod orders;
 #[cfg(test)]
 mod registry;
 #[cfg(test)]
