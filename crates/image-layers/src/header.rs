@@ -108,7 +108,7 @@ fn low_half(number: u64) -> u32 {
 }
 
 /// A field in octal digits, or, with the uppermost bit set, in binary.
-fn number(field: &[u8]) -> Option<u64> {
+pub(crate) fn number(field: &[u8]) -> Option<u64> {
     match field.split_first() {
         Some((first, rest)) if first & 0x80 != 0 => {
             // Of a long field the last eight bytes count.

@@ -291,44 +291,58 @@ impl Collector<'_> {
                 self.link = link;
                 Ok(Item { kind: Kind::HardLink, text, ..bare })
             }
-            MemberKind::SparseFile => {
-                self.tar.skip_body(member.size)?;
-                Ok(Item {
-                    kind: Kind::File,
-                    text: bare.path,
-                    size: member.file_size,
-                    body: BODY_SPARSE,
-                    ..bare
-                })
-            }
-            MemberKind::File => {
-                let body = self.take_body(member, written, bare.order)?;
-                Ok(Item { kind: Kind::File, text: bare.path, size: member.size, body, ..bare })
+            MemberKind::SparseFile | MemberKind::File => {
+                let is_whole = member.kind == MemberKind::File || self.tar.has_room_for_holes(member);
+                let body = match is_whole {
+                    true => self.take_body(member, written, bare.order)?,
+                    false => self.take_data(member, written, bare.order)?,
+                };
+                Ok(Item { kind: Kind::File, text: bare.path, size: member.file_size, body, ..bare })
             }
         }
     }
 
+    /// Looks at the data of a sparse file with more holes than can be filled. Nothing of it is kept but an extract.
+    fn take_data(&mut self, member: &Member, written: &str, order: u32) -> Result<u32, LayerError> {
+        let is_read = self.starts_extractor(member, written);
+        match self.extractor.as_mut().filter(|_| is_read) {
+            Some(extractor) => {
+                self.tar.visit_content(member, |bytes| extractor.read(bytes))?;
+                self.keep_extract(written, order)?;
+            }
+            None => self.tar.skip_body(member.size)?,
+        }
+        Ok(BODY_SPARSE)
+    }
+
+    fn starts_extractor(&mut self, member: &Member, written: &str) -> bool {
+        let start = FileStart {
+            path: written,
+            size_bytes: member.file_size,
+            is_executable: member.mode & 0o111 != 0,
+        };
+        self.extractor.as_mut().is_some_and(|extractor| extractor.start(&start))
+    }
+
     fn take_body(&mut self, member: &Member, written: &str, order: u32) -> Result<u32, LayerError> {
         let wishes = match &mut self.observer {
-            Some(observer) => observer.start(written, member.size),
+            Some(observer) => observer.start(written, member.file_size),
             None => FileWishes::default(),
         };
-        let start =
-            FileStart { path: written, size_bytes: member.size, is_executable: member.mode & 0o111 != 0 };
-        let is_read = self.extractor.as_mut().is_some_and(|extractor| extractor.start(&start));
+        let is_read = self.starts_extractor(member, written);
         if !wishes.keeps_body && !(self.is_wanted)(written) {
             self.pass_body(member, written, wishes, (order, is_read))?;
             return Ok(BODY_NONE);
         }
         let limits = self.tar.unpacked.limits();
-        if member.size > limits.file_bytes_max {
+        if member.file_size > limits.file_bytes_max {
             self.pass_body(member, written, wishes, (order, is_read))?;
             return Ok(BODY_TOO_LARGE);
         }
-        if let Err(breach) = self.tar.unpacked.budget().spend_kept(member.size, limits) {
+        if let Err(breach) = self.tar.unpacked.budget().spend_kept(member.file_size, limits) {
             return Err(self.tar.unpacked.breach(LimitBreach { path: Some(written.to_owned()), ..breach }));
         }
-        let body = self.tar.read_body(member.size)?;
+        let body = self.tar.read_content(member)?;
         if let Some(observer) = &mut self.observer {
             observer.read(&body);
             observer.end(order);
@@ -359,7 +373,7 @@ impl Collector<'_> {
         if extractor.is_none() && observed.is_none() {
             return self.tar.skip_body(member.size);
         }
-        self.tar.visit_body(member.size, |bytes| {
+        self.tar.visit_content(member, |bytes| {
             if let Some((observer, hasher)) = &mut observed {
                 hasher.update(bytes);
                 observer.read(bytes);

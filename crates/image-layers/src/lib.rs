@@ -23,6 +23,7 @@ mod pax;
 mod record;
 mod renamed;
 mod sort;
+mod sparse;
 mod squash;
 mod stream;
 mod tar_stream;

@@ -8,12 +8,37 @@ pub(crate) struct PaxRecords {
     pub(crate) size: Option<u64>,
     pub(crate) user_id: Option<u64>,
     pub(crate) group_id: Option<u64>,
-    /// The member's body is the packed form of a sparse file.
-    pub(crate) is_sparse: bool,
+    /// The numbers of the map of a sparse file: starts and lengths in turn.
+    sparse_map: Vec<u64>,
+    sparse_major: Vec<u8>,
+    sparse_minor: Vec<u8>,
     /// The size of a sparse file with its holes.
     pub(crate) sparse_size: Option<u64>,
     /// The name of a sparse file: the member's own name is made up by the archiver.
     pub(crate) sparse_name: Option<Vec<u8>>,
+}
+
+/// Where the map of a sparse file stands.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum SparseForm {
+    /// In the extension header: start and length of each piece.
+    InHeader(Vec<(u64, u64)>),
+    /// In front of the data.
+    InBody,
+}
+
+impl PaxRecords {
+    /// How the member is a sparse file; `None` when it is none. A form that runtimes do not know makes none of it either.
+    pub(crate) fn take_sparse_form(&mut self) -> Option<SparseForm> {
+        let map = std::mem::take(&mut self.sparse_map);
+        let pairs = || map.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect();
+        match (self.sparse_major.as_slice(), self.sparse_minor.as_slice()) {
+            (b"1", b"0") => Some(SparseForm::InBody),
+            (b"0", b"0" | b"1") => Some(SparseForm::InHeader(pairs())),
+            (b"", b"") if !map.is_empty() => Some(SparseForm::InHeader(pairs())),
+            _ => None,
+        }
+    }
 }
 
 /// Parses the records of a pax extension header.
@@ -43,17 +68,23 @@ pub(crate) fn parse(mut bytes: &[u8]) -> Result<PaxRecords, &'static str> {
             // What is no number is not said: an owner decides nothing about how the archive is read.
             b"uid" => records.user_id = parse_decimal(value),
             b"gid" => records.group_id = parse_decimal(value),
-            _ if key.starts_with(b"GNU.sparse.") => {
-                records.is_sparse = true;
-                if key == b"GNU.sparse.realsize" || key == b"GNU.sparse.size" {
-                    records.sparse_size = parse_decimal(value);
-                }
+            b"GNU.sparse.realsize" | b"GNU.sparse.size" => records.sparse_size = parse_decimal(value),
+            b"GNU.sparse.major" => records.sparse_major = value.to_vec(),
+            b"GNU.sparse.minor" => records.sparse_minor = value.to_vec(),
+            b"GNU.sparse.offset" | b"GNU.sparse.numbytes" => records.sparse_map.push(sparse_number(value)?),
+            b"GNU.sparse.map" => {
+                let numbers = value.split(|byte| *byte == b',').map(sparse_number);
+                records.sparse_map = numbers.collect::<Result<_, _>>()?;
             }
             _ => {}
         }
         bytes = rest;
     }
     Ok(records)
+}
+
+fn sparse_number(digits: &[u8]) -> Result<u64, &'static str> {
+    parse_decimal(digits).ok_or("extension record has a sparse map that is not of numbers")
 }
 
 /// Key, value and what follows.
@@ -100,11 +131,15 @@ mod tests {
         );
         check(
             b"26 GNU.sparse.realsize=99\n",
-            Ok(PaxRecords { is_sparse: true, sparse_size: Some(99), ..PaxRecords::default() }),
+            Ok(PaxRecords { sparse_size: Some(99), ..PaxRecords::default() }),
         );
         check(
             b"22 GNU.sparse.major=1\n21 GNU.sparse.name=f\n",
-            Ok(PaxRecords { is_sparse: true, sparse_name: Some(b"f".to_vec()), ..PaxRecords::default() }),
+            Ok(PaxRecords {
+                sparse_major: b"1".to_vec(),
+                sparse_name: Some(b"f".to_vec()),
+                ..PaxRecords::default()
+            }),
         );
         for bad in [
             &b"11 path=a\n"[..],

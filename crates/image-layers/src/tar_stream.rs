@@ -6,6 +6,7 @@
 
 use crate::header::{BLOCK_BYTES, Header, is_zero};
 use crate::pax::{self, PaxRecords};
+use crate::sparse::Segment;
 use crate::stream::Unpacked;
 use crate::{LayerError, LimitBreach};
 
@@ -35,6 +36,8 @@ pub(crate) struct Member {
     pub(crate) size: u64,
     /// Bytes of the file, with its holes.
     pub(crate) file_size: u64,
+    /// Where the bytes of a sparse file belong.
+    pub(crate) segments: Vec<Segment>,
     /// As written; an archive may set any bit.
     pub(crate) mode: u32,
     pub(crate) user_id: u64,
@@ -46,11 +49,14 @@ pub(crate) struct TarStream<'a> {
     pub(crate) unpacked: Unpacked<'a>,
     /// Bytes between the end of the current body and the next header.
     padding: u64,
+    /// Bytes of holes that may still be filled.
+    pub(crate) holes_left: u64,
 }
 
 impl<'a> TarStream<'a> {
     pub(crate) fn new(unpacked: Unpacked<'a>) -> Self {
-        Self { unpacked, padding: 0 }
+        let holes_left = unpacked.limits().ratio_free_bytes;
+        Self { unpacked, padding: 0, holes_left }
     }
 
     pub(crate) fn bad(&self, problem: &'static str) -> LayerError {
@@ -104,13 +110,29 @@ impl<'a> TarStream<'a> {
         self.unpacked.skip(size)
     }
 
-    /// Passes over the current body and shows it piece by piece.
-    pub(crate) fn visit_body(&mut self, size: u64, visit: impl FnMut(&[u8])) -> Result<(), LayerError> {
-        self.unpacked.visit(size, visit)
+    /// Passes over the current body and shows the content of the file piece by piece.
+    pub(crate) fn visit_content(
+        &mut self,
+        member: &Member,
+        mut visit: impl FnMut(&[u8]),
+    ) -> Result<(), LayerError> {
+        match member.kind {
+            MemberKind::SparseFile => self.visit_sparse(member, &mut visit),
+            _ => self.unpacked.visit(member.size, visit),
+        }
     }
 
-    /// Reads the current body.
-    pub(crate) fn read_body(&mut self, size: u64) -> Result<Vec<u8>, LayerError> {
+    /// Reads the content of the current file.
+    pub(crate) fn read_content(&mut self, member: &Member) -> Result<Vec<u8>, LayerError> {
+        if member.kind != MemberKind::SparseFile {
+            return self.read_body(member.size);
+        }
+        let mut bytes = Vec::new();
+        self.visit_sparse(member, &mut |piece| bytes.extend_from_slice(piece))?;
+        Ok(bytes)
+    }
+
+    fn read_body(&mut self, size: u64) -> Result<Vec<u8>, LayerError> {
         let mut bytes = Vec::new();
         self.unpacked.read_into(size, &mut bytes)?;
         Ok(bytes)
@@ -140,13 +162,15 @@ impl<'a> TarStream<'a> {
         member: &mut Member,
         header: &Header,
         header_size: u64,
-        records: PaxRecords,
+        mut records: PaxRecords,
         (long_path, long_link): (Option<Vec<u8>>, Option<Vec<u8>>),
     ) -> Result<(), LayerError> {
         let Member { path, link, .. } = member;
         path.clear();
         link.clear();
-        match long_path.or(records.sparse_name).or(records.path) {
+        let sparse_form = records.take_sparse_form();
+        let sparse_name = records.sparse_name.filter(|_| sparse_form.is_some());
+        match sparse_name.or(long_path).or(records.path) {
             Some(long) => *path = long,
             None => header.push_path(path),
         }
@@ -159,7 +183,7 @@ impl<'a> TarStream<'a> {
         }
         let flag = header.flag();
         let kind = match flag {
-            b'0' | 0 | b'7' if records.is_sparse => MemberKind::SparseFile,
+            b'0' | 0 | b'7' if sparse_form.is_some() => MemberKind::SparseFile,
             // Before there was a type for folders, a slash at the end of the name said it.
             0 if path.ends_with(b"/") => MemberKind::Folder,
             b'0' | 0 | b'7' => MemberKind::File,
@@ -169,8 +193,8 @@ impl<'a> TarStream<'a> {
             b'S' => MemberKind::SparseFile,
             _ => MemberKind::Other,
         };
-        if flag == b'S' {
-            self.skip_sparse_map(header)?;
+        if flag == b'S' && !header.is_gnu() {
+            return Err(self.bad("sparse member without a GNU header"));
         }
         let size = match flag {
             // These have no body, whatever their size field says.
@@ -181,7 +205,8 @@ impl<'a> TarStream<'a> {
         self.padding = blocks.ok_or_else(|| self.bad("size of a member is too large"))? - size;
         let old_sparse_size = || header.gnu_real_size().filter(|_| header.is_gnu());
         let file_size = match kind {
-            MemberKind::SparseFile => records.sparse_size.or_else(old_sparse_size).unwrap_or(size),
+            MemberKind::SparseFile if flag == b'S' => old_sparse_size().unwrap_or(size),
+            MemberKind::SparseFile => records.sparse_size.unwrap_or(size),
             _ => size,
         };
         // Fields without a number count as zero, as runtimes read them.
@@ -190,23 +215,10 @@ impl<'a> TarStream<'a> {
         let group_id = records.group_id.or_else(|| header.group_id()).unwrap_or_default();
         (member.kind, member.size, member.file_size) = (kind, size, file_size);
         (member.mode, member.user_id, member.group_id) = (mode, user_id, group_id);
-        Ok(())
-    }
-
-    /// The map of an old GNU sparse file goes on in further blocks in front of the body.
-    fn skip_sparse_map(&mut self, header: &Header) -> Result<(), LayerError> {
-        if !header.is_gnu() {
-            return Err(self.bad("sparse member without a GNU header"));
+        match kind {
+            MemberKind::SparseFile => self.read_sparse_map(header, sparse_form, member),
+            _ => Ok(()),
         }
-        let mut is_extended = header.is_gnu_extended();
-        while is_extended {
-            let mut block = [0; BLOCK_BYTES];
-            if !self.unpacked.read_full(&mut block)? {
-                return Err(self.unpacked.truncated());
-            }
-            is_extended = block[504] == 1;
-        }
-        Ok(())
     }
 
     fn read_extension(&mut self, size: u64) -> Result<Vec<u8>, LayerError> {

@@ -14,7 +14,9 @@ use crate::pattern_index::PatternIndex;
 use crate::renamed::{self, Renamed};
 use crate::table::CATALOGERS;
 use crate::watch::{CatalogWatcher, NoWatcher, section_name};
-use crate::{attribution, binary, bitnami, channel, extract, jvm, os_release, unread, wolfi};
+use crate::{
+    attribution, binary, bitnami, channel, dotnet, extract, jvm, node, os_release, python, unread, wolfi,
+};
 
 static WANTED_PATHS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
     let linked = CATALOGERS.iter().flat_map(|cataloger| cataloger.linked_paths);
@@ -28,6 +30,9 @@ static WANTED: LazyLock<PatternIndex> = LazyLock::new(|| {
 
 static DATABASES: LazyLock<PatternIndex> =
     LazyLock::new(|| PatternIndex::new(CATALOGERS.iter().flat_map(|it| it.databases).copied()));
+
+/// Manifests that describe a package whatever their size, by their tags.
+const CERTAIN_MANIFESTS: [u8; 3] = [node::MANIFEST.tag, python::MANIFEST.tag, dotnet::MANIFEST.tag];
 
 /// Whether the catalogers need the content of this file; `path` without a leading slash.
 pub fn is_wanted(path: &str) -> bool {
@@ -240,6 +245,10 @@ impl Walk<'_, '_> {
             return self.tell(DiagnosticCode::PackagesLeftOut, path, message);
         }
         for (tag, bytes) in read_sections(extract) {
+            if let Some(why) = extract::left_out(bytes).filter(|_| CERTAIN_MANIFESTS.contains(&tag)) {
+                self.tell(DiagnosticCode::PackagesLeftOut, path, why);
+                continue;
+            }
             if let Some(section) = SECTIONS.iter().find(|section| section.tag == tag) {
                 let first = self.packages.len();
                 self.watcher.begins(section_name(tag));

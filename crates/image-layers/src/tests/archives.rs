@@ -171,26 +171,75 @@ fn long_names_are_read_in_both_forms() {
     assert_eq!(list(&claims), ["a = 1", "l -> t"]);
 }
 
-#[test]
-fn sparse_files_are_seen_but_not_read() {
-    let pax = ended(&[
-        raw_member(b'x', b"pax", b"", b"22 GNU.sparse.major=1\n24 GNU.sparse.name=real\n", None),
-        raw_member(b'0', b"GNUSparseFile.1/real", b"", b"1\n0\n0\n", None),
-        raw_member(b'0', b"b", b"", b"2", None),
-    ]);
-    assert_eq!(list(&pax), ["b = 2", "real = Sparse"]);
-    let mut old = raw_member(b'S', b"s", b"", b"", Some(4));
-    old[482] = 1;
+/// A member of the old form, with this map in its header and in one block behind it.
+fn old_sparse(path: &[u8], map: [&[(u64, u64)]; 2], real_size: u64, data: &[u8]) -> Vec<u8> {
+    let write = |block: &mut [u8], map: &[(u64, u64)]| {
+        for (slot, (start, length)) in block.chunks_exact_mut(24).zip(map) {
+            slot.copy_from_slice(format!("{start:011o}\0{length:011o}\0").as_bytes());
+        }
+    };
+    let mut block = raw_member(b'S', path, b"", b"", Some(data.len() as u64));
+    write(&mut block[386..482], map[0]);
+    block[482] = u8::from(!map[1].is_empty());
+    block[483..495].copy_from_slice(format!("{real_size:011o}\0").as_bytes());
     let mut header = tar::Header::new_gnu();
-    header.as_mut_bytes().copy_from_slice(&old);
+    header.as_mut_bytes().copy_from_slice(&block);
     header.set_cksum();
-    let mut map = [vec![0; 512], vec![0; 512]];
-    map[0][504] = 1;
-    let mut body = b"data".to_vec();
-    body.resize(512, 0);
-    let old =
-        ended(&[header.as_bytes().to_vec(), map.concat(), body, raw_member(b'0', b"b", b"", b"2", None)]);
-    assert_eq!(list(&old), ["b = 2", "s = Sparse"]);
+    let mut out = header.as_bytes().to_vec();
+    if !map[1].is_empty() {
+        let mut more = [0; 512];
+        write(&mut more[..504], map[1]);
+        out.extend(more);
+    }
+    out.extend(data);
+    out.resize(out.len().next_multiple_of(512), 0);
+    out
+}
+
+#[test]
+fn sparse_files_are_read_with_their_holes() {
+    let record = |text: &str| {
+        let length =
+            (text.len()..).find(|length| length.to_string().len() + 2 + text.len() == *length).unwrap();
+        format!("{length} {text}\n")
+    };
+    let pax = |records: &[&str], data: &[u8]| {
+        let records: String = records.iter().map(|text| record(text)).collect();
+        ended(&[
+            raw_member(b'x', b"pax", b"", records.as_bytes(), None),
+            raw_member(b'0', b"made-up", b"", data, None),
+            raw_member(b'0', b"z", b"", b"2", None),
+        ])
+    };
+    let name = "GNU.sparse.name=real";
+    let size = "GNU.sparse.realsize=7";
+    let mut in_body = b"2\n0\n2\n4\n2\n".to_vec();
+    in_body.resize(512, 0);
+    in_body.extend(b"abcd");
+    let whole = ["real = ab\0\0cd\0", "z = 2"];
+    assert_eq!(list(&pax(&["GNU.sparse.major=1", "GNU.sparse.minor=0", name, size], &in_body)), whole);
+    assert_eq!(list(&pax(&["GNU.sparse.map=0,2,4,2", name, "GNU.sparse.size=7"], b"abcd")), whole);
+    let pairs =
+        ["GNU.sparse.offset=0", "GNU.sparse.numbytes=2", "GNU.sparse.offset=4", "GNU.sparse.numbytes=2"];
+    assert_eq!(list(&pax(&[&pairs[..], &[name, size]].concat(), b"abcd")), whole);
+    // A form that runtimes do not know is a file as it stands there.
+    assert_eq!(list(&pax(&["GNU.sparse.major=9", name, size], b"abcd")), ["made-up = abcd", "z = 2"]);
+    let old = |map, size| {
+        ended(&[old_sparse(b"real", map, size, b"abcd"), raw_member(b'0', b"z", b"", b"2", None)])
+    };
+    assert_eq!(list(&old([&[(0, 2), (4, 2)], &[]], 7)), whole);
+    assert_eq!(list(&old([&[(0, 2)], &[(4, 2)]], 7)), whole);
+    // More holes than may be filled: the file is there, its content is not.
+    assert_eq!(list(&old([&[(0, 2), (4, 2)], &[]], 1 << 32)), ["real = Sparse", "z = 2"]);
+    for map in [&[(0, 2), (1, 2)][..], &[(0, 2), (6, 2)], &[(0, 2), (4, 3)]] {
+        assert!(read(&old([map, &[]], 7)).is_err(), "{map:?}");
+    }
+    for body in ["x\n", "18446744073709551615\n", "99999999999999999999999\n"] {
+        let mut body = body.as_bytes().to_vec();
+        body.resize(1024, 0);
+        let broken = pax(&["GNU.sparse.major=1", "GNU.sparse.minor=0", name, size], &body);
+        assert!(read(&broken).is_err());
+    }
 }
 
 #[test]

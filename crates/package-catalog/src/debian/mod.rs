@@ -38,11 +38,13 @@ pub(crate) const CATALOGER: Cataloger = Cataloger {
 fn parse(input: &ParseInput<'_>) -> Parsed {
     let mut problems = Problems::new(input);
     let paragraphs = status_file::parse(input, &mut problems);
+    let count = paragraphs.len();
     let files = file_list::FileLists::of(input);
+    // Each paragraph goes when its package is there: a database may be as large as the limits allow.
     let packages = paragraphs
-        .iter()
-        .filter(|paragraph| paragraph.is_installed())
-        .map(|paragraph| package::to_package(PackageKind::Deb, paragraph, input, &files, &mut problems))
+        .into_iter()
+        .filter(status_file::RawParagraph::is_installed)
+        .map(|paragraph| package::to_package(PackageKind::Deb, &paragraph, input, &files, &mut problems))
         .collect();
-    Parsed { packages, diagnostics: problems.finish(paragraphs.len(), "a package database of dpkg") }
+    Parsed { packages, diagnostics: problems.finish(count, "a package database of dpkg") }
 }

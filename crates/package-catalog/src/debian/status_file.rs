@@ -40,7 +40,8 @@ impl RawParagraph {
 /// Source: deb-control(5), dpkg(1) "Package states", read 2026-08; dpkg 1.21.
 pub(crate) fn parse(input: &ParseInput<'_>, problems: &mut Problems<'_>) -> Vec<RawParagraph> {
     let packages_left = input.packages_left();
-    let mut reading = Reading { found: Vec::new(), current: None, field: Field::Ignored };
+    let mut reading =
+        Reading { found: Vec::new(), current: None, field: Field::Ignored, conffiles_left: CONFFILES_MAX };
     for (offset, line) in lines(input.bytes) {
         if line.is_empty() {
             reading.close(problems);
@@ -60,6 +61,8 @@ pub(crate) fn parse(input: &ParseInput<'_>, problems: &mut Problems<'_>) -> Vec<
     reading.found
 }
 
+/// Configuration files of all packages of one database; an installation with every package there is has fewer.
+const CONFFILES_MAX: usize = 100_000;
 /// Longer than every name that is asked for.
 const FIELD_NAME_BYTES_MAX: usize = 64;
 
@@ -74,6 +77,7 @@ struct Reading {
     current: Option<RawParagraph>,
     /// What continuation lines belong to.
     field: Field,
+    conffiles_left: usize,
 }
 
 impl Reading {
@@ -127,6 +131,13 @@ impl Reading {
             line.strip_suffix(" obsolete").map_or((line.as_str(), false), |rest| (rest, true));
         let line = line.strip_suffix(" remove-on-upgrade").unwrap_or(line);
         if let Some((path, checksum)) = line.rsplit_once(' ').filter(|_| !is_obsolete) {
+            if self.conffiles_left == 0 {
+                let message = format!("more than {CONFFILES_MAX} configuration files");
+                problems.add(DiagnosticCode::FileTooLarge, offset, message);
+                self.field = Field::Ignored;
+                return;
+            }
+            self.conffiles_left -= 1;
             paragraph.conffiles.push((path.trim().to_owned(), checksum.to_owned()));
         }
     }

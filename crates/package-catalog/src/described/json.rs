@@ -1,7 +1,9 @@
 //! Records in a JSON document, one by one: what comes before a broken place is read, and a broken record takes no other with it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::Deserialize as _;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -27,6 +29,43 @@ pub(crate) fn for_each_record(
 /// A document that is one record.
 pub(crate) fn value_of(content: &[u8]) -> Result<Value, String> {
     serde_json::from_slice(content).map_err(|error| format!("file is no JSON: {error}"))
+}
+
+/// Only these members of a document; of one that is there twice the last, as all who run programs of such packages read it. A document
+/// that is no object has none. Whatever stands in the other members costs next to nothing, however deep it is.
+pub(crate) fn members_of(content: &[u8], keys: &[&str]) -> Result<BTreeMap<String, Value>, String> {
+    let mut deserializer = serde_json::Deserializer::from_slice(content);
+    let is_object = content.trim_ascii_start().first() == Some(&b'{');
+    let read = match is_object {
+        true => deserializer.deserialize_map(Members { keys }),
+        false => IgnoredAny::deserialize(&mut deserializer).map(|_| BTreeMap::new()),
+    };
+    let read = read.and_then(|members| deserializer.end().map(|()| members));
+    read.map_err(|error| format!("file is no JSON: {error}"))
+}
+
+struct Members<'k> {
+    keys: &'k [&'k str],
+}
+
+impl<'de> Visitor<'de> for Members<'_> {
+    type Value = BTreeMap<String, Value>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
+        let mut members = BTreeMap::new();
+        while let Some(key) = entries.next_key::<String>()? {
+            if self.keys.contains(&key.as_str()) {
+                members.insert(key, entries.next_value()?);
+            } else {
+                entries.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(members)
+    }
 }
 
 /// Where an error is.

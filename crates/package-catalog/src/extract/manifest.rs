@@ -43,7 +43,10 @@ impl ManifestReader {
     /// The section of the file that is over.
     pub(crate) fn end(&mut self, kind: &ManifestKind) -> Vec<u8> {
         let reduced = match self.is_larger {
-            true => Err(format!("file is larger than {} bytes", self.bytes_max)),
+            true => {
+                let why = format!("file is larger than {} bytes: it was not read", self.bytes_max);
+                return [&[LEFT_OUT], why.as_bytes()].concat();
+            }
             false => (kind.reduce)(&self.content),
         };
         match reduced {
@@ -51,6 +54,14 @@ impl ManifestReader {
             Err(why) => broken_section(&why),
         }
     }
+}
+
+/// First byte of a section that holds why a file was not read that whoever installed the package reads.
+const LEFT_OUT: u8 = 2;
+
+/// Why the file of this section was not read, when a limit is the reason.
+pub(crate) fn left_out(section: &[u8]) -> Option<String> {
+    section.strip_prefix(&[LEFT_OUT]).map(|why| String::from_utf8_lossy(why).into_owned())
 }
 
 /// A section with what was kept of a file.

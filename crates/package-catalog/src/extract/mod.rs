@@ -10,7 +10,7 @@ use std::fmt;
 
 use image_layers::{FileExtractor, FileStart};
 
-pub(crate) use manifest::{ManifestKind, broken_section, kept_section, read_section};
+pub(crate) use manifest::{ManifestKind, broken_section, kept_section, left_out, read_section};
 pub(crate) use sections::{Sections, read_sections};
 
 use crate::binary::{self, ClassifierSearch};

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::described::PackedKind;
+use crate::described::json::members_of;
 use crate::extract::{ManifestKind, read_section};
 use crate::parse::{ParseInput, Parsed, Problems};
 use crate::purl::language_purl;
@@ -31,6 +32,8 @@ const YARN_FOLDERS: [&str; 2] = [".yarn/cache", ".yarn/berry/cache"];
 const FILE_NAME: &str = "package.json";
 const MODULES: &str = "node_modules/";
 const LICENSES_MAX: usize = 20;
+/// Of a larger manifest only name and version are read.
+const DESCRIBED_BYTES_MAX: usize = 1 << 20;
 
 #[derive(Deserialize, Serialize, Default)]
 struct Manifest {
@@ -61,13 +64,16 @@ fn is_manifest(path: &str) -> bool {
 
 fn reduce(content: &[u8]) -> Result<Vec<u8>, String> {
     let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
-    let document: Value =
-        serde_json::from_slice(content).map_err(|error| format!("file is no JSON: {error}"))?;
-    let text = |key: &str| document[key].as_str().unwrap_or_default().trim().to_owned();
-    let mut licenses = licenses_of(&document["license"]);
-    licenses.extend(licenses_of(&document["licenses"]));
+    let document = members_of(content, &["name", "version"])?;
+    // Who only describes the package is not worth it when there is too much of it, or it cannot be read.
+    let is_usual = content.len() <= DESCRIBED_BYTES_MAX;
+    let described = is_usual.then(|| members_of(content, &["license", "licenses", "author"]).ok()).flatten();
+    let described = described.unwrap_or_default();
+    let text = |key: &str| document.get(key).and_then(Value::as_str).unwrap_or_default().trim().to_owned();
+    let mut licenses = described.get("license").map(licenses_of).unwrap_or_default();
+    licenses.extend(described.get("licenses").map(licenses_of).unwrap_or_default());
     licenses.truncate(LICENSES_MAX);
-    let author = match &document["author"] {
+    let author = match described.get("author").unwrap_or(&Value::Null) {
         Value::String(author) => Some(author.clone()),
         author => author["name"].as_str().map(str::to_owned),
     };

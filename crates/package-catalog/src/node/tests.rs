@@ -48,11 +48,30 @@ fn the_values_that_matter_are_read() {
     }
     let deep = "[".repeat(100_000);
     let large = format!("{{\"name\":\"a\",\"version\":\"1\",\"x\":\"{}\"}}", "y".repeat(5 << 20));
-    for broken in ["{", "", "{\"name\":\"a\"", deep.as_str(), large.as_str()] {
+    for broken in ["{", "", "{\"name\":\"a\"", deep.as_str()] {
         let (packages, diagnostics) = read(broken);
         let codes: Vec<_> = diagnostics.iter().map(|it| it.code).collect();
         // An extract is made of what is large enough to be of interest; an empty file is nothing.
         let expected = if broken.is_empty() { vec![] } else { vec![DiagnosticCode::BrokenRecord] };
         assert_eq!((packages, codes), (vec![], expected), "{:.40}", broken);
+    }
+    let (packages, diagnostics) = read(&large);
+    assert_eq!((packages.len(), diagnostics[0].code), (0, DiagnosticCode::PackagesLeftOut));
+}
+
+#[test]
+fn what_does_not_matter_hides_nothing() {
+    let read = |text: &str| {
+        let (packages, diagnostics) = packages_of("app/node_modules/a/package.json", text.as_bytes());
+        (names(&packages), diagnostics.len())
+    };
+    let nested = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
+    for text in [
+        format!(r#"{{"name": "a", "x": {nested}, "version": "1"}}"#),
+        format!(r#"{{"name": "a", "license": {nested}, "version": "1"}}"#),
+        // Programs take the last.
+        r#"{"name": "a", "version": "9", "version": "1"}"#.to_owned(),
+    ] {
+        assert_eq!(read(&text), (vec!["a 1".to_owned()], 0), "{:.60}", text);
     }
 }

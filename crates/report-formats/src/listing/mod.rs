@@ -123,6 +123,7 @@ impl Listing {
         let mut packages = Vec::with_capacity(self.packages.len());
         for listed in &mut self.packages {
             let read = match listed.properties.contains_key(own::TYPE) {
+                _ if listed.is_too_long() => Err(TOO_LONG.to_owned()),
                 true => own::to_package(listed),
                 false => foreign::to_package(listed),
             };
@@ -143,6 +144,10 @@ impl Listing {
                 .push(said(DiagnosticCode::UnknownDistro, "the package list names no distro"));
         }
         inventory.diagnostics.append(&mut self.diagnostics);
+        if left_out.contains_key(TOO_LONG) || (inventory.packages.is_empty() && !left_out.is_empty()) {
+            let message = if left_out.contains_key(TOO_LONG) { TOO_LONG_ENTRIES } else { NONE_IS_NAMED };
+            inventory.diagnostics.push(said(DiagnosticCode::PackagesLeftOut, message));
+        }
         inventory.diagnostics.extend(left_out_diagnostics(left_out));
         sort(&mut inventory);
         let image = is_own.then(|| own::image(&self.properties)).flatten();
@@ -207,6 +212,19 @@ pub(crate) fn uuid(hash: &[u8; 32]) -> String {
         [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]];
     format!("{first}-{second}-{third}-{fourth}-{last}")
 }
+
+impl ListedPackage {
+    fn is_too_long(&self) -> bool {
+        let texts = [Some(&self.name), Some(&self.purl), self.version.as_ref(), self.group.as_ref()];
+        texts.into_iter().flatten().any(|text| text.len() > NAME_BYTES_MAX)
+    }
+}
+
+/// Bytes of a name, a version or a package URL; an image may have some that fill thousands, more when they are escaped.
+const NAME_BYTES_MAX: usize = 64 << 10;
+const TOO_LONG: &str = "with a name, version or package URL of more than 64 KiB";
+const TOO_LONG_ENTRIES: &str = "entries of the package list are longer than any package's: they are left out";
+const NONE_IS_NAMED: &str = "no entry of the package list says what it is in a way that could be looked up";
 
 /// Kinds of things left out that are told one by one.
 const LISTED_MAX: usize = 100;

@@ -166,6 +166,21 @@ fn what_cannot_be_matched_is_told() {
 }
 
 #[test]
+fn a_list_of_which_nothing_can_be_looked_up_is_not_clean() {
+    let codes = |text: &str| -> Vec<DiagnosticCode> {
+        component(text).diagnostics.iter().map(|told| told.code).collect()
+    };
+    let left_out = [DiagnosticCode::PackagesLeftOut, DiagnosticCode::UnmatchedEcosystem];
+    assert_eq!(codes(r#"{"type": "library", "name": "lodash", "version": "4.17.20"}"#), left_out);
+    let long = format!(
+        r#"{{"type": "library", "name": "{}", "purl": "pkg:npm/a@1"}}, {{"type": "library", "name": "b", "purl": "pkg:npm/b@1"}}"#,
+        "a".repeat(70_000)
+    );
+    assert_eq!(codes(&long), left_out);
+    assert_eq!(codes(r#"{"type": "library", "name": "b", "purl": "pkg:npm/b@1"}"#), []);
+}
+
+#[test]
 fn hostile_documents_are_refused_with_a_reason() {
     let limits = SbomLimits { bytes_max: 4000, packages_max: 1 };
     let deep = format!(r#"<bom xmlns="http://cyclonedx.org/schema/bom/1.4">{}"#, "<a>".repeat(300));
