@@ -121,15 +121,17 @@ pub(crate) struct OutputArgument {
     pub(crate) file: Option<PathBuf>,
 }
 
-#[derive(Debug, Args)]
-#[command(after_help = format!(
-    "Images:\n  nginx:1.25, registry.example.org/app@sha256:…   from a registry\n  \
+/// What stands for an image, in the help of each command that takes one.
+const IMAGES_HELP: &str = "Images:\n  nginx:1.25, registry.example.org/app@sha256:…   from a registry\n  \
     oci-archive:FILE  oci-layout:DIR  docker-archive:FILE   from disk\n  \
     docker:NAME  podman:NAME  containerd:NAME   from a program on this machine\n  \
     dir:FOLDER  file:FILE   no image: what lies there\n  \
     sbom:FILE  sbom:-   a package list: CycloneDX, SPDX, syft's JSON\n  \
-    purl:pkg:npm/lodash@4.17.20  purl-file:FILE   package URLs\n\n\
-    Policies: a file with an Anchore bundle, or one of\n  \
+    purl:pkg:npm/lodash@4.17.20  purl-file:FILE   package URLs\n";
+
+#[derive(Debug, Args)]
+#[command(after_help = format!(
+    "{IMAGES_HELP}\nPolicies: a file with an Anchore bundle, or one of\n  \
     allow_all_and_warn, reject_critical, reject_high, block_root, deny_all\n\n{}\n\
     Exit codes: 0 clean, 1 error or nothing known, 2 findings at or above --fail-on or refused by the policy.",
     output_help(true, "lazaret scan nginx:1.25 -o table -o json=scan.json -o csv=scan.csv"),
@@ -194,7 +196,11 @@ impl ScanArguments {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = output_help(false, "lazaret sbom nginx:1.25 -o json=packages.json -o csv=packages.csv"))]
+#[command(after_help = format!(
+    "{IMAGES_HELP}\n{}\n  lazaret sbom sbom:app.cdx.json -o spdx-json=app.spdx.json\n\n\
+    Exit codes: 0 done, 1 error.",
+    output_help(false, "lazaret sbom nginx:1.25 -o json=packages.json -o csv=packages.csv").trim_end(),
+))]
 pub(crate) struct SbomArguments {
     /// Reference, archive or folder of the image, or a package list
     pub(crate) image: String,

@@ -86,7 +86,11 @@ fn help(finding: &Finding) -> String {
 }
 
 fn result(scan: &Scan<'_>, finding: &Finding, rule_index: usize) -> Value {
-    let path = finding.package_path.trim_start_matches('/');
+    // Code hosts want a place; what is of a list without places is in the list.
+    let path = match finding.package_path.trim_start_matches('/') {
+        "" => scan.sbom.image_name,
+        path => path,
+    };
     json!({
         "ruleId": printable(&finding.id),
         "ruleIndex": rule_index,

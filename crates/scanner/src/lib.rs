@@ -51,4 +51,5 @@ pub use source::{DaemonKind, ImageSource, ParseImageSourceError};
 pub use globset::{Glob, GlobBuilder};
 pub use image_layers::ImageLimits;
 pub use outbound_guard::{AddressRule, HostList};
+pub use package_catalog::note_makers;
 pub use tokio_util::sync::CancellationToken;

@@ -259,5 +259,8 @@ fn read_documents(documents: &BTreeMap<DocumentKind, Vec<u8>>) -> Result<Analysi
 pub(super) fn read_packages(content: &[u8], layers: Vec<Digest>) -> Result<Inventory, String> {
     static READER: Mutex<()> = Mutex::new(());
     let _turn = READER.lock().unwrap_or_else(PoisonError::into_inner);
-    report_formats::read_syft(content, layers, PACKAGES_MAX).map_err(|error| chain(&error))
+    let mut inventory =
+        report_formats::read_syft(content, layers, PACKAGES_MAX).map_err(|error| chain(&error))?;
+    scanner::note_makers(&mut inventory);
+    Ok(inventory)
 }

@@ -62,7 +62,10 @@ impl PackageList {
         {
             bail!("`{purl}` is no package URL (`pkg:type/name@version`)");
         }
-        read_sbom(&bytes, &limits).with_context(|| format!("failed to read the package list from {name}"))
+        let (subject, mut inventory) = read_sbom(&bytes, &limits)
+            .with_context(|| format!("failed to read the package list from {name}"))?;
+        scanner::note_makers(&mut inventory);
+        Ok((subject, inventory))
     }
 }
 
@@ -116,6 +119,20 @@ mod tests {
             assert_eq!(PackageList::parse(text).unwrap(), expected, "{text}");
         }
         assert!(PackageList::parse("sbom:").is_err());
+    }
+
+    #[test]
+    fn who_has_made_the_packages_of_a_list_is_found_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.spdx.json");
+        let list = r#"{"spdxVersion": "SPDX-2.3", "packages": [
+            {"SPDXID": "SPDXRef-1", "name": "docker-ce", "versionInfo": "1", "supplier": "Organization: Docker (support@docker.com)",
+             "externalRefs": [{"referenceType": "purl", "referenceLocator": "pkg:deb/debian/docker-ce@1?distro=debian-12"}]}]}"#;
+        fs_err::write(&file, list).unwrap();
+        let (_, inventory) = PackageList::File(file).load().unwrap();
+        let package = &inventory.packages[0];
+        assert_eq!(package.maintainer.as_deref(), Some("Docker <support@docker.com>"));
+        assert_eq!(package.is_third_party, Some(true));
     }
 
     #[test]

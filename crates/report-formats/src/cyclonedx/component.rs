@@ -7,7 +7,7 @@ use crate::read_sbom::{ReadSbomError, SbomLimits};
 
 /// How errors call the format.
 pub(super) const FORMAT: &str = "CycloneDX";
-const KNOWN: &str = "1.2 to 1.7";
+const KNOWN: &str = "1.0 to 1.7";
 
 /// A component as it is written.
 #[derive(Debug, Default)]
@@ -92,7 +92,7 @@ impl Reading {
     pub(super) fn finish(self) -> Result<Listing, ReadSbomError> {
         let Self { version, notes, subject, system, mut sink, others } = self;
         let version = version.unwrap_or_default();
-        let is_known = ["1.2", "1.3", "1.4", "1.5", "1.6", "1.7"].contains(&version.as_str());
+        let is_known = ["1.0", "1.1", "1.2", "1.3", "1.4", "1.5", "1.6", "1.7"].contains(&version.as_str());
         if !is_known {
             return Err(ReadSbomError::version(FORMAT, &version, KNOWN));
         }

@@ -1,4 +1,4 @@
-//! CycloneDX, written in editions 1.4 to 1.7 and read in 1.2 to 1.7, as JSON and as XML.
+//! CycloneDX, written in editions 1.4 to 1.7 and read in 1.0 to 1.7, as JSON and as XML.
 //!
 //! Source: <https://cyclonedx.org/specification/overview/>, schemas of the editions, read 2026-11.
 

@@ -140,13 +140,17 @@ fn counts(scan: &Scan<'_>) -> String {
 /// Hidden without JavaScript: it would do nothing.
 fn filter(report: &Report<'_>) -> String {
     let mut text = "<form class=\"filter\" hidden>\n\
-        <input type=\"search\" name=\"words\" placeholder=\"Filter by package, identifier, path …\" aria-label=\"Filter\">\n"
+        <input type=\"search\" name=\"words\" placeholder=\"Filter by package, identifier, path …\" aria-label=\"Filter\" title=\"/ comes here\">\n"
         .to_owned();
     if let Some(scan) = report.scan().filter(|scan| !scan.report.findings.is_empty()) {
         for (severity, _) in severity_counts(&scan.report.findings) {
             text.push_str(&severity_box(severity));
         }
-        text.push_str("<label><input type=\"checkbox\" name=\"fixable\"> with a fix only</label>\n");
+        text.push_str(
+            "<label><input type=\"checkbox\" name=\"fixable\"> with a fix only</label>\n\
+            <label>order <select name=\"order\"><option value=\"\">updates first</option>\
+            <option value=\"worst\">worst first</option><option value=\"package\">by name</option></select></label>\n",
+        );
     }
     text.push_str("<output class=\"quiet\"></output>\n</form>\n");
     text

@@ -106,6 +106,8 @@ fn package(listed: &ListedPackage, created: &str, named: &mut BTreeMap<String, S
         add("versionInfo", json!(version));
     }
     if let Some(supplier) = &listed.supplier {
+        // One line: other readers take nothing else. The exact text is a property.
+        let supplier = supplier.replace(listing::is_special, "\u{fffd}");
         add("supplier", json!(format!("Organization: {supplier}")));
     }
     add("downloadLocation", json!(UNKNOWN));

@@ -27,7 +27,7 @@ pub(crate) fn read_graph(bytes: &[u8], limits: &SbomLimits) -> Result<Listing, R
     match graph.version.split('.').take(2).collect::<Vec<_>>().as_slice() {
         ["3", "0"] => graph.finish(),
         [""] => Err(ReadSbomError::UnknownFormat { what: "this JSON-LD" }),
-        _ => Err(ReadSbomError::version(FORMAT, &graph.version, "2.2, 2.3 and 3.0")),
+        _ => Err(ReadSbomError::version(FORMAT, &graph.version, "2.1 to 2.3, and 3.0")),
     }
 }
 

@@ -1,4 +1,4 @@
-//! SPDX, written in edition 2.3 and read in 2.2, 2.3 and 3.0.
+//! SPDX, written in edition 2.3 and read in 2.1 to 2.3 and 3.0.
 //!
 //! Source: <https://spdx.github.io/spdx-spec/>, editions 2.3 and 3.0.1, read 2026-11.
 
@@ -29,7 +29,7 @@ pub fn spdx_tag_value(sbom: &Sbom<'_>, meta: &Meta) -> String {
 
 fn check_version(version: &str) -> Result<(), ReadSbomError> {
     match version {
-        "SPDX-2.2" | "SPDX-2.3" => Ok(()),
-        other => Err(ReadSbomError::version(reading::FORMAT, other, "2.2, 2.3 and 3.0")),
+        "SPDX-2.1" | "SPDX-2.2" | "SPDX-2.3" => Ok(()),
+        other => Err(ReadSbomError::version(reading::FORMAT, other, "2.1 to 2.3, and 3.0")),
     }
 }

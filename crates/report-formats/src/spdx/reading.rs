@@ -33,10 +33,19 @@ impl RawPackage {
         }
     }
 
-    /// `Organization: Debian`.
+    /// `Organization: Debian`, or with an address, `Person: Somebody (somebody@example.org)`.
     pub(super) fn supplier(&mut self, text: &str) {
         let name = text.strip_prefix("Organization:").or_else(|| text.strip_prefix("Person:"));
-        self.listed.supplier = name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
+        let Some(name) = name.map(str::trim).filter(|name| !name.is_empty()) else {
+            self.listed.supplier = None;
+            return;
+        };
+        let address = name.strip_suffix(')').and_then(|rest| rest.rsplit_once(" ("));
+        self.listed.supplier = Some(match address.filter(|(_, address)| address.contains('@')) {
+            // As package databases write it.
+            Some((name, address)) => format!("{name} <{address}>"),
+            None => name.to_owned(),
+        });
     }
 
     pub(super) fn checksum(&mut self, algorithm: &str, value: &str) {

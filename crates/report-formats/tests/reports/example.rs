@@ -3,18 +3,22 @@
 use model::{
     Action, CvssScore, DatabaseIdentity, Decision, DecisionReason, DecisionRow, Diagnostic, DiagnosticCode,
     Digest, Distro, DistroCoverage, DockerfileMode, Ecosystem, Evidence, FeedKind, Finding, FindingState,
-    ImageFacts, Inventory, LayerFacts, Location, MatchReport, MatchedBy, Package, PackageKind, Platform,
-    Severity, SourcePackage, SuppressedFinding, SuppressionReason, VendorStatement,
+    ImageFacts, Inventory, LayerFacts, Location, MatchReport, MatchedBy, NoDataReason, Package, PackageKind,
+    Platform, Severity, SourcePackage, SuppressedFinding, SuppressionReason, VendorStatement,
 };
 use report_formats::{Sbom, Scan};
 
 /// Everything that a reader of some kind would obey.
 pub(crate) const HOSTILE: &str = "=cmd|'/C calc'!A0</script><script>alert(1)</script>`\"]]>-->@all\u{1b}[2J\r\n\u{9b}1A\u{202e}|{{ 7 * 7 }}";
 
+/// Letters that take two columns each, one that is put together from several, and one beyond sixteen bits.
+pub(crate) const WIDE: &str = "日本語の名前・パッケージ-한국어-e\u{301}👩\u{200d}🔬🦀";
+
 /// What a report is made of.
 pub(crate) struct Example {
     pub(crate) name: String,
-    pub(crate) image: ImageFacts,
+    /// `None`: a list that does not know the image.
+    pub(crate) image: Option<ImageFacts>,
     pub(crate) inventory: Inventory,
     pub(crate) report: MatchReport,
     pub(crate) decision: Option<Decision>,
@@ -35,7 +39,7 @@ impl Example {
         report.suppressed.push(SuppressedFinding { finding: suppressed, reason });
         Self {
             name: "app:1".into(),
-            image: image(),
+            image: Some(image()),
             inventory: inventory(),
             report,
             decision: Some(refusal()),
@@ -75,8 +79,57 @@ impl Example {
         example
     }
 
+    /// A list of packages of all kinds, of no image and no distro, with what somebody else has made and names in wide letters.
+    pub(crate) fn list() -> Self {
+        let mut example = Self::plain();
+        let first = example.report.findings.remove(0);
+        example.image = None;
+        example.inventory = Inventory::default();
+        for (number, kind) in PackageKind::ALL.into_iter().enumerate() {
+            let version = (number % 5 != 0).then(|| format!("1.{number}"));
+            let package = Package {
+                purl: if number % 4 == 0 { String::new() } else { format!("pkg:{}/a@1", kind.purl_type()) },
+                is_third_party: [None, Some(true), Some(false)][number % 3],
+                licenses: vec!["MIT OR Apache-2.0".into(), "日本語".into()],
+                cpes: vec!["cpe:2.3:a:a:a:1:*:*:*:*:*:*:*".into()],
+                ..Package::new(kind, WIDE.into(), version)
+            };
+            example.report.findings.push(Finding {
+                package_kind: kind,
+                package: WIDE.into(),
+                purl: package.purl.clone(),
+                package_path: String::new(),
+                url: Some(String::new()),
+                summary: Some(String::new()),
+                aliases: vec!["GHSA-35jh-r3h4-6jhm".into(), "no-dash".into(), String::new()],
+                ..first.clone()
+            });
+            example.inventory.packages.push(package);
+        }
+        example.report.coverage =
+            DistroCoverage::NoData(NoDataReason::NotInDatabase { namespace: WIDE.into() });
+        let unmatched = |message: &str| Diagnostic {
+            code: DiagnosticCode::UnmatchedEcosystem,
+            subject: WIDE.into(),
+            offset: None,
+            message: message.into(),
+        };
+        example.report.diagnostics =
+            vec![unmatched("2 packages of kind snap are not matched"), unmatched("")];
+        example
+    }
+
+    /// Looked up, and nothing found.
+    pub(crate) fn clean() -> Self {
+        let mut example = Self::plain();
+        example.report.findings.clear();
+        example.report.suppressed.clear();
+        example.decision = None;
+        example
+    }
+
     pub(crate) fn sbom(&self) -> Sbom<'_> {
-        Sbom { image_name: &self.name, image: Some(&self.image), inventory: &self.inventory }
+        Sbom { image_name: &self.name, image: self.image.as_ref(), inventory: &self.inventory }
     }
 
     pub(crate) fn scan(&self) -> Scan<'_> {

@@ -1,6 +1,6 @@
 //! Every format, written for one report whose names are as hostile as names can be.
 
-use super::example::{Example, HOSTILE};
+use super::example::{Example, HOSTILE, WIDE};
 use model::FindingState;
 use report_formats::{
     ChosenFormat, FORMATS, GithubJob, Report, TableOptions, Template, WriteError, WriteOptions,
@@ -115,6 +115,40 @@ fn a_table_names_a_package_once_and_what_is_fixable_first() {
     }
     let colored = format.write(&report, &options(Some(100), true)).unwrap();
     assert!(colored.contains("\u{1b}["), "{colored:?}");
+}
+
+/// Columns that a terminal needs for a text of ours: two for each letter of East Asia and each picture, none for what joins others.
+fn columns(line: &str) -> usize {
+    let of_letter = |letter: char| match letter {
+        '\u{300}'..='\u{36f}' | '\u{200d}' => 0,
+        '\u{3000}'..='\u{30ff}'
+        | '\u{4e00}'..='\u{9fff}'
+        | '\u{ac00}'..='\u{d7a3}'
+        | '\u{1f300}'..='\u{1faff}' => 2,
+        _ => 1,
+    };
+    line.chars().map(of_letter).sum()
+}
+
+#[test]
+fn tables_fit_into_narrow_terminals_whatever_the_names() {
+    let mut example = Example::list();
+    example.report.findings[0].package = "x".repeat(5000);
+    example.report.findings[1].version = "1.".repeat(2000);
+    example.report.findings[2].fixed_in = vec!["9".repeat(300), WIDE.into()];
+    example.report.findings[3].package = format!("{HOSTILE}{WIDE}");
+    for has_findings in [true, false] {
+        let report = if has_findings { Report::Scan(example.scan()) } else { Report::Sbom(example.sbom()) };
+        for width in [1, 20, 40, 80] {
+            let table = TableOptions { width: Some(width), has_color: false, shows_suppressed: true };
+            let options = WriteOptions { table, ..WriteOptions::default() };
+            let text = ChosenFormat::parse("table").unwrap().write(&report, &options).unwrap();
+            let rows = text.split("\n\n").next().unwrap();
+            let widest = rows.lines().map(columns).max().unwrap();
+            assert!(width < 40 || widest <= usize::from(width), "{widest} of {width}:\n{rows}");
+            assert!(text.chars().all(|it| it == '\n' || !it.is_control()), "{text:?}");
+        }
+    }
 }
 
 #[test]

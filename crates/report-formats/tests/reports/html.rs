@@ -7,7 +7,8 @@ use testkit::Scratch;
 use super::example::Example;
 use super::formats::write;
 
-/// The rows that a real browser shows after the scripts have run: their package and whether they are hidden.
+/// The rows that a real browser shows after the scripts have run: their package and whether they are hidden. There is no word on
+/// the browser's console: neither an error nor something that the page's policy has kept back.
 fn rows_in_browser(page: &Path, fragment: &str) -> Vec<(String, bool)> {
     let browser = testkit::require_program("chromium").unwrap();
     let profile = Scratch::new("browser").unwrap();
@@ -18,11 +19,14 @@ fn rows_in_browser(page: &Path, fragment: &str) -> Vec<(String, bool)> {
             "--disable-gpu",
             "--no-first-run",
             "--disable-dev-shm-usage",
+            "--enable-logging=stderr",
         ]);
         command.arg(format!("--user-data-dir={}", profile.path().display()));
         command.args(["--dump-dom", &format!("file://{}#{fragment}", page.display())]);
     });
-    let document = output.unwrap().success().unwrap();
+    let output = output.unwrap();
+    assert!(!output.stderr.contains(":CONSOLE"), "{}", output.stderr);
+    let document = output.success().unwrap();
     let rows = document.split("<tr data-severity").skip(1);
     let row = |row: &str| {
         let head = row.split('>').next().unwrap();
@@ -50,6 +54,46 @@ fn a_browser_shows_what_the_filter_lets_through() {
     ] {
         let expected = [("libssl3".to_owned(), libssl3_is_hidden), ("zlib1g".to_owned(), zlib1g_is_hidden)];
         assert_eq!(rows_in_browser(&page, fragment), expected, "#{fragment}");
+    }
+}
+
+/// A page that somebody has touched: what the script does when the order is chosen.
+fn ordered(page: &str, order: &str) -> String {
+    let policy = page.find("<meta http-equiv").unwrap()..page.find("<meta name=\"viewport\"").unwrap();
+    let touch = format!(
+        "<script>const form = document.forms[0]; form.elements.order.value = '{order}'; \
+         form.dispatchEvent(new Event('input'));</script>\n</body>"
+    );
+    let mut page = page.replace("</body>", &touch);
+    page.replace_range(policy, "");
+    page
+}
+
+#[test]
+fn thousands_of_findings_are_filtered_and_sorted() {
+    let mut example = Example::plain();
+    let first = example.report.findings.remove(0);
+    for number in 0..5000_u32 {
+        let mut finding = first.clone();
+        finding.id = format!("CVE-2024-{number:05}");
+        finding.package = format!("package{:03}", number * 7 % 250);
+        finding.severity = model::Severity::ALL[usize::try_from(number % 6).unwrap()];
+        (finding.state, finding.fixed_in) = match number % 4 {
+            0 => (finding.state, finding.fixed_in),
+            _ => (model::FindingState::NotFixed, Vec::new()),
+        };
+        example.report.findings.push(finding);
+    }
+    let folder = Scratch::new("html").unwrap();
+    let page = folder.path().join("report.html");
+    let text = write(&example, "html");
+    for (order, fragment, shown) in [("worst", "cve-2024-00007", 1), ("package", "package049", 20)] {
+        std::fs::write(&page, ordered(&text, order)).unwrap();
+        let rows = rows_in_browser(&page, fragment);
+        assert_eq!(rows.len(), 5000);
+        assert_eq!(rows.iter().filter(|(_, is_hidden)| !is_hidden).count(), shown, "{order}");
+        let names: Vec<&str> = rows.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names.is_sorted(), order == "package", "{order}");
     }
 }
 

@@ -48,7 +48,15 @@ pub(crate) fn examples() -> Vec<Example> {
     all_states.report.suppressed.push(covered);
     let mut unknown = Example::plain();
     unknown.report.coverage = DistroCoverage::NoData(NoDataReason::UnknownDistro);
-    vec![Example::plain(), Example::hostile(), Example::empty(), all_states, unknown]
+    vec![
+        Example::plain(),
+        Example::hostile(),
+        Example::empty(),
+        all_states,
+        unknown,
+        Example::list(),
+        Example::clean(),
+    ]
 }
 
 fn check(schema: &str, format: &str, examples: &[Example]) -> Vec<Value> {
@@ -77,6 +85,9 @@ fn sarif_is_valid_and_has_what_code_hosts_want() {
         "var/lib/dpkg/status"
     );
     assert_eq!(run["invocations"][0]["executionSuccessful"], true);
+    for result in documents.iter().flat_map(|it| it["runs"][0]["results"].as_array().unwrap()) {
+        assert_ne!(result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"], "");
+    }
     for unknown in [&documents[2], &documents[4]] {
         let invocation = &unknown["runs"][0]["invocations"][0];
         assert_eq!(invocation["executionSuccessful"], false);

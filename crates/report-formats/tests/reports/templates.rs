@@ -22,10 +22,29 @@ fn a_template_sees_what_the_json_has() {
 }
 
 #[test]
+fn the_template_of_the_documentation_writes_every_report() {
+    let text = include_str!("../../../../docs/templates/findings.html.j2");
+    let options = WriteOptions {
+        template: Some(Template { name: "findings.html.j2", text }),
+        ..WriteOptions::default()
+    };
+    let format = ChosenFormat::parse("template").unwrap();
+    for example in super::published_schemas::examples() {
+        let page = format.write(&Report::Scan(example.scan()), &options).unwrap();
+        let rows = example.report.findings.iter().filter(|it| it.severity >= model::Severity::High).count();
+        assert_eq!(page.matches("<tr><td>").count(), rows, "{page}");
+        assert!(!page.contains("<script") && page.ends_with("</html>\n"), "{page}");
+    }
+}
+
+#[test]
 fn a_wrong_template_is_told_with_its_line() {
     for (text, word) in [
         ("a\n{% for %}", "line 2"),
-        ("a\n\n{{ nothing.here }}", "line 3"),
+        ("a\n\n{{ nothing.here }}", "line 3: undefined value: `nothing`"),
+        ("a\n{% for it in findings %}\n{{ it.pakage }}{% endfor %}", "line 3: undefined value: `it.pakage`"),
+        ("{{ image.name|nofilter }}", "nofilter"),
+        ("{% for i in range(90000) %}{% for j in range(90000) %}{% endfor %}{% endfor %}", "steps"),
         ("{% include 'other' %}", "unknown statement"),
         ("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "recursion"),
     ] {

@@ -197,16 +197,16 @@ fn hostile_documents_are_refused_with_a_reason() {
         (r#"{"schemaVersion": 2, "mediaType": "x"}"#, "manifest of an image"),
         (r#"{"ArtifactName": "x"}"#, "trivy"),
         (r#"{"bomFormat": "Other"}"#, "another `bomFormat`"),
-        (r#"{"bomFormat": "CycloneDX", "specVersion": "2.0"}"#, "known: 1.2 to 1.7"),
-        (r#"{"bomFormat": "CycloneDX"}"#, "known: 1.2 to 1.7"),
+        (r#"{"bomFormat": "CycloneDX", "specVersion": "2.0"}"#, "known: 1.0 to 1.7"),
+        (r#"{"bomFormat": "CycloneDX"}"#, "known: 1.0 to 1.7"),
         (r#"{"bomFormat": "CycloneDX", "specVersion": "1.6", "components": 7}"#, "line 1 column"),
         (&nested, "recursion limit"),
-        (r#"{"spdxVersion": "SPDX-2.0"}"#, "known: 2.2, 2.3 and 3.0"),
+        (r#"{"spdxVersion": "SPDX-2.0"}"#, "known: 2.1 to 2.3, and 3.0"),
         (r#"{"spdxVersion": "SPDX-2.3", "packages": {}}"#, "expected a list"),
         (r#"{"@context": "x", "@graph": []}"#, "this JSON-LD"),
         (r#"{"@graph": [{"type": "CreationInfo", "specVersion": "4.0"}]}"#, "known"),
         ("<html></html>", "no document of CycloneDX"),
-        ("<bom xmlns=\"http://cyclonedx.org/schema/bom/1.0\"></bom>", "known: 1.2 to 1.7"),
+        ("<bom xmlns=\"http://cyclonedx.org/schema/bom/0.9\"></bom>", "known: 1.0 to 1.7"),
         ("<bom xmlns=\"http://cyclonedx.org/schema/bom/1.4\">", "breaks off"),
         ("<bom><a>&evil;</a></bom>", "unknown entity `evil` at byte 8"),
         ("<bom><a></b></bom>", "at byte 8"),
@@ -233,6 +233,19 @@ fn hostile_documents_are_refused_with_a_reason() {
     let no_text: ReadSbomError =
         read_sbom(b"<bom>\xff</bom>", &limits).err().unwrap_or_else(|| panic!("no UTF-8"));
     assert!(no_text.to_string().contains("no UTF-8 at byte 5"), "{no_text}");
+}
+
+#[test]
+fn the_oldest_editions_are_read() {
+    for document in [
+        r#"<bom xmlns="http://cyclonedx.org/schema/bom/1.0" version="1"><components><component type="library"><name>a</name>
+           <version>1</version><purl>pkg:npm/a@1</purl><modified>false</modified></component></components></bom>"#,
+        "SPDXVersion: SPDX-2.1\nPackageName: a\nSPDXID: SPDXRef-a\nPackageVersion: 1\nExternalRef: PACKAGE-MANAGER purl pkg:npm/a@1\n",
+    ] {
+        let (_, inventory) = read(document);
+        assert_eq!(inventory.packages.len(), 1, "{document}");
+        assert_eq!(inventory.packages[0].version.as_deref(), Some("1"));
+    }
 }
 
 #[test]

@@ -64,6 +64,15 @@ fn documents_are_valid_under_the_published_schemas() {
         }
         let written = spdx_json(&sbom, &Meta { created: None, has_files: true });
         assert_eq!(problems(SPDX, &written), [] as [String; 0], "{written}");
+        let document: Value = serde_json::from_str(&written).expect("what is written is JSON");
+        for supplier in
+            document["packages"].as_array().into_iter().flatten().filter_map(|it| it["supplier"].as_str())
+        {
+            assert!(
+                supplier.lines().count() == 1 && !supplier.contains(crate::listing::is_special),
+                "{supplier:?}"
+            );
+        }
         let written = syft_json(&sbom, &Meta::default());
         assert_eq!(problems(SYFT, &written), [] as [String; 0], "{written}");
     }
