@@ -1,7 +1,8 @@
 //! JavaScript: the `package.json` of installed packages.
 //!
-//! A package below `node_modules` has its own at its top; what lies deeper in it are parts and examples of the package. Elsewhere
-//! every file with a name and a version is one. Yarn may keep packages as archives, which are read as far as their own.
+//! A package below `node_modules` has its own at its top; what lies deeper in it are parts and examples of the package, or copies of
+//! other packages in a folder that says so. Elsewhere every file with a name and a version is one. Yarn may keep packages as
+//! archives, which are read as far as their own.
 
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,8 @@ pub(crate) static YARN_CACHE: PackedKind = PackedKind {
 
 /// The folder of a project, and the one of a user that all projects share.
 const YARN_FOLDERS: [&str; 2] = [".yarn/cache", ".yarn/berry/cache"];
+/// Folders for copies of other packages.
+const COPIES: [&str; 6] = ["bundled", "compiled", "third-party", "third_party", "vendor", "vendored"];
 const FILE_NAME: &str = "package.json";
 const MODULES: &str = "node_modules/";
 const LICENSES_MAX: usize = 20;
@@ -59,7 +62,19 @@ fn is_manifest(path: &str) -> bool {
         _ => return folder.is_empty() || folder.ends_with('/'),
     };
     let depth = inner.matches('/').count();
-    depth == if inner.starts_with('@') { 2 } else { 1 }
+    depth == if inner.starts_with('@') { 2 } else { 1 } || is_carried_along(inner)
+}
+
+/// `next/dist/compiled/@babel/runtime/`: what a package has copied from another one into a folder for such copies.
+fn is_carried_along(folder: &str) -> bool {
+    let (package, rest) = folder.trim_end_matches('/').split_once('/').unwrap_or_default();
+    let rest = if package.starts_with('@') { rest.split_once('/').unwrap_or_default().1 } else { rest };
+    let (front, name) = rest.rsplit_once('/').unwrap_or_default();
+    let front = match front.rsplit_once('/') {
+        Some((front, scope)) if scope.starts_with('@') => front,
+        _ => front,
+    };
+    !name.starts_with('@') && front.rsplit('/').next().is_some_and(|parent| COPIES.contains(&parent))
 }
 
 fn reduce(content: &[u8]) -> Result<Vec<u8>, String> {
