@@ -36,6 +36,8 @@ const FIELDS: [&[u8]; 7] =
     [b"name", b"version", b"license", b"license-expression", b"author", b"author-email", b"maintainer"];
 /// What the standard library calls itself.
 const INTERPRETER: &str = "Python";
+/// Ids of SPDX without a dash that packages have.
+const WHOLE_IDS: [&str; 6] = ["0BSD", "ISC", "MIT", "Unlicense", "Zlib", "WTFPL"];
 const CLASSIFIER: &[u8] = b"classifier";
 const LICENSE_CLASSIFIER: &[u8] = b"License ::";
 
@@ -69,6 +71,22 @@ fn reduce(content: &[u8]) -> Result<Vec<u8>, String> {
         }
     }
     Ok(kept)
+}
+
+/// Whether it reads like `MIT` or `BSD-3-Clause OR Apache-2.0`, as SPDX has them.
+fn is_expression(license: &str) -> bool {
+    let is_id = |word: &str| {
+        let mut parts = word.split('-');
+        let is_name = parts.next().is_some_and(|name| name.bytes().all(|byte| byte.is_ascii_alphabetic()));
+        let is_part = |part: &str| {
+            !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.')
+        };
+        WHOLE_IDS.contains(&word) || (is_name && word.contains('-') && parts.all(is_part))
+    };
+    let is_operator = |word: &str| matches!(word, "AND" | "OR" | "WITH");
+    let mut words = license.split_ascii_whitespace().enumerate();
+    let is_odd = license.split_ascii_whitespace().count() % 2 == 1;
+    is_odd && words.all(|(at, word)| if at % 2 == 0 { is_id(word) } else { is_operator(word) })
 }
 
 /// The package of one description.
@@ -120,7 +138,8 @@ pub(crate) fn parse(input: &ParseInput<'_>) -> Parsed {
     let qualifiers =
         direct_url::QUALIFIERS.map(|key| (key, origin.filter(|(stated, _)| *stated == key).map(|it| it.1)));
     package.purl = build_language_purl(PackageKind::PyPi, &normal, package.version.as_deref(), &qualifiers);
-    // The newest form says it best; the oldest is often a whole text.
+    // The newest form says it best; the oldest is often a whole text, or an expression before there was a field for it.
+    let expression = expression.or_else(|| license.clone().filter(|license| is_expression(license)));
     package.licenses = match (expression, classified.is_empty()) {
         (Some(expression), _) => vec![expression],
         (None, false) => classified,

@@ -110,3 +110,22 @@ fn packages_in_development_are_found_by_what_lies_with_their_sources() {
     ]);
     assert_eq!(names(&found.packages), ["a 1"]);
 }
+
+#[test]
+fn an_expression_is_taken_before_classifiers() {
+    let of = |license: &str| {
+        let text =
+            format!("Name: a\nVersion: 1\nLicense: {license}\nClassifier: License :: OSI Approved :: X\n");
+        let (packages, _) =
+            crate::tests::packages_of("usr/lib/python3/a-1.dist-info/METADATA", text.as_bytes());
+        packages[0].licenses.clone()
+    };
+    for license in
+        ["MIT", "BSD-3-Clause", "BSD-3-Clause OR Apache-2.0", "GPL-2.0-only WITH Classpath-exception-2.0"]
+    {
+        assert_eq!(of(license), [license]);
+    }
+    for license in ["BSD", "MIT License", "GPLv3+", "LICENSE.txt", "BSD-3-Clause OR", "-", "see file"] {
+        assert_eq!(of(license), ["X"], "{license}");
+    }
+}
