@@ -154,7 +154,8 @@ impl BuildInfo {
             let (package, name) = variable.rsplit_once('.')?;
             let is_ours =
                 package == "main" || package == path || package.strip_prefix(path)?.starts_with('/');
-            let is_version = name.to_ascii_lowercase().ends_with("version");
+            let name = name.to_ascii_lowercase();
+            let is_version = name.ends_with("version") || name == "ver";
             (is_ours && is_version).then(|| release_version(value)).flatten()
         })
     }

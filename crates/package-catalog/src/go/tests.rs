@@ -101,6 +101,7 @@ fn a_main_module_has_the_version_that_is_best_known() {
         ("", None),
         ("build\t-ldflags=-X main.version=v1.2.3\n", Some("v1.2.3")),
         ("build\t-ldflags='-X=m.org/a/b.buildVersion=1.2'\n", Some("v1.2")),
+        ("build\t-ldflags=-X m.org/a/app.ver=0.59.1\n", Some("v0.59.1")),
         ("build\t-ldflags=-X other.org/b.Version=1.2.3\n", None),
         ("build\t-ldflags=-X m.org/ab.Version=1.2.3\n", None),
         ("build\t-ldflags=-X main.version=dev\n", None),
