@@ -60,7 +60,9 @@ fn version_of(values: &BTreeMap<String, String>) -> Option<&str> {
 /// Names of a runtime in the Common Platform Enumeration. Releases before 5 were called .NET Core.
 pub(super) fn runtime_cpes(name: &str, version: Option<&str>) -> Vec<String> {
     let name = name.to_ascii_lowercase();
-    let Some(version) = version else { return Vec::new() };
+    // `3.1.23-servicing.22122.4` is what was released as 3.1.23.
+    let released = |version: &'_ str| version.split("-servicing").next().unwrap_or_default().to_owned();
+    let Some(version) = version.map(released) else { return Vec::new() };
     let is = |framework: &str| {
         name == framework
             || name.starts_with(&format!("{framework}.runtime."))
@@ -78,4 +80,20 @@ pub(super) fn runtime_cpes(name: &str, version: Option<&str>) -> Vec<String> {
     let is_plain = |it: char| it.is_ascii_alphanumeric() || matches!(it, '.' | '-' | '_');
     let version: String = version.chars().filter(|it| is_plain(*it)).collect();
     vec![format!("cpe:2.3:a:microsoft:{product}:{}:*:*:*:*:*:*:*", version.replace('-', "\\-"))]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::runtime_cpes;
+
+    #[test]
+    fn a_runtime_is_known_by_what_was_released() {
+        for (name, version, expected) in [
+            ("runtime.linux-x64.Microsoft.NETCore.App", "3.1.23-servicing.22122.4", ".net_core:3.1.23"),
+            ("Microsoft.NETCore.App.Runtime.linux-x64", "8.0.4", ".net:8.0.4"),
+        ] {
+            let found = runtime_cpes(name, Some(version));
+            assert_eq!(found, [format!("cpe:2.3:a:microsoft:{expected}:*:*:*:*:*:*:*")]);
+        }
+    }
 }
