@@ -20,6 +20,8 @@ pub(crate) fn parse_program(input: &ParseInput<'_>) -> Parsed {
     let Some(product) = INDEX.product(&id).filter(|_| !version.is_empty()) else { return Parsed::default() };
     let is_module = product.kind == PackageKind::Golang;
     let stated = if release.is_empty() { &version } else { &release };
+    // What stands behind a plus is the build, which no record of a vulnerability names: `17.0.21.1+2-1-deb12u1-Debian`.
+    let stated = stated.split('+').next().unwrap_or_default();
     let cpes = product.cpes.iter().map(|cpe| platform_name('a', cpe, stated, &update)).collect();
     let version = if is_module { format!("v{version}") } else { version.clone() };
     let package = to_package(product, version, cpes, input);

@@ -239,7 +239,7 @@ fn artifact_of_manifest<'a>(file: &FileName<'_>, manifest: &Manifest<'a>) -> Opt
 fn version(file: &FileName<'_>, manifest: &Manifest<'_>) -> Option<String> {
     let stated = VERSION_KEYS.into_iter().find_map(|key| {
         let version = manifest.version(key)?;
-        let is_version = version.starts_with(|it: char| it.is_ascii_alphanumeric());
+        let is_version = version.starts_with(|it: char| it.is_ascii_alphanumeric()) && !version.contains('?');
         let is_less = key != VERSION_KEYS[0]
             && file.version.is_some_and(|other| {
                 other != version && (other.starts_with(version) || key != "Bundle-Version")

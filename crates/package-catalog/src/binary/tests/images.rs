@@ -15,6 +15,7 @@ fn a_program_is_a_package_with_platform_names() {
         ("usr/local/bin/python3.11", b"\x7fELF\x003.11.4\0"),
         ("usr/local/lib/libpython3.11.so.1.0", b"\x7fELF\x003.11.4\0"),
         ("opt/java/bin/java", b"\0openjdk\0java\x001.8\x001.8.0_352-b08\0"),
+        ("usr/lib/jvm/bin/java", b"\0openjdk\0java\x000.0\x0017.0.21.1+2-1-deb12u1-Debian\0"),
         ("usr/lib/erlexec", b"/usr/src/otp_src_25.3.2.6/erts/"),
     ]);
     let packages: Vec<(&str, &str, Vec<&str>)> = found
@@ -34,6 +35,11 @@ fn a_program_is_a_package_with_platform_names() {
             "pkg:generic/oracle/openjdk@1.8.0_352-b08",
             "cpe:2.3:a:oracle:openjdk:1.8.0:update352:*:*:*:*:*:*",
             vec!["/opt/java/bin/java"],
+        ),
+        (
+            "pkg:generic/oracle/openjdk@17.0.21.1%2B2-1-deb12u1-Debian",
+            "cpe:2.3:a:oracle:openjdk:17.0.21.1:*:*:*:*:*:*:*",
+            vec!["/usr/lib/jvm/bin/java"],
         ),
         (
             "pkg:generic/python@3.11.4",
