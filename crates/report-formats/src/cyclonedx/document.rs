@@ -1,6 +1,6 @@
 //! A document as a tree of JSON. Members stand in the order in which the XML schemas want the elements: XML is made from it.
 
-use model::{MatchReport, OwnedFile, PackageKind};
+use model::{MatchReport, OwnedFile, Package, PackageKind};
 use serde_json::{Map, Value, json};
 
 use super::vulnerabilities;
@@ -12,6 +12,8 @@ use crate::sbom_formats::{CycloneDxVersion, Meta, TOOL, TOOL_VERSION};
 const SUBJECT: &str = "subject";
 /// How it names the operating system.
 const SYSTEM: &str = "operating-system";
+/// Of a package that is in many places, other tools are told so many.
+const FOREIGN_LOCATIONS_MAX: usize = 16;
 
 pub(super) fn document(
     sbom: &Sbom<'_>,
@@ -31,8 +33,9 @@ pub(super) fn document(
     bom.insert("serialNumber".to_owned(), json!(serial));
     bom.insert("version".to_owned(), json!(1));
     bom.insert("metadata".to_owned(), metadata(sbom, &listing, version, meta));
-    let kinds = sbom.inventory.packages.iter().map(|package| package.kind);
-    let components = listing.packages.iter().zip(kinds).map(|(listed, kind)| component(listed, kind));
+    let packages = sbom.inventory.packages.iter();
+    let components =
+        listing.packages.iter().zip(packages).map(|(listed, package)| component(listed, package));
     let components: Vec<Value> = system(&listing).into_iter().chain(components).collect();
     bom.insert("components".to_owned(), Value::Array(components));
     if let Some(report) = report {
@@ -81,7 +84,28 @@ fn system(listing: &Listing) -> Option<Value> {
     Some(Value::Object(component))
 }
 
-fn component(listed: &ListedPackage, kind: PackageKind) -> Value {
+/// Properties by which syft and grype know kind, language and place of an entry; by its package URL they know not every kind.
+///
+/// Source: syft 1.20, what it writes into and reads from CycloneDX.
+fn foreign_properties(package: &Package) -> Vec<Value> {
+    let (kind, language) = crate::syft_json::syft_words(package.kind);
+    let property = |name: String, value: &str| json!({"name": name, "value": value});
+    let mut found = vec![property("syft:package:type".to_owned(), kind)];
+    if !language.is_empty() {
+        found.push(property("syft:package:language".to_owned(), language));
+    }
+    let plain = package.locations.iter().filter(|location| listing::is_plain(&location.path));
+    for (index, location) in plain.take(FOREIGN_LOCATIONS_MAX).enumerate() {
+        if let Some(layer) = &location.layer {
+            found.push(property(format!("syft:location:{index}:layerID"), &layer.to_string()));
+        }
+        found.push(property(format!("syft:location:{index}:path"), &location.path));
+    }
+    found
+}
+
+fn component(listed: &ListedPackage, package: &Package) -> Value {
+    let kind = package.kind;
     let mut component = Map::new();
     let mut add = |key: &str, value: Value| component.insert(key.to_owned(), value);
     add("type", json!(if kind == PackageKind::Binary { "application" } else { "library" }));
@@ -105,7 +129,11 @@ fn component(listed: &ListedPackage, kind: PackageKind) -> Value {
     if listing::is_locator(&listed.purl) {
         add("purl", json!(listed.purl));
     }
-    add("properties", properties(&listed.properties, &listed.files));
+    let mut own = properties(&listed.properties, &listed.files);
+    if let Some(own) = own.as_array_mut() {
+        own.extend(foreign_properties(package));
+    }
+    add("properties", own);
     Value::Object(component)
 }
 

@@ -26,7 +26,7 @@ pub(crate) use foreign::source_of_rpm;
 pub(crate) use own_facts::OwnFacts;
 pub(crate) use purl::Purl;
 pub(crate) use sink::{Notes, Sink};
-pub(crate) use text::{is_locator, is_special};
+pub(crate) use text::{is_locator, is_plain, is_special};
 
 /// Facts that a format has no place for, by their names.
 pub(crate) type Properties = BTreeMap<String, String>;
