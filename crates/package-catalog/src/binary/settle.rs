@@ -2,7 +2,7 @@
 //!
 //! Runs when it is known which files the operating system's packages brought.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::{Package, PackageKind};
 
@@ -37,36 +37,48 @@ fn merge_programs(packages: &mut Vec<Package>) {
                 == (kept.kind, &kept.name, &kept.version, &kept.purl, &kept.owner);
         if is_same {
             kept.locations.append(&mut next.locations);
-            kept.locations.sort();
-            kept.locations.dedup();
             kept.cpes.append(&mut next.cpes);
-            kept.cpes.sort();
-            kept.cpes.dedup();
         }
         is_same
     });
+    // Once for all of them: any number of files may be the same program.
+    let merged = packages.iter_mut().filter(|it| it.kind == PackageKind::Binary && it.locations.len() > 1);
+    for package in merged {
+        package.locations.sort();
+        package.locations.dedup();
+        package.cpes.sort();
+        package.cpes.dedup();
+    }
 }
 
 /// A module that its own build information names too, in the same file: the better version counts.
 fn merge_modules(packages: &mut Vec<Package>) {
-    let is_recognised = |package: &Package| package.kind == PackageKind::Golang && !package.cpes.is_empty();
-    let programs: Vec<Package> = packages.iter().filter(|package| is_recognised(package)).cloned().collect();
+    let is_module = |package: &Package| package.kind == PackageKind::Golang;
+    let programs: Vec<usize> = packages
+        .iter()
+        .enumerate()
+        .filter_map(|(at, it)| (is_module(it) && !it.cpes.is_empty()).then_some(at))
+        .collect();
+    if programs.is_empty() {
+        return;
+    }
+    let key = |package: &Package| (package.name.clone(), package.locations.clone());
+    let mut twins = BTreeMap::new();
+    for (at, package) in packages.iter().enumerate().filter(|(_, it)| is_module(it) && it.cpes.is_empty()) {
+        twins.entry(key(package)).or_insert(at);
+    }
+    let mut is_out = vec![false; packages.len()];
     for program in programs {
-        let is_twin = |package: &Package| {
-            package.kind == PackageKind::Golang
-                && package.cpes.is_empty()
-                && (&package.name, &package.locations) == (&program.name, &program.locations)
-        };
-        let Some(twin) = packages.iter().position(is_twin) else { continue };
+        let Some(twin) = twins.remove(&key(&packages[program])) else { continue };
         let is_release =
             packages[twin].version.as_ref().is_some_and(|version| !version.starts_with("v0.0.0-"));
         if is_release {
-            packages[twin].cpes.clone_from(&program.cpes);
-            packages.retain(|package| package != &program);
-        } else {
-            packages.remove(twin);
+            packages[twin].cpes = packages[program].cpes.clone();
         }
+        is_out[if is_release { program } else { twin }] = true;
     }
+    let mut is_out = is_out.into_iter();
+    packages.retain(|_| !is_out.next().unwrap_or_default());
 }
 
 /// What a note says belongs to a package of a system: it is one, if that system's own list does not have it.
@@ -93,4 +105,53 @@ fn settle_notes(packages: &mut Vec<Package>) {
         !listed.contains(&key(kind, &package.name, package.version.as_deref().unwrap_or_default()))
     });
     sort(packages);
+}
+
+#[cfg(test)]
+mod tests {
+    use model::Location;
+
+    use super::*;
+
+    fn package(kind: PackageKind, name: &str, version: &str, path: usize) -> Package {
+        let location = Location { path: format!("/{path:06}"), layer: None };
+        let new = Package::new(kind, name.to_owned(), Some(version.to_owned()));
+        Package { locations: vec![location], purl: format!("pkg:x/{name}@{version}"), ..new }
+    }
+
+    /// As many as an image may hold for its size: what costs more with each of them would take minutes.
+    const COUNT: usize = 20_000;
+
+    #[test]
+    fn any_number_of_the_same_program_is_one() {
+        let mut packages: Vec<Package> = (0..COUNT)
+            .map(|at| Package {
+                cpes: vec!["b".to_owned(), "a".to_owned()],
+                ..package(PackageKind::Binary, "busybox", "1.35.0", at)
+            })
+            .collect();
+        settle(&mut packages);
+        assert_eq!((packages.len(), packages[0].locations.len()), (1, COUNT));
+        assert_eq!(packages[0].cpes, ["a", "b"]);
+    }
+
+    #[test]
+    fn any_number_of_modules_has_a_twin() {
+        let module = |version: &str, cpe: &str, at| {
+            let cpes = if cpe.is_empty() { Vec::new() } else { vec![cpe.to_owned()] };
+            Package { cpes, ..package(PackageKind::Golang, "vault", version, at) }
+        };
+        let mut packages: Vec<Package> = (0..COUNT)
+            .flat_map(|at| {
+                let stated = if at % 2 == 0 { "v1.2.3" } else { "v0.0.0-2020" };
+                [module(stated, "", at), module("v1.2", "cpe", at)]
+            })
+            .collect();
+        sort(&mut packages);
+        settle(&mut packages);
+        let count = |version: &str| {
+            packages.iter().filter(|it| it.version.as_deref() == Some(version) && it.cpes == ["cpe"]).count()
+        };
+        assert_eq!((packages.len(), count("v1.2.3"), count("v1.2")), (COUNT, COUNT / 2, COUNT / 2));
+    }
 }

@@ -47,19 +47,20 @@ pub(super) fn record(bytes: &[u8]) -> (Record, usize) {
     }
 }
 
-/// The last bit of a fingerprint says whether the directory lists the entry.
-const LISTED: u64 = 1;
-
 #[derive(Debug)]
 struct Local {
     offset: u64,
     fingerprint: u64,
+    /// The number of the directory that lists it.
+    listed_in: u32,
 }
 
 /// What was read, and what the directory says of it.
 #[derive(Debug, Default)]
 pub(super) struct Directory {
     locals: Vec<Local>,
+    /// How many directories have begun.
+    number: u32,
     /// How far offsets may be off: archives may stand behind something else.
     starts: [u64; 2],
     /// How far they are.
@@ -74,7 +75,7 @@ pub(super) fn fingerprint(name: &[u8], method: u16) -> u64 {
     let mut hasher = DefaultHasher::new();
     hasher.write(name);
     hasher.write_u16(method);
-    hasher.finish() & !LISTED
+    hasher.finish()
 }
 
 impl Directory {
@@ -86,12 +87,12 @@ impl Directory {
             self.starts[1] = offset;
         }
         self.is_new_part = false;
-        self.locals.push(Local { offset, fingerprint });
+        self.locals.push(Local { offset, fingerprint, listed_in: 0 });
     }
 
     /// A directory begins: where there are several, the last one counts.
     pub(super) fn begin(&mut self) {
-        self.locals.iter_mut().for_each(|local| local.fingerprint &= !LISTED);
+        self.number = self.number.saturating_add(1);
         (self.shift, self.unknown_count, self.first_unknown) = (None, 0, None);
         self.is_new_part = true;
     }
@@ -112,9 +113,9 @@ impl Directory {
         for shift in shifts.into_iter().flatten() {
             let wanted = offset.wrapping_add(shift);
             if let Ok(at) = self.locals.binary_search_by_key(&wanted, |local| local.offset)
-                && self.locals[at].fingerprint & !LISTED == fingerprint
+                && self.locals[at].fingerprint == fingerprint
             {
-                self.locals[at].fingerprint |= LISTED;
+                self.locals[at].listed_in = self.number;
                 self.shift = Some(shift);
                 return;
             }
@@ -125,7 +126,7 @@ impl Directory {
 
     /// How many entries the directory does not list, with the place of the first one.
     pub(super) fn unlisted(&self) -> Option<(u64, usize)> {
-        let mut unlisted = self.locals.iter().filter(|local| local.fingerprint & LISTED == 0);
+        let mut unlisted = self.locals.iter().filter(|local| local.listed_in != self.number);
         let first = unlisted.next()?.offset;
         Some((first, unlisted.count() + 1))
     }

@@ -2,7 +2,7 @@
 //!
 //! Maven properties that fit the name of the file or the manifest come first, then the name of the file with the manifest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::facts::{ArchiveFacts, Coordinates};
 use super::file_name::FileName;
@@ -57,9 +57,10 @@ pub(super) fn identify(facts: &ArchiveFacts, path: &str) -> Identity {
     let manifest = Manifest(facts.manifest.as_ref());
     let folder = facts.folder.as_deref();
     let mut stated: Vec<Coordinates> = facts.properties.iter().map(without_placeholders).collect();
+    let mut known: BTreeSet<String> = stated.iter().map(|it| it.artifact.clone()).collect();
     for pom in &facts.poms {
         let pom = without_placeholders(&pom.coordinates);
-        if stated.iter().all(|it| it.artifact != pom.artifact) {
+        if known.insert(pom.artifact.clone()) {
             stated.push(pom);
         }
     }

@@ -1,9 +1,12 @@
 //! From what was kept of an archive to packages.
 
+use std::collections::BTreeMap;
+
 use model::{DiagnosticCode, JavaVersions, Location, Package, PackageKind};
 
 use super::facts::{ArchiveFacts, Coordinates};
 use super::identity::{Identity, identify};
+use super::pom::Pom;
 use crate::parse::{ParseInput, Parsed, Problems};
 use crate::purl::language_purl;
 
@@ -40,6 +43,7 @@ fn read(facts: &ArchiveFacts, input: &ParseInput<'_>) -> Parsed {
         problems.add(code, usize::try_from(problem.offset).unwrap_or(usize::MAX), problem.message.as_str());
     }
     let Identity { main, others } = identify(facts, &input.location.path);
+    let described = Described::new(facts);
     let mut packages = Vec::new();
     let mut add = |coordinates: &Coordinates, is_main: bool, problems: &mut Problems<'_>| {
         if packages.len() >= input.packages_left() {
@@ -48,7 +52,7 @@ fn read(facts: &ArchiveFacts, input: &ParseInput<'_>) -> Parsed {
             return;
         }
         let mut package = to_package(coordinates, input, problems);
-        describe(&mut package, facts, coordinates, is_main, problems);
+        describe(&mut package, &described, coordinates, is_main, problems);
         packages.push(package);
     };
     if let Some(main) = &main {
@@ -76,19 +80,36 @@ fn to_package(coordinates: &Coordinates, input: &ParseInput<'_>, problems: &mut 
     Package { purl, ..input.language_package(PackageKind::Maven, artifact, version) }
 }
 
+/// What an archive says, by artifact: the first one of a name counts.
+struct Described<'a> {
+    facts: &'a ArchiveFacts,
+    properties: BTreeMap<&'a str, &'a Coordinates>,
+    poms: BTreeMap<&'a str, &'a Pom>,
+}
+
+impl<'a> Described<'a> {
+    fn new(facts: &'a ArchiveFacts) -> Self {
+        // Of several with one key, a map keeps the last.
+        let properties = facts.properties.iter().rev().map(|it| (it.artifact.as_str(), it)).collect();
+        let poms = facts.poms.iter().rev().map(|it| (it.coordinates.artifact.as_str(), it)).collect();
+        Self { facts, properties, poms }
+    }
+}
+
 fn describe(
     package: &mut Package,
-    facts: &ArchiveFacts,
+    described: &Described<'_>,
     coordinates: &Coordinates,
     is_main: bool,
     problems: &mut Problems<'_>,
 ) {
+    let facts = described.facts;
     let stated = |key: &str| {
         let value = facts.manifest.as_ref()?.get(key)?.as_str();
         (is_main && !value.is_empty()).then_some(value)
     };
     let mut value = |text: &str| Some(problems.value(0, text.as_bytes())).filter(|text| !text.is_empty());
-    let maven = facts.properties.iter().find(|it| it.artifact == coordinates.artifact);
+    let maven = described.properties.get(coordinates.artifact.as_str());
     package.java = Some(JavaVersions {
         specification: stated("Specification-Version").and_then(&mut value),
         implementation: stated("Implementation-Version").and_then(&mut value),
@@ -97,7 +118,7 @@ fn describe(
     });
     package.maintainer =
         stated("Implementation-Vendor").or_else(|| stated("Bundle-Vendor")).and_then(&mut value);
-    let pom = facts.poms.iter().find(|it| it.coordinates.artifact == coordinates.artifact);
+    let pom = described.poms.get(coordinates.artifact.as_str());
     package.licenses = match stated("Bundle-License") {
         Some(licenses) => licenses_of(licenses).filter_map(&mut value).collect(),
         None => pom.iter().flat_map(|pom| &pom.licenses).filter_map(|license| value(license)).collect(),

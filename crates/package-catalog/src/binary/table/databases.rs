@@ -1,6 +1,6 @@
 //! Databases and caches.
 
-use crate::binary::classifier::{Classifier, Names, Product, product, rule};
+use crate::binary::classifier::{Classifier, Condition, Names, Product, product, rule};
 
 static REDIS: Product = product("redis", "redis", &["redislabs:redis", "redis:redis"]);
 static VALKEY: Product =
@@ -30,11 +30,11 @@ static PERCONA_CLUSTER: Product = product(
 );
 static XTRABACKUP: Product = product("percona-xtrabackup", "percona-xtrabackup", &["percona:xtrabackup"]);
 
-// Version, name of the build machine, a dash, and the time of the build in nanoseconds; containers have names of twelve characters.
+// Version, name of the build machine, a dash, and the time of the build; containers have names of twelve characters. The time is in
+// nanoseconds, or in seconds with the number of changes and the revision behind it.
 // Where the time is set from outside, the name is left out and only seconds count.
 const BUILD_AT: &[&str] = &["-14", "-15", "-16", "-17", "-18"];
-const BUILD: &str =
-    r"[^0-9.]<#2\.[0-9]{1,2}?>(?:[0-9a-z-]{12}-|[a-z][a-z0-9.-]*-)1[4-9][0-9]{17}(?:[^0-9]|$)";
+const BUILD: &str = r"[^0-9.]<#2\.[0-9]{1,2}?>(?:[0-9a-z-]{12}-|[a-z][a-z0-9.-]*-)1[4-9][0-9]{8}[0-9a-f]{8,24}(?:[^0-9a-f]|$)";
 const BUILD_TIME_AT: &[&str] = &["000000000"];
 const BUILD_TIME: &str = r"[^0-9.]<#2\.[0-9]{1,2}?>1[4-9][0-9]{8}000000000";
 
@@ -48,22 +48,23 @@ pub(super) static ROWS: &[Classifier] = &[
     Classifier {
         names: Names::Any(&["redis-server"]),
         rules: &[
-            rule(&REDIS, BUILD_AT, BUILD).within(72, 24),
+            rule(&REDIS, BUILD_AT, BUILD).within(72, 48),
             rule(&REDIS, BUILD_TIME_AT, BUILD_TIME).within(72, 0),
             rule(&REDIS, &["Redis version "], "Redis version <#3>"),
-            // That of a library in it begins with 2.
+            // That of a library in it begins with 2. Since version 7 its commands tell since which version they are there.
             rule(
                 &REDIS,
-                &["\x003.", "\x004.", "\x005.", "\x006.", "\x007.", "\x008."],
-                r"\x00<[3-8]\.[0-9]{1,2}\.[0-9]{1,2}>\x00",
-            ),
+                &["\x003.", "\x004.", "\x005.", "\x006."],
+                r"\x00<[3-6]\.[0-9]{1,2}\.[0-9]{1,2}>\x00",
+            )
+            .when(&[Condition::Lacks("nondeterministic_output")]),
         ],
     },
     Classifier {
         names: Names::Any(&["valkey-server"]),
         // Alone stands the version of Redis that it is compatible with.
         rules: &[
-            rule(&VALKEY, BUILD_AT, BUILD).within(72, 24),
+            rule(&VALKEY, BUILD_AT, BUILD).within(72, 48),
             rule(&VALKEY, BUILD_TIME_AT, BUILD_TIME).within(72, 0),
         ],
     },

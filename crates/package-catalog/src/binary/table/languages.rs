@@ -147,7 +147,18 @@ pub(super) static ROWS: &[Classifier] = &[
             rule(&CABAL, &["\0Cabal-"], r"\x00Cabal-<#3(?:\.[0-9]+)?>-"),
         ],
     },
-    Classifier { names: Names::Any(&["stack"]), rules: &[rule(&STACK, &["Version "], r"Version <#3>, Git")] },
+    Classifier {
+        names: Names::Any(&["stack"]),
+        rules: &[
+            rule(&STACK, &["Version "], r"Version <#3>, Git"),
+            // What the compiler calls it where it was built without the revision.
+            rule(
+                &STACK,
+                &["stack-1.", "stack-2.", "stack-3.", "stack-4."],
+                r"stack-<#3>-[A-Za-z0-9]{15,24}[^A-Za-z0-9]",
+            ),
+        ],
+    },
     Classifier {
         names: Names::Any(&["gcc"]),
         // A compiler of GCC is built by itself.

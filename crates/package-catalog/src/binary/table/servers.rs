@@ -1,6 +1,6 @@
 //! Servers and proxies.
 
-use crate::binary::classifier::{Classifier, Names, Product, product, rule};
+use crate::binary::classifier::{Classifier, Condition, Names, Product, product, rule};
 
 static HAPROXY: Product = product("haproxy", "haproxy", &["haproxy:haproxy"]);
 static HTTPD: Product = product("httpd", "httpd", &["apache:http_server"]);
@@ -11,7 +11,9 @@ static FLUENT_BIT: Product = product("fluent-bit", "fluent-bit", &["treasuredata
 static ENVOY: Product = product("envoy", "envoy", &["envoyproxy:envoy"]);
 
 /// The libraries in Envoy have versions in the same form; none of them has a second number of two digits that begins like this.
-const ENVOY_VERSION: &str = r"\x00<1\.[1-3][0-9]\.[0-9]{1,2}(?:-dev)?>\x00";
+const ENVOY_VERSION: &str = r"\x00<1\.[1-9][0-9]\.[0-9]{1,2}(?:-dev)?>\x00";
+const ENVOY_AT: &[&str] =
+    &["\x001.1", "\x001.2", "\x001.3", "\x001.4", "\x001.5", "\x001.6", "\x001.7", "\x001.8", "\x001.9"];
 
 pub(super) static ROWS: &[Classifier] = &[
     Classifier {
@@ -58,6 +60,10 @@ pub(super) static ROWS: &[Classifier] = &[
             rule(&ENVOY, &["envoy_quic_"], ENVOY_VERSION).within(0, 1000),
             rule(&ENVOY, &["Unable to", "ValidationError"], ENVOY_VERSION).within(1000, 0),
             rule(&ENVOY, &["[source/"], ENVOY_VERSION).within(0, 256),
+            // Where linkers have put all texts together, it stands anywhere.
+            rule(&ENVOY, ENVOY_AT, ENVOY_VERSION)
+                .within(0, 12)
+                .when(&[Condition::Contains("envoy_reloadable_features")]),
             rule(&ENVOY, &["RELEASE"], r"\x00<1\.#2(?:-dev)?>\x00.{0,20}RELEASE").within(48, 0),
         ],
     },

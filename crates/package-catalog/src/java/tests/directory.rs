@@ -119,3 +119,13 @@ fn directories_that_cannot_be_read_are_told() {
         assert!(told.contains(why), "{why}: {told}");
     }
 }
+
+#[test]
+fn any_number_of_directories_is_read() {
+    const COUNT: usize = 20_000;
+    let entry = Zip::default().add(STORED, "a", b"");
+    let one = [entry.0.as_slice(), &Zip::default().finish()].concat();
+    let file = one.repeat(COUNT);
+    let (_, diagnostics) = packages_of("a.jar", &file);
+    assert!(messages(&diagnostics).join("\n").contains(&format!("{COUNT} entries were read")));
+}

@@ -69,6 +69,19 @@ fn one_bad_entry_takes_nothing_from_the_others() {
     }
 }
 
+#[test]
+fn any_number_of_project_files_is_read() {
+    const COUNT: usize = 10_000;
+    let pom = |at| {
+        format!("<project><groupId>g</groupId><artifactId>a{at}</artifactId><version>1</version></project>")
+    };
+    let zip = (0..COUNT).fold(Zip::default(), |zip, at| {
+        zip.add(STORED, &format!("META-INF/maven/g/a{at}/pom.xml"), pom(at).as_bytes())
+    });
+    let (packages, diagnostics) = packages_of("x-1.0.jar", &zip.finish());
+    assert_eq!((packages.len(), messages(&diagnostics)), (COUNT + 1, Vec::new()));
+}
+
 fn patch(mut zip: Zip, at: usize, value: u8) -> Zip {
     zip.0[at] = value;
     zip
