@@ -7,6 +7,7 @@ use super::vulnerabilities;
 use crate::Sbom;
 use crate::listing::{self, ListedPackage, Listing, Properties};
 use crate::sbom_formats::{CycloneDxVersion, Meta, TOOL, TOOL_VERSION};
+use crate::syft_json::syft_source;
 
 /// How the document names the image itself.
 const SUBJECT: &str = "subject";
@@ -33,7 +34,7 @@ pub(super) fn document(
     bom.insert("serialNumber".to_owned(), json!(serial));
     bom.insert("version".to_owned(), json!(1));
     bom.insert("metadata".to_owned(), metadata(sbom, &listing, version, meta));
-    let packages = sbom.inventory.packages.iter();
+    let packages = &sbom.inventory.packages;
     let components =
         listing.packages.iter().zip(packages).map(|(listed, package)| component(listed, package));
     let components: Vec<Value> = system(&listing).into_iter().chain(components).collect();
@@ -63,11 +64,11 @@ fn metadata(sbom: &Sbom<'_>, listing: &Listing, version: CycloneDxVersion, meta:
         subject.insert("version".to_owned(), json!(image.digest.to_string()));
     }
     metadata.insert("component".to_owned(), Value::Object(subject));
-    metadata.insert("properties".to_owned(), properties(&listing.properties, &[]));
+    metadata.insert("properties".to_owned(), Value::Array(properties(&listing.properties, &[])));
     Value::Object(metadata)
 }
 
-fn properties(properties: &Properties, files: &[OwnedFile]) -> Value {
+fn properties(properties: &Properties, files: &[OwnedFile]) -> Vec<Value> {
     let files = files.iter().map(|file| json!({"name": listing::FILE, "value": listing::to_line(file)}));
     properties.iter().map(|(name, value)| json!({"name": name, "value": value})).chain(files).collect()
 }
@@ -84,7 +85,7 @@ fn system(listing: &Listing) -> Option<Value> {
     Some(Value::Object(component))
 }
 
-/// Properties by which syft and grype know kind, language and place of an entry; by its package URL they know not every kind.
+/// Properties by which syft and grype know kind, language, place and source package of an entry; by its package URL they know not every kind.
 ///
 /// Source: syft 1.20, what it writes into and reads from CycloneDX.
 fn foreign_properties(package: &Package) -> Vec<Value> {
@@ -101,14 +102,15 @@ fn foreign_properties(package: &Package) -> Vec<Value> {
         }
         found.push(property(format!("syft:location:{index}:path"), &location.path));
     }
+    // Advisories of distros are about source packages.
+    found.extend(syft_source(package).into_iter().map(|(name, value)| property(name.to_owned(), &value)));
     found
 }
 
 fn component(listed: &ListedPackage, package: &Package) -> Value {
-    let kind = package.kind;
     let mut component = Map::new();
     let mut add = |key: &str, value: Value| component.insert(key.to_owned(), value);
-    add("type", json!(if kind == PackageKind::Binary { "application" } else { "library" }));
+    add("type", json!(if package.kind == PackageKind::Binary { "application" } else { "library" }));
     add("bom-ref", json!(listed.reference));
     if let Some(supplier) = &listed.supplier {
         add("supplier", json!({"name": supplier}));
@@ -130,10 +132,8 @@ fn component(listed: &ListedPackage, package: &Package) -> Value {
         add("purl", json!(listed.purl));
     }
     let mut own = properties(&listed.properties, &listed.files);
-    if let Some(own) = own.as_array_mut() {
-        own.extend(foreign_properties(package));
-    }
-    add("properties", own);
+    own.extend(foreign_properties(package));
+    add("properties", Value::Array(own));
     Value::Object(component)
 }
 

@@ -33,7 +33,7 @@ pub(super) fn to_package(listed: &ListedPackage) -> Result<Package, String> {
         purl: listed.purl.trim().to_owned(),
         licenses: listed.licenses.clone(),
         maintainer: listed.supplier.clone().or_else(|| first(&["syft:metadata:maintainer"])),
-        installed_size_bytes: None,
+        installed_size_bytes: installed_size(kind, properties),
         locations: locations(properties),
         java: (kind == PackageKind::Maven).then(|| JavaVersions { sha1, ..JavaVersions::default() }),
         modularity: first(&["syft:metadata:modularityLabel", "aquasecurity:trivy:Modularitylabel"])
@@ -42,6 +42,17 @@ pub(super) fn to_package(listed: &ListedPackage) -> Result<Package, String> {
         cpes: listed.cpes.clone(),
         ..Package::new(kind, name, version)
     })
+}
+
+/// Bytes, as syft has them of packages of a system; dpkg counts in KiB.
+fn installed_size(kind: PackageKind, properties: &Properties) -> Option<u64> {
+    let number = |key: &str| properties.get(key)?.parse::<u64>().ok();
+    match kind {
+        PackageKind::Deb => number("syft:metadata:installedSize")?.checked_mul(1024),
+        PackageKind::Apk => number("syft:metadata:installedSize"),
+        PackageKind::Rpm => number("syft:metadata:size"),
+        _ => None,
+    }
 }
 
 fn shortened(text: &str) -> String {

@@ -17,7 +17,7 @@ use model::{
 use raw::{DocumentSeed, RawArtifact, RawCpe, RawDigest, RawDistro, RawLocation, RawMetadata};
 use serde::de::DeserializeSeed as _;
 pub use write::syft_json;
-pub(crate) use write::syft_words;
+pub(crate) use write::{syft_source, syft_words};
 
 use crate::listing::{FILES_MAX, SbomSubject, source_of_rpm};
 use crate::read_sbom::{ReadSbomError, SbomLimits};

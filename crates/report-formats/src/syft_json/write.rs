@@ -179,6 +179,26 @@ pub(crate) fn syft_words(kind: PackageKind) -> (&'static str, &'static str) {
     }
 }
 
+/// What a package was built from, as syft's properties tell it.
+pub(crate) fn syft_source(package: &Package) -> Vec<(&'static str, String)> {
+    let is_of_source = matches!(package.kind, PackageKind::Deb | PackageKind::Apk | PackageKind::Rpm);
+    let Some((r#type, metadata)) = metadata(package).filter(|_| is_of_source) else { return Vec::new() };
+    let mut properties = vec![("syft:package:metadataType", r#type.to_owned())];
+    for (name, member) in [
+        ("syft:metadata:source", "source"),
+        ("syft:metadata:sourceVersion", "sourceVersion"),
+        ("syft:metadata:originPackage", "originPackage"),
+        ("syft:metadata:sourceRpm", "sourceRpm"),
+        ("syft:metadata:modularityLabel", "modularityLabel"),
+    ] {
+        let value = metadata[member]
+            .as_str()
+            .filter(|value| !value.is_empty() && !value.contains(listing::is_special));
+        properties.extend(value.map(|value| (name, value.to_owned())));
+    }
+    properties
+}
+
 /// What other readers look for in there: source packages, modules, versions of jars.
 fn metadata(package: &Package) -> Option<(&'static str, Value)> {
     let version = package.version.as_deref().unwrap_or_default();

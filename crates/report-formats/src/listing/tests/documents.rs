@@ -86,6 +86,34 @@ fn properties_of_trivy_say_what_a_package_was_built_from() {
     assert_eq!(found.locations[0].path, "/a/b");
 }
 
+#[test]
+fn properties_of_syft_say_what_a_package_was_built_from_and_how_large_it_is() {
+    for (purl, properties, source, size) in [
+        (
+            "pkg:deb/debian/a@1",
+            [("source", "b"), ("sourceVersion", "2"), ("installedSize", "3")],
+            ("b", "2"),
+            3072,
+        ),
+        (
+            "pkg:apk/alpine/a@1",
+            [("originPackage", "b"), ("installedSize", "3"), ("size", "9")],
+            ("b", "1"),
+            3,
+        ),
+        ("pkg:rpm/redhat/a@1", [("sourceRpm", "b-2-3.src.rpm"), ("size", "3"), ("", "")], ("b", "2-3"), 3),
+    ] {
+        let properties = properties
+            .map(|(name, value)| format!(r#"{{"name": "syft:metadata:{name}", "value": "{value}"}}"#));
+        let found = package(&format!(
+            r#"{{"type": "library", "name": "a", "version": "1", "purl": "{purl}", "properties": [{}]}}"#,
+            properties.join(",")
+        ));
+        let read = found.source.as_ref().map(|it| (it.name.as_str(), it.version.as_str()));
+        assert_eq!((read, found.installed_size_bytes), (Some(source), Some(size)), "{purl}");
+    }
+}
+
 /// Package URL and name of a component; kind and name of the package; name and version of its source.
 type NameRow = (&'static str, &'static str, PackageKind, &'static str, Option<(&'static str, &'static str)>);
 

@@ -221,6 +221,13 @@ fn findings_point_to_their_packages() {
         let component = components.iter().find(|it| it["bom-ref"] == *reference).expect("the package");
         assert_eq!(component["name"], "libssl3");
     }
+    // What other programs read of it.
+    let library = value["components"].as_array().into_iter().flatten().find(|it| it["name"] == "libssl3");
+    let properties = library.expect("the package")["properties"].clone();
+    for (name, said) in [("package:metadataType", "dpkg-db-entry"), ("metadata:source", "openssl")] {
+        let expected = serde_json::json!({"name": format!("syft:{name}"), "value": said});
+        assert!(properties.as_array().is_some_and(|it| it.contains(&expected)), "{name}: {properties}");
+    }
     assert_eq!(vulnerabilities[2]["analysis"]["response"][0], "will_not_fix");
     assert_eq!(vulnerabilities[3]["analysis"]["state"], "in_triage");
 }
