@@ -18,28 +18,65 @@ pub(crate) struct Finished {
 /// Takes sorted items: lets hard links become what they link to, lets later members replace earlier ones and adds implied folders.
 pub(crate) fn finish(mut items: Vec<Item>, text: &str, implied_max: u64) -> Finished {
     resolve_hard_links(&mut items, text);
-    items.retain(|item| !item.path.get(text).starts_with(LINK_TARGETS));
-    let mut placing = Placing {
-        text,
-        out: Vec::with_capacity(items.len()),
-        open: Vec::new(),
-        implied_count: 0,
-        conflict: None,
-    };
-    let mut at = 0;
-    while let Some(item) = items.get(at)
+    let is_link_target = |item: &Item| item.path.get(text).starts_with(LINK_TARGETS);
+    let first = items.partition_point(|item| path::compare(item.path.get(text), LINK_TARGETS).is_lt());
+    if items.get(first).is_some_and(is_link_target) {
+        items.retain(|item| !is_link_target(item));
+    }
+    let placed = Placed { items, taken: 0, kept: 0, added: Vec::new() };
+    let mut placing = Placing { text, placed, open: Vec::new(), implied_count: 0, conflict: None };
+    while let Some(item) = placing.placed.items.get(placing.placed.taken).copied()
         && placing.implied_count <= implied_max
     {
         let path = item.path.get(text);
-        let count = items[at..].iter().take_while(|item| item.path.get(text) == path).count();
-        match &items[at..at + count] {
-            [item] if placing.place_one(item, path) => {}
-            group => placing.place(group),
+        let rest = &placing.placed.items[placing.placed.taken..];
+        let count = rest.iter().take_while(|item| item.path.get(text) == path).count();
+        let group = (count > 1).then(|| rest[..count].to_vec());
+        placing.placed.taken += count;
+        match group {
+            Some(group) => placing.place(&group),
+            None if placing.place_one(&item, path) => {}
+            None => placing.place(&[item]),
         }
-        at += count;
     }
-    let Placing { out, implied_count, conflict, .. } = placing;
-    Finished { items: out, implied_count, conflict }
+    let Placing { placed, implied_count, conflict, .. } = placing;
+    Finished { items: placed.finish(), implied_count, conflict }
+}
+
+/// What is placed, in the memory of what it is made of: of nearly all items only their places change.
+struct Placed {
+    items: Vec<Item>,
+    /// So many items were looked at; their memory is free.
+    taken: usize,
+    /// So many are placed at the beginning.
+    kept: usize,
+    /// Items for which no memory was free, and before which of the kept ones they belong.
+    added: Vec<(usize, Item)>,
+}
+
+impl Placed {
+    fn push(&mut self, item: Item) {
+        if self.kept < self.taken {
+            self.items[self.kept] = item;
+            self.kept += 1;
+        } else {
+            self.added.push((self.kept, item));
+        }
+    }
+
+    fn finish(self) -> Vec<Item> {
+        let Self { mut items, kept, added, .. } = self;
+        items.truncate(kept);
+        items.extend(added.iter().map(|(_, item)| *item));
+        // From the end, so that nothing is moved twice.
+        let mut end = kept;
+        for (number, (before, item)) in added.iter().enumerate().rev() {
+            items.copy_within(*before..end, before + number + 1);
+            items[before + number] = *item;
+            end = *before;
+        }
+        items
+    }
 }
 
 /// A hard link is the file that its target was at that moment, also when a later member replaces the target.
@@ -75,7 +112,7 @@ struct Open {
 
 struct Placing<'a> {
     text: &'a str,
-    out: Vec<Item>,
+    placed: Placed,
     open: Vec<Open>,
     implied_count: u64,
     conflict: Option<Span>,
@@ -93,7 +130,7 @@ impl Placing<'_> {
             return false;
         }
         self.imply_folders(item);
-        self.out.push(*item);
+        self.placed.push(*item);
         let barrier = (!item.kind.is_folder()).then_some(item.order);
         self.open.push(Open { path: item.path, kind: item.kind, order: item.order, barrier });
         true
@@ -130,9 +167,10 @@ impl Placing<'_> {
         let replaced = entries().filter(|item| !item.kind.is_folder()).map(|item| item.order).max();
         // A folder that took a file's place inside this archive is as new as the file: nothing of lower layers is in it.
         let renewed = survivor.filter(|survivor| survivor.kind.is_folder() && replaced.is_some());
-        self.out.extend(whiteout.copied().or(renewed.map(|item| Item { kind: Kind::Whiteout, ..item })));
-        self.out.extend(survivor);
-        self.out.extend(opaque);
+        let hiding = whiteout.copied().or(renewed.map(|item| Item { kind: Kind::Whiteout, ..item }));
+        for item in hiding.into_iter().chain(survivor).chain(opaque.copied()) {
+            self.placed.push(item);
+        }
         if let Some(survivor) = survivor {
             self.open.push(Open {
                 path: survivor.path,
@@ -158,7 +196,7 @@ impl Placing<'_> {
                 ..*item
             };
             self.implied_count += 1;
-            self.out.push(folder);
+            self.placed.push(folder);
             self.open.push(Open { path: folder.path, kind: folder.kind, order: folder.order, barrier });
         }
     }

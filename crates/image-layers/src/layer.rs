@@ -6,6 +6,7 @@ use model::Digest;
 
 use crate::extract::{FileExtractor, FileStart};
 use crate::finish::{self, Finished};
+use crate::header::Header;
 use crate::inflate::Workers;
 use crate::item::{BODY_NONE, BODY_SPARSE, BODY_TOO_LARGE, Item, Kind, Span};
 use crate::limits::{self, ImageLimits, LimitBreach, PATH_BYTES_CEILING, ReadBudget};
@@ -148,8 +149,8 @@ fn collect<'a>(
         link: String::new(),
     };
     let mut order: u32 = 0;
-    let mut member = Member::default();
-    while collector.tar.next_member(&mut member)? {
+    let (mut header, mut member) = (Header::new(), Member::default());
+    while collector.tar.next_member(&mut header, &mut member)? {
         collector.take(&member, order)?;
         order = order.saturating_add(1);
     }

@@ -59,7 +59,7 @@ pub(crate) fn depth(path: &str) -> u64 {
 
 /// Folder and name.
 pub(crate) fn split_name(path: &str) -> (&str, &str) {
-    path.rsplit_once('/').unwrap_or(("", path))
+    memchr::memrchr(b'/', path.as_bytes()).map_or(("", path), |slash| (&path[..slash], &path[slash + 1..]))
 }
 
 /// Order by component, so that everything beneath a folder follows it without a gap (`a`, `a/b`, `a-b`).

@@ -67,14 +67,17 @@ impl<'a> TarStream<'a> {
         }
     }
 
-    /// Makes `member` the next one; false at the end of the archive.
-    pub(crate) fn next_member(&mut self, member: &mut Member) -> Result<bool, LayerError> {
+    /// Makes `member` the next one; false at the end of the archive. `header` is memory for its header.
+    pub(crate) fn next_member(
+        &mut self,
+        header: &mut Header,
+        member: &mut Member,
+    ) -> Result<bool, LayerError> {
         let mut records = PaxRecords::default();
         let (mut long_path, mut long_link) = (None, None);
         let mut has_extension = false;
-        let mut header = Header::new();
         loop {
-            if !self.next_header(&mut header)? {
+            if !self.next_header(header)? {
                 return if has_extension {
                     Err(self.bad("extension header without a member"))
                 } else {
@@ -97,7 +100,7 @@ impl<'a> TarStream<'a> {
                     continue;
                 }
                 _ => {
-                    self.start_member(member, &header, size, records, (long_path, long_link))?;
+                    self.start_member(member, header, size, records, (long_path, long_link))?;
                     return Ok(true);
                 }
             }

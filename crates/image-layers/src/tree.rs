@@ -101,11 +101,13 @@ pub struct MissingBody {
 
 impl<'a> Entry<'a> {
     /// Real path, without a leading slash.
+    #[inline]
     pub fn path(&self) -> &'a str {
         self.tree.path_of(self.item)
     }
 
     /// What it is.
+    #[inline]
     pub fn kind(&self) -> EntryKind {
         match self.item.kind {
             Kind::File => EntryKind::File,
@@ -149,6 +151,7 @@ impl<'a> Entry<'a> {
     }
 
     /// What an extractor has kept of a regular file.
+    #[inline]
     pub fn extract(&self) -> Option<&'a [u8]> {
         let found = self.tree.extract_index(self.item)?;
         let of_layer = &self.tree.extracts[self.item.text_layer as usize];
@@ -216,6 +219,7 @@ impl ImageTree {
     }
 
     /// All entries, sorted by the components of their paths.
+    #[inline]
     pub fn entries(&self) -> impl ExactSizeIterator<Item = Entry<'_>> {
         self.items.iter().map(|item| Entry { tree: self, item })
     }
@@ -362,11 +366,13 @@ impl ImageTree {
     }
 
     /// Where the extract of a file stands among those of its layer.
+    #[inline]
     fn extract_index(&self, item: &Item) -> Option<usize> {
         let of_layer = self.extracts.get(item.text_layer as usize)?;
         of_layer.binary_search_by_key(&item.origin, |(member, _)| *member).ok()
     }
 
+    #[inline]
     pub(crate) fn path_of(&self, item: &Item) -> &str {
         item.path.get(&self.texts[item.layer as usize])
     }
