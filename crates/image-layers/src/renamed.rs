@@ -25,6 +25,9 @@ impl ImageTree {
     ) -> Vec<MissingBody> {
         let (mut found, mut sum) = (BTreeSet::new(), 0_u64);
         for item in &self.items {
+            if item.kind == Kind::File && item.is_named_as_written() {
+                continue;
+            }
             let path = self.path_of(item);
             let file = match item.kind {
                 Kind::File => Some(item),
