@@ -69,7 +69,7 @@ fn compare(images: &[&str]) -> Result<()> {
     let mut output = io::stdout().lock();
     writeln!(
         output,
-        "{:<22}{:<27}{:>10}{:>10}{:>7}{:>12}{:>7}{:>10}",
+        "{:<32}{:<27}{:>10}{:>10}{:>7}{:>12}{:>7}{:>10}",
         "image", "what", "median", "best", "ratio", "processor", "ratio", "peak"
     )?;
     for subject in &subjects {
@@ -115,7 +115,7 @@ fn compare_one(subject: &Subject, output: &mut impl Write) -> Result<()> {
             let word = |is_held: bool| if is_held { "held" } else { "MISSED" };
             writeln!(
                 output,
-                "{:<22}  ratio {ratio:.2} (target {RATIO_TARGET}): {}; peak {memory:.0} MB (target {memory_target:.0}): {}",
+                "{:<32}  ratio {ratio:.2} (target {RATIO_TARGET}): {}; peak {memory:.0} MB (target {memory_target:.0}): {}",
                 "",
                 word(ratio <= RATIO_TARGET),
                 word(memory <= *memory_target)
@@ -178,7 +178,7 @@ impl Summary {
         let (ratio, processor_ratio) = (median / baseline.median, processor / baseline.processor.max(1.0));
         writeln!(
             output,
-            "{title:<22}{side:<27}{median:>7.0} ms{best:>7.0} ms{ratio:>7.2}{processor:>9.0} ms{processor_ratio:>7.2}{memory_mb:>7.1} MB"
+            "{title:<32}{side:<27}{median:>7.0} ms{best:>7.0} ms{ratio:>7.2}{processor:>9.0} ms{processor_ratio:>7.2}{memory_mb:>7.1} MB"
         )?;
         Ok(())
     }
