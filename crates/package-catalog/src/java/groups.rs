@@ -8,6 +8,7 @@ static GROUPS: &[(&str, &str)] = &[
     ("aggs-matrix-stats-client", "org.elasticsearch.plugin"),
     ("ant", "org.apache.ant"),
     ("ant-*", "org.apache.ant"),
+    ("ant-contrib", "ant-contrib"),
     ("antisamy", "org.owasp.antisamy"),
     ("antlr", "antlr"),
     ("antlr-runtime", "org.antlr"),
@@ -342,6 +343,16 @@ pub(super) fn group_of(artifact: &str, version: &str) -> Option<&'static str> {
     let found = GROUPS.iter().filter_map(|(pattern, group)| Some((length(pattern)?, *group)));
     let newest = || found.max_by_key(|(length, _)| *length).map(|(_, group)| group);
     older.map(|(.., group)| *group).or_else(newest)
+}
+
+/// Packages of classes whose makers call their artifacts as others call theirs, `postgresql` and `kafka`, with their group.
+static FOLDERS: [(&str, &str); 1] = [("org.testcontainers", "org.testcontainers")];
+
+/// The group of an archive whose name tells nothing, by the package that its classes are in.
+pub(super) fn group_of_folder(folder: &str) -> Option<&'static str> {
+    let is_in =
+        |front: &str| folder.strip_prefix(front).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    FOLDERS.iter().find(|(front, _)| is_in(front)).map(|(_, group)| *group)
 }
 
 /// The artifact that a file of Tomcat is.

@@ -264,7 +264,8 @@ fn version(file: &FileName<'_>, manifest: &Manifest<'_>) -> Option<String> {
 
 /// The group of an artifact without Maven properties.
 fn group(artifact: &str, version: &str, manifest: &Manifest<'_>, folder: Option<&str>) -> Option<String> {
-    if let Some(group) = groups::group_of(artifact, version) {
+    let by_folder = folder.and_then(groups::group_of_folder);
+    if let Some(group) = by_folder.or_else(|| groups::group_of(artifact, version)) {
         return Some(group.to_owned());
     }
     let is_group = |name: &str| name.split_once('.').is_some_and(|(domain, _)| DOMAINS.contains(&domain));

@@ -120,6 +120,8 @@ fn the_folder_of_its_classes_tells_the_group() {
             "io.micrometer/micrometer-core@1.12.2",
         ),
         ("kafka-streams-3.6.1.jar", "org/apache/kafka/streams", "org.apache.kafka/kafka-streams@3.6.1"),
+        ("postgresql-1.19.3.jar", "org/testcontainers/containers", "org.testcontainers/postgresql@1.19.3"),
+        ("postgresql-42.7.1.jar", "org/postgresql/jdbc", "org.postgresql/postgresql@42.7.1"),
         ("dagger-2.50.jar", "dagger/internal", "dagger@2.50"),
         ("x-1.0.jar", "META-INF/versions/9/org/x", "x@1.0"),
     ] {
