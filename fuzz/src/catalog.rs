@@ -4,10 +4,15 @@ use image_layers::{ImageLimits, squash};
 use model::Inventory;
 use package_catalog::CatalogLimits;
 
-use crate::layers::read_layer;
+use crate::layers::{read_bodies, read_layer};
 
 /// The inventory of an image with these files; `None` where no archive can hold them.
 fn inventory(files: &[(&str, &[u8])]) -> Option<Inventory> {
+    let layer = read_layer(&archive_of(files)?.into_inner().ok()?, &ImageLimits::default()).ok()?;
+    Some(package_catalog::catalog(&squash(vec![layer]), &CatalogLimits::default()))
+}
+
+fn archive_of(files: &[(&str, &[u8])]) -> Option<tar::Builder<Vec<u8>>> {
     let mut archive = tar::Builder::new(Vec::new());
     for (path, content) in files {
         let mut header = tar::Header::new_gnu();
@@ -15,8 +20,7 @@ fn inventory(files: &[(&str, &[u8])]) -> Option<Inventory> {
         header.set_mode(0o755);
         archive.append_data(&mut header, path, *content).ok()?;
     }
-    let layer = read_layer(&archive.into_inner().ok()?, &ImageLimits::default()).ok()?;
-    Some(package_catalog::catalog(&squash(vec![layer]), &CatalogLimits::default()))
+    Some(archive)
 }
 
 /// Reads one file. Whatever its bytes are, the image is read, twice with one result, and every package has a name.
@@ -33,6 +37,34 @@ pub(crate) fn read_file_list(bytes: &[u8]) {
 /// The description of an installation of Java, which counts beside its program.
 pub(crate) fn read_java_release(bytes: &[u8]) {
     check(&[("opt/java/bin/java", b"\x7fELF"), ("opt/java/release", bytes)]);
+}
+
+/// The log beside a database of SQLite that is empty without it.
+pub(crate) fn read_write_ahead_log(bytes: &[u8]) {
+    check(&[("var/lib/rpm/rpmdb.sqlite", b""), ("var/lib/rpm/rpmdb.sqlite-wal", bytes)]);
+}
+
+/// A file that is only by the name of a link what it is; the first byte says what.
+pub(crate) fn read_linked(bytes: &[u8]) {
+    const NAMES: [&str; 4] =
+        ["app/node_modules/a/package.json", "usr/lib/a.dist-info/METADATA", "app/a.jar", "app/a.deps.json"];
+    let Some((first, content)) = bytes.split_first() else { return };
+    let name = NAMES[usize::from(*first) % NAMES.len()];
+    let read = || {
+        let mut archive = archive_of(&[("srv/store/00/ab", content)])?;
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::Link);
+        header.set_size(0);
+        archive.append_link(&mut header, name, "srv/store/00/ab").ok()?;
+        let bytes = archive.into_inner().ok()?;
+        let layer = read_layer(&bytes, &ImageLimits::default()).ok()?;
+        let mut tree = squash(vec![layer]);
+        let missing = package_catalog::missing(&tree);
+        let wanted = |path: &str| missing.iter().any(|body| body.archive_path == path);
+        tree.fill(0, read_bodies(&bytes, &wanted).ok()?);
+        Some(package_catalog::catalog(&tree, &CatalogLimits::default()))
+    };
+    assert_eq!(read(), read(), "the same bytes give the same inventory");
 }
 
 /// Where a package of Python came from, beside its description.

@@ -1,6 +1,7 @@
 //! Documents: of images, package lists, feeds, policies.
 
 use advisory_feeds::{FeedLimits, alpine_secdb, debian_tracker, osv};
+use report_formats::SbomLimits;
 
 const PACKAGES_MAX: usize = 10_000;
 
@@ -15,6 +16,14 @@ pub(crate) fn describe_image(bytes: &[u8]) {
 pub(crate) fn read_syft(bytes: &[u8]) {
     if let Ok(inventory) = report_formats::read_syft(bytes, Vec::new(), PACKAGES_MAX) {
         assert!(inventory.packages.iter().all(|package| !package.name.is_empty()), "names are not empty");
+    }
+}
+
+/// A package list of any format.
+pub(crate) fn read_package_list(bytes: &[u8]) {
+    let limits = SbomLimits { bytes_max: 1 << 20, packages_max: PACKAGES_MAX };
+    if let Ok((_, inventory)) = report_formats::read_sbom(bytes, &limits) {
+        assert!(inventory.packages.len() <= PACKAGES_MAX, "no more than the limit");
     }
 }
 

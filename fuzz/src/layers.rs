@@ -16,6 +16,13 @@ pub(crate) fn read_layer(bytes: &[u8], limits: &ImageLimits) -> Result<Layer, La
     image_layers::read_layer_with(input, readers, limits, &ReadBudget::new())
 }
 
+/// Reads only these files of a layer, as a scan does that reads it once more.
+pub(crate) fn read_bodies(bytes: &[u8], is_wanted: &dyn Fn(&str) -> bool) -> Result<Layer, LayerError> {
+    let mut reader = bytes;
+    let input = LayerInput { digest: None, diff_id: None, compression: None, reader: &mut reader };
+    image_layers::read_layer(input, is_wanted, &ImageLimits::default(), &ReadBudget::new())
+}
+
 /// Limits that a short input can reach.
 fn limits() -> ImageLimits {
     ImageLimits { ratio_max: 100, ratio_free_bytes: 1 << 20, ..ImageLimits::default() }
@@ -40,4 +47,14 @@ pub(crate) fn squash_two(bytes: &[u8]) {
         assert!(found.is_none_or(|found| !found.path().starts_with('/')), "paths have no slash in front");
     }
     drop(package_catalog::catalog(&tree, &CatalogLimits::default()));
+}
+
+/// What a cache has kept of a layer. What is read is written as it was.
+pub(crate) fn read_facts(bytes: &[u8]) {
+    let mut reader = bytes;
+    let Ok(layer) = Layer::read_facts(&mut reader, &limits()) else { return };
+    let mut written = Vec::new();
+    layer.write_facts(&mut written).expect("memory takes every byte");
+    assert_eq!(written, bytes, "facts have one form");
+    drop(package_catalog::catalog(&squash(vec![layer]), &CatalogLimits::default()));
 }

@@ -134,7 +134,7 @@ pub enum ScanError {
         retry_after: Option<Duration>,
     },
     /// No connection, or it broke.
-    #[error("`{host}` cannot be reached for `{what}`")]
+    #[error("`{host}` cannot be reached for {what}")]
     Unreachable {
         /// Registry, token service or the host it redirected to.
         host: String,
@@ -145,7 +145,7 @@ pub enum ScanError {
         source: reqwest::Error,
     },
     /// No answer, or no more bytes, in time.
-    #[error("`{host}` did not {step} for `{what}` within {limit:?}")]
+    #[error("`{host}` did not {step} for {what} within {limit:?}")]
     TimedOut {
         /// Registry or token service.
         host: String,
@@ -157,7 +157,7 @@ pub enum ScanError {
         limit: Duration,
     },
     /// An answer that is neither success nor one of the refusals above.
-    #[error("`{host}` answered status {status} for `{what}`")]
+    #[error("`{host}` answered status {status} for {what}")]
     UnexpectedStatus {
         /// Registry or token service.
         host: String,
@@ -167,7 +167,7 @@ pub enum ScanError {
         status: u16,
     },
     /// An answer that breaks the protocol.
-    #[error("`{host}` answered against the protocol for `{what}`: {problem}")]
+    #[error("`{host}` answered against the protocol for {what}: {problem}")]
     BadAnswer {
         /// Registry or token service.
         host: String,
@@ -187,7 +187,7 @@ pub enum ScanError {
         rule: &'static str,
     },
     /// The host is at an address that the rules forbid.
-    #[error("`{host}` is not connected to for `{what}`")]
+    #[error("`{host}` is not connected to for {what}")]
     ForbiddenAddress {
         /// Registry, token service or the host it redirected to.
         host: String,

@@ -167,7 +167,13 @@ fn search(
         None => database.find_advisory(term)?,
     };
     terminal::print(&match output {
-        OutputFormat::Table if advisories.is_empty() => terminal::shown(&format!("nothing about `{term}`\n")),
+        OutputFormat::Table if advisories.is_empty() => {
+            let hint = match ecosystem {
+                Some(_) => "",
+                None => "; a package is searched with --ecosystem, as `--ecosystem debian:12 openssl`",
+            };
+            terminal::shown(&format!("nothing about `{term}`{hint}\n"))
+        }
         OutputFormat::Table => terminal::shown(&advisories.iter().map(advisory_text).collect::<String>()),
         OutputFormat::Json => to_text(&json!({
             "schema_version": "1",

@@ -82,15 +82,40 @@ impl Source {
             Self::Image(source) => {
                 let scanned = super::image::load(source, text, platform, images, contents)?;
                 let ScannedImage { facts, inventory, contents, .. } = scanned;
+                if let Some(warning) = other_platform(platform, &facts.platform) {
+                    crate::terminal::error_line(&warning);
+                }
                 Ok(Loaded { name, facts: Some(facts), inventory, contents })
             }
         }
     }
 }
 
+/// What to say about an image for one platform only, which is not the one that was asked for.
+fn other_platform(wanted: &Platform, found: &Platform) -> Option<String> {
+    let is_other = !found.architecture.is_empty()
+        && (&found.os, &found.architecture) != (&wanted.os, &wanted.architecture);
+    let name = |platform: &Platform| format!("{}/{}", platform.os, platform.architecture);
+    is_other.then(|| {
+        format!(
+            "warning: the image is for {}, not for {}; it has no other platform",
+            name(found),
+            name(wanted)
+        )
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_image_for_another_platform_is_told() {
+        let platform = |text| crate::scan_arguments::parse_platform(text).unwrap();
+        let warning = other_platform(&platform("linux/arm64"), &platform("linux/amd64")).unwrap();
+        assert!(warning.contains("is for linux/amd64, not for linux/arm64"), "{warning}");
+        assert_eq!(other_platform(&platform("linux/arm64"), &platform("linux/arm64/v8")), None);
+    }
 
     #[test]
     fn folders_are_told_from_layouts() {
