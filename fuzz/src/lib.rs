@@ -6,6 +6,7 @@
 mod catalog;
 mod documents;
 mod layers;
+mod toc;
 mod versions;
 
 /// One reader.
@@ -26,6 +27,8 @@ pub const TARGETS: &[Target] = &[
     target("layer", layers::read),
     target("layers-squashed", layers::squash_two),
     target("layer-facts", layers::read_facts),
+    target("toc-estargz", toc::read_estargz),
+    target("toc-zstd-chunked", toc::read_zstd_chunked),
     target("dpkg", |bytes| catalog::read("var/lib/dpkg/status", bytes)),
     target("dpkg-file-list", catalog::read_file_list),
     target("distroless", |bytes| catalog::read("var/lib/dpkg/status.d/base", bytes)),

@@ -35,6 +35,20 @@ pub enum LayerError {
         /// What the bytes say.
         actual: Digest,
     },
+    /// A part of a file is not what the layer's table of contents says.
+    #[error(
+        "part of `{path}` in layer `{layer}` has digest `{actual}`, its table of contents says `{expected}`"
+    )]
+    PartMismatch {
+        /// The layer.
+        layer: String,
+        /// The file.
+        path: Box<str>,
+        /// What the table of contents says.
+        expected: Box<Digest>,
+        /// What came.
+        actual: Box<Digest>,
+    },
     /// The media type says one compression and the bytes say another.
     #[error("layer `{layer}` is {found}, its media type says {declared}")]
     WrongCompression {

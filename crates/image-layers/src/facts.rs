@@ -21,10 +21,13 @@ impl Layer {
     /// Writes everything that [`crate::squash`] and catalogers need.
     ///
     /// Errors: those of `out`; also for a layer that was read with an observer, because what an observer makes written down is
-    /// not kept.
+    /// not kept, and for one that was read in parts, because its digests were not checked.
     pub fn write_facts(&self, out: &mut dyn Write) -> io::Result<()> {
         if !self.recording.is_empty() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "layer was read with an observer"));
+        }
+        if self.is_in_parts {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "digests of the layer were not checked"));
         }
         let Self { digest, diff_id, compressed_bytes, unpacked_bytes, entry_count, .. } = self;
         write_bytes(out, digest.to_string().as_bytes())?;
@@ -104,6 +107,7 @@ impl Layer {
             bodies,
             extracts,
             recording,
+            is_in_parts: false,
         })
     }
 

@@ -6,6 +6,7 @@
 //!
 //! The text of paths has no leading slash and no `.` or `..`: `var/lib/dpkg/status`. Bytes that are not UTF-8 are shown as `\xHH`.
 
+mod collector;
 mod compression;
 mod error;
 mod extract;
@@ -27,6 +28,7 @@ mod sparse;
 mod squash;
 mod stream;
 mod tar_stream;
+mod toc;
 mod tree;
 
 #[cfg(test)]
@@ -41,4 +43,9 @@ pub use limited_reader::{LimitedReader, ReadAllError};
 pub use limits::{ImageLimits, LimitBreach, ReadBudget};
 pub use record::{Attributes, ContentId, FileObserver, FileWishes};
 pub use squash::{squash, squash_tracing};
+pub use toc::{
+    ESTARGZ_FOOTER_BYTES, PartPlan, PartsInput, PlanLimits, Toc, TocError, TocLimits,
+    ZSTD_CHUNKED_HEADER_BYTES, ZstdChunkedPosition, estargz_toc_offset, read_estargz_toc,
+    read_layer_in_parts, read_zstd_chunked_toc,
+};
 pub use tree::{Body, Entry, EntryKind, FindError, ImageTree, MissingBody};

@@ -5,6 +5,7 @@
 //! still looked for in its data.
 
 use crate::LayerError;
+use crate::collector::Members;
 use crate::header::{BLOCK_BYTES, Header, number};
 use crate::pax::SparseForm;
 use crate::tar_stream::{Member, TarStream};
@@ -90,7 +91,7 @@ impl TarStream<'_> {
     }
 
     /// Whether all zeros of a member can be put in their place.
-    pub(crate) fn has_room_for_holes(&self, member: &Member) -> bool {
+    pub(crate) fn can_fill_holes(&self, member: &Member) -> bool {
         let data: u64 = member.segments.iter().map(|(_, length)| length).sum();
         member.file_size - data <= self.holes_left
     }

@@ -228,7 +228,12 @@ impl<'a> Unpacked<'a> {
 }
 
 /// Says whose fault an error is: a limit, the caller's reader, an early end or damaged data.
-fn to_layer_error(error: io::Error, layer: &str, compression: Compression, offset: u64) -> LayerError {
+pub(crate) fn to_layer_error(
+    error: io::Error,
+    layer: &str,
+    compression: Compression,
+    offset: u64,
+) -> LayerError {
     let layer = layer.to_owned();
     if let Some(breach) = LimitBreach::from_io(&error) {
         return LayerError::Limit { layer, breach: breach.clone() };

@@ -4,11 +4,12 @@
 //! read, pax values with line ends are understood, and where archives are ambiguous the answer is the one of Go's `archive/tar`,
 //! since that is what container runtimes unpack with.
 
+use crate::collector::Members;
 use crate::header::{BLOCK_BYTES, Header, is_zero};
 use crate::pax::{self, PaxRecords};
 use crate::sparse::Segment;
 use crate::stream::Unpacked;
-use crate::{LayerError, LimitBreach};
+use crate::{ImageLimits, LayerError, LimitBreach, ReadBudget};
 
 /// What a member is.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -51,15 +52,47 @@ pub(crate) struct TarStream<'a> {
     padding: u64,
     /// Bytes of holes that may still be filled.
     pub(crate) holes_left: u64,
+    /// Memory for the header of the next member.
+    header: Option<Box<Header>>,
 }
 
-impl<'a> TarStream<'a> {
-    pub(crate) fn new(unpacked: Unpacked<'a>) -> Self {
-        let holes_left = unpacked.limits().ratio_free_bytes;
-        Self { unpacked, padding: 0, holes_left }
+impl<'a> Members<'a> for TarStream<'a> {
+    fn next_member(&mut self, member: &mut Member) -> Result<bool, LayerError> {
+        let mut header = self.header.take().unwrap_or_else(|| Box::new(Header::new()));
+        let found = self.read_member(&mut header, member);
+        self.header = Some(header);
+        found
     }
 
-    pub(crate) fn bad(&self, problem: &'static str) -> LayerError {
+    fn has_body(&self) -> bool {
+        true
+    }
+
+    fn has_room_for_holes(&self, member: &Member) -> bool {
+        self.can_fill_holes(member)
+    }
+
+    fn skip_body(&mut self, size: u64) -> Result<(), LayerError> {
+        self.unpacked.skip(size)
+    }
+
+    fn visit_content(&mut self, member: &Member, mut visit: impl FnMut(&[u8])) -> Result<(), LayerError> {
+        match member.kind {
+            MemberKind::SparseFile => self.visit_sparse(member, &mut visit),
+            _ => self.unpacked.visit(member.size, visit),
+        }
+    }
+
+    fn read_content(&mut self, member: &Member) -> Result<Vec<u8>, LayerError> {
+        if member.kind != MemberKind::SparseFile {
+            return self.read_body(member.size);
+        }
+        let mut bytes = Vec::new();
+        self.visit_sparse(member, &mut |piece| bytes.extend_from_slice(piece))?;
+        Ok(bytes)
+    }
+
+    fn bad(&self, problem: &'static str) -> LayerError {
         LayerError::BadArchive {
             layer: self.unpacked.layer().to_owned(),
             offset: self.unpacked.offset(),
@@ -67,12 +100,27 @@ impl<'a> TarStream<'a> {
         }
     }
 
+    fn breach(&self, breach: LimitBreach) -> LayerError {
+        self.unpacked.breach(breach)
+    }
+
+    fn limits(&self) -> &'a ImageLimits {
+        self.unpacked.limits()
+    }
+
+    fn budget(&self) -> &'a ReadBudget {
+        self.unpacked.budget()
+    }
+}
+
+impl<'a> TarStream<'a> {
+    pub(crate) fn new(unpacked: Unpacked<'a>) -> Self {
+        let holes_left = unpacked.limits().ratio_free_bytes;
+        Self { unpacked, padding: 0, holes_left, header: None }
+    }
+
     /// Makes `member` the next one; false at the end of the archive. `header` is memory for its header.
-    pub(crate) fn next_member(
-        &mut self,
-        header: &mut Header,
-        member: &mut Member,
-    ) -> Result<bool, LayerError> {
+    fn read_member(&mut self, header: &mut Header, member: &mut Member) -> Result<bool, LayerError> {
         let mut records = PaxRecords::default();
         let (mut long_path, mut long_link) = (None, None);
         let mut has_extension = false;
@@ -106,33 +154,6 @@ impl<'a> TarStream<'a> {
             }
             has_extension = true;
         }
-    }
-
-    /// Passes over the current body.
-    pub(crate) fn skip_body(&mut self, size: u64) -> Result<(), LayerError> {
-        self.unpacked.skip(size)
-    }
-
-    /// Passes over the current body and shows the content of the file piece by piece.
-    pub(crate) fn visit_content(
-        &mut self,
-        member: &Member,
-        mut visit: impl FnMut(&[u8]),
-    ) -> Result<(), LayerError> {
-        match member.kind {
-            MemberKind::SparseFile => self.visit_sparse(member, &mut visit),
-            _ => self.unpacked.visit(member.size, visit),
-        }
-    }
-
-    /// Reads the content of the current file.
-    pub(crate) fn read_content(&mut self, member: &Member) -> Result<Vec<u8>, LayerError> {
-        if member.kind != MemberKind::SparseFile {
-            return self.read_body(member.size);
-        }
-        let mut bytes = Vec::new();
-        self.visit_sparse(member, &mut |piece| bytes.extend_from_slice(piece))?;
-        Ok(bytes)
     }
 
     fn read_body(&mut self, size: u64) -> Result<Vec<u8>, LayerError> {

@@ -75,6 +75,8 @@ pub(crate) struct ImageConfig {
     pub(crate) layers_at_once: Option<usize>,
     /// Bytes for reading an image; `None`: as many as the scanner says.
     pub(crate) memory_bytes_max: Option<u64>,
+    /// Whether layers may be read by their tables of contents.
+    pub(crate) partial_reads: bool,
     /// Where nothing is looked for.
     pub(crate) excluded: Vec<Glob>,
     pub(crate) scope: Scope,
@@ -94,6 +96,7 @@ impl ImageConfig {
             cache,
             layers_at_once,
             memory_bytes_max,
+            partial_reads,
             excluded,
             scope,
         } = arguments;
@@ -105,6 +108,7 @@ impl ImageConfig {
             layer_cache: layer_cache(&cache),
             layers_at_once,
             memory_bytes_max,
+            partial_reads,
             excluded,
             scope,
             daemons: daemon_sockets(),

@@ -50,6 +50,10 @@ pub(crate) struct ImageArguments {
     /// Memory for reading an image, as `512MiB`; one that needs more is refused [default: 2GiB]
     #[arg(long = "memory-max", value_name = "BYTES", value_parser = parse_memory)]
     pub(crate) memory_bytes_max: Option<u64>,
+    /// Of layers with a table of contents (eStargz, zstd:chunked) in a registry fetch only what is looked into. Such a layer is held
+    /// against that table, not against its digest, which the report says. Without effect with `--policy`
+    #[arg(long)]
+    pub(crate) partial_reads: bool,
 
     /// Paths in which nothing is looked for, as `app/tests/**`; repeat for several
     #[arg(long = "exclude", value_name = "GLOB", value_parser = parse_excluded)]

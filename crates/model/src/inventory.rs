@@ -33,6 +33,8 @@ pub enum DiagnosticCode {
     UndeterminedAdvisory,
     /// Packages of the operating system that somebody else than the distro made; its advisories say nothing about them.
     ThirdPartyPackages,
+    /// A layer was read by its table of contents: nothing holds that against the layer's digest.
+    LayerReadInParts,
 }
 
 impl DiagnosticCode {
@@ -53,6 +55,7 @@ impl DiagnosticCode {
             Self::UnmatchedEcosystem => "unmatched-ecosystem",
             Self::UndeterminedAdvisory => "undetermined-advisory",
             Self::ThirdPartyPackages => "third-party-packages",
+            Self::LayerReadInParts => "layer-read-in-parts",
         }
     }
 
@@ -73,6 +76,7 @@ impl DiagnosticCode {
             Self::UnmatchedEcosystem,
             Self::UndeterminedAdvisory,
             Self::ThirdPartyPackages,
+            Self::LayerReadInParts,
         ]
         .into_iter()
         .find(|code| code.name() == name)
@@ -84,7 +88,7 @@ impl DiagnosticCode {
 pub struct Diagnostic {
     /// What kind.
     pub code: DiagnosticCode,
-    /// Absolute path in the image, or the package or advisory it is about.
+    /// Absolute path in the image, or the package, advisory or layer it is about.
     pub subject: String,
     /// Byte offset in the file, where there is one.
     pub offset: Option<u64>,

@@ -47,7 +47,10 @@ impl Reading<'_> {
         unpacked_bytes: Vec<u64>,
     ) -> Result<KnownImage, ScanError> {
         let known = KnownImage { inventory, unpacked_bytes };
-        let (Some(cache), Some(key)) = (self.cache.clone(), key) else { return Ok(known) };
+        let (Some(cache), Some(key)) = (self.cache.clone(), key) else {
+            self.shrink_cache().await?;
+            return Ok(known);
+        };
         let keep = move || {
             let is_kept = cache.keep_image(&key, &known);
             (known, is_kept)

@@ -17,6 +17,7 @@ use crate::error::ScanError;
 use crate::load::{on_thread, report};
 use crate::open::{LayerPlace, Origin};
 use crate::options::ScanOptions;
+use crate::partial::PartsRead;
 use crate::pipe::{BlobReader, Transfer, WatchedReader, pipe};
 use crate::progress::Stage;
 
@@ -31,6 +32,8 @@ pub(crate) struct Reading<'a> {
     pub(crate) cache: Option<LayerCache>,
     /// Whether something was added to it.
     pub(crate) has_kept: AtomicBool,
+    /// Layers of which only parts were read.
+    pub(crate) parts: PartsRead,
 }
 
 /// One layer to read.
@@ -69,7 +72,9 @@ impl Reading<'_> {
                 unit: "bytes",
             });
         }
-        let Some(cache) = self.cache.clone() else { return self.read_layer(job).await };
+        // What a verified reading left has members of other numbers.
+        let cache = self.cache.clone().filter(|_| !self.parts.contains(index));
+        let Some(cache) = cache else { return self.read_layer(job).await };
         let (asked, of_place, wanted_key) = (cache.clone(), place.clone(), key.clone());
         let limits = self.options.limits.clone();
         let found = on_thread(move || asked.find(&wanted_key, &of_place, &limits)).await?;
@@ -84,6 +89,10 @@ impl Reading<'_> {
             return Ok((layer, LayerFindings::default()));
         }
         let (layer, findings) = self.read_layer(job).await?;
+        // Nothing has shown that it is the layer of this key.
+        if layer.is_in_parts() {
+            return Ok((layer, findings));
+        }
         let keep = move || {
             let layer = reduce(layer);
             let is_kept = cache.keep(&key, &layer);
@@ -105,8 +114,12 @@ impl Reading<'_> {
         }
     }
 
-    /// Reads a layer from its archive. When it returns a layer, both digests and the size are what image and manifest say.
+    /// Reads a layer: parts of it, where that is allowed and enough, else the whole archive. When it returns a layer that is not in
+    /// parts, both digests and the size are what image and manifest say.
     async fn read_layer(&self, job: LayerJob<'_>) -> Result<(Layer, LayerFindings), ScanError> {
+        if let Some(parts) = self.find_parts(&job).await? {
+            return Ok((self.read_parts(job, parts).await?, LayerFindings::default()));
+        }
         let LayerJob { index, place, wanted, extractor, observer, limits, budget } = job;
         let start = |reader| {
             let task = LayerTask {

@@ -28,6 +28,7 @@ mod load;
 mod manifest;
 mod open;
 mod options;
+mod partial;
 mod pipe;
 mod progress;
 mod registry;

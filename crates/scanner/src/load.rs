@@ -20,6 +20,7 @@ use crate::interest::Interest;
 use crate::layers::{LayerJob, Reading, Wanted};
 use crate::open::{OpenedImage, open_documents, open_registry, open_source};
 use crate::options::ScanOptions;
+use crate::partial::PartsRead;
 use crate::progress::{LayerStart, Stage};
 use crate::source::{DaemonKind, ImageSource};
 
@@ -102,7 +103,8 @@ async fn load_unbounded(source: &ImageSource, options: &ScanOptions) -> Result<S
     let stop = CancellationToken::new();
     let _stop_at_return = stop.clone().drop_guard();
     let cache = options.layer_cache.clone().filter(|_| options.contents.is_none());
-    let reading = Reading { origin, options, stop, cache, has_kept: AtomicBool::new(false) };
+    let (has_kept, parts) = (AtomicBool::new(false), PartsRead::default());
+    let reading = Reading { origin, options, stop, cache, has_kept, parts };
 
     report(options, Stage::ReadingLayers);
     let image_key = reading.image_key(&opened.layers);
@@ -138,7 +140,10 @@ async fn load_unbounded(source: &ImageSource, options: &ScanOptions) -> Result<S
         let _in_span = span.enter();
         interest.catalog(&tree, single_layers, &findings, progress.as_deref())
     };
-    let (inventory, contents) = on_thread(cataloging).await?;
+    let (mut inventory, contents) = on_thread(cataloging).await?;
+    // What is kept of an image was held against its digests.
+    let image_key = image_key.filter(|_| reading.parts.is_empty());
+    reading.parts.tell(&opened.layers, &mut inventory);
     let known = reading.keep_image(image_key, inventory, unpacked_bytes).await?;
     Ok(to_scanned(opened, known, contents))
 }
@@ -175,6 +180,7 @@ pub(crate) fn kind_of_layer_error(error: &LayerError) -> ScanErrorKind {
         LayerError::Source { .. } => ScanErrorKind::Io,
         LayerError::DigestMismatch { .. }
         | LayerError::DiffIdMismatch { .. }
+        | LayerError::PartMismatch { .. }
         | LayerError::WrongCompression { .. }
         | LayerError::Truncated { .. }
         | LayerError::BadCompression { .. }

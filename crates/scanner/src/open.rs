@@ -14,6 +14,7 @@ use crate::manifest::{
     parse_manifest, select_platform, shorten,
 };
 use crate::options::ScanOptions;
+use crate::partial::TocPlace;
 use crate::registry::{FetchedManifest, RegistryClient, check_digest, digest_of, length};
 use crate::source::ImageSource;
 
@@ -40,6 +41,8 @@ pub(crate) struct LayerPlace {
     pub(crate) compression: Option<Compression>,
     /// Name in an archive; unused for registries.
     pub(crate) file: String,
+    /// Its table of contents, where the manifest names one.
+    pub(crate) toc: Option<TocPlace>,
 }
 
 impl LayerPlace {
@@ -144,6 +147,7 @@ pub(crate) fn open_documents(manifest: &[u8], config_bytes: &[u8]) -> Result<Ope
         diff_id: diff_id.clone(),
         size: layer.size,
         compression: None,
+        toc: None,
     };
     Ok(OpenedImage {
         parent_digest: digest.clone(),
@@ -169,6 +173,7 @@ pub(crate) fn open_docker(image: DockerImage) -> OpenedImage {
             size,
             compression: None,
             file,
+            toc: None,
         })
         .collect();
     OpenedImage {
@@ -229,6 +234,7 @@ impl Origin {
             .zip(&config.diff_ids)
             .map(|((layer, compression), diff_id)| LayerPlace {
                 file: archive::blob_file(&layer.digest),
+                toc: TocPlace::parse(&layer.annotations),
                 digest: Some(layer.digest),
                 diff_id: diff_id.clone(),
                 size: layer.size,

@@ -31,6 +31,12 @@ pub struct ScanOptions {
     /// With `contents` it is not used: attributes, checksums and matches of patterns would make the facts many times larger, and
     /// files that a setting names must not lie in a folder of files.
     pub layer_cache: Option<LayerCache>,
+    /// Whether layers of registries that have a table of contents are read in parts, where that spares bytes.
+    ///
+    /// What a layer is by its table is what whoever pushed it says: nothing holds it against the layer's digests, and a runtime
+    /// may unpack something else. The inventory tells of each such layer, and none goes into `layer_cache`. Not used with
+    /// `contents`, for which all bytes are needed.
+    pub partial_reads: bool,
     /// Paths in which nothing is looked for.
     pub excluded: ExcludedPaths,
     /// Of which layers packages count.
@@ -61,6 +67,7 @@ impl Default for ScanOptions {
             scope: Scope::default(),
             daemons: DaemonSockets::default(),
             layer_cache: None,
+            partial_reads: false,
             layers_at_once: layers_at_once_default(),
             registry: RegistryOptions::default(),
             progress: None,
@@ -105,6 +112,7 @@ impl fmt::Debug for ScanOptions {
             .field("platform", &self.platform)
             .field("contents", &self.contents)
             .field("layer_cache", &self.layer_cache)
+            .field("partial_reads", &self.partial_reads)
             .field("registry", &self.registry)
             .field("time_max", &self.time_max)
             .finish_non_exhaustive()

@@ -28,7 +28,7 @@ pub struct GoTool {
 
 impl GoTool {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::DEX, Self::HELM, Self::VAULT];
+    pub const ALL: [Self; 4] = [Self::DEX, Self::ESTARGZ, Self::HELM, Self::VAULT];
 
     /// The server of the real Dex.
     pub const DEX: Self = Self {
@@ -39,6 +39,17 @@ impl GoTool {
         files: &["go.mod", "go.sum", "main.go"],
         version_variable: None,
         program: "dex-for-tests",
+    };
+
+    /// The real library that makes layers of eStargz.
+    pub const ESTARGZ: Self = Self {
+        title: "eStargz",
+        name: "estargz",
+        module: "github.com/containerd/stargz-snapshotter/estargz",
+        package: ".",
+        files: &["go.mod", "go.sum", "main.go"],
+        version_variable: None,
+        program: "estargz-for-tests",
     };
 
     /// The real helm.
@@ -85,7 +96,9 @@ impl GoTool {
     fn parse(&self, files: &[String], cache: &Path, source_folder: &Path) -> Result<GoBuild> {
         let go_mod = files.first().context("a tool has a `go.mod`")?;
         let find = |prefix: &str| {
-            let rest = go_mod.lines().find_map(|line| line.trim().strip_prefix(prefix));
+            // A single requirement stands in no block.
+            let mut lines = go_mod.lines().map(|line| line.trim().trim_start_matches("require "));
+            let rest = lines.find_map(|line| line.strip_prefix(prefix));
             rest.and_then(|rest| rest.split_whitespace().next()).map(str::to_owned)
         };
         let Self { title, name, module, .. } = self;

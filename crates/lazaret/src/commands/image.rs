@@ -34,6 +34,7 @@ fn options(images: &ImageConfig) -> anyhow::Result<ScanOptions> {
     let mut options = ScanOptions {
         registry: images.registry_options(),
         layer_cache: images.layer_cache.clone(),
+        partial_reads: images.partial_reads,
         excluded: ExcludedPaths::new(images.excluded.clone()).context("failed to read --exclude")?,
         scope: images.scope,
         daemons: images.daemons.clone(),

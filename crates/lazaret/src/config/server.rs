@@ -330,6 +330,7 @@ fn scan(values: &Values, settings: &mut EngineSettings) {
         let folder = settings.data_dir.join(super::LAYER_CACHE_FOLDER);
         LayerCache::new(folder, values.number("analysis.layer-cache-bytes"))
     });
+    settings.scan.partial_reads = values.is_on("registries.partial-reads");
     let limits = &mut settings.scan.limits;
     limits.layer_bytes_max = values.number("limits.layer-bytes");
     limits.unpacked_bytes_max = values.number("limits.unpacked-bytes");

@@ -264,6 +264,13 @@ const ROWS: &[Setting] = &[
     row("registries.amazon-region", Kind::Text, "", "Region of registries of Amazon whose name does not hold it"),
     row("registries.amazon-endpoint", Kind::Text, "", "Address of the service that gives logins for registries of Amazon")
         .unset("Amazon's own in the region of the registry"),
+    row(
+        "registries.partial-reads",
+        Kind::Switch,
+        "false",
+        "Of layers with a table of contents (eStargz, zstd:chunked) fetch only what is looked into; they are held against that table, \
+         not against their digests, which reports say; only where analysis.look-into-files is off",
+    ),
     row("feeds.fetch", Kind::Switch, "true", "Ask the sources by itself; without it they are asked by `POST /system/feeds` only, and `feeds.disable = ['*']` asks nobody ever"),
     row("feeds.interval", Kind::Duration(60, 30 * DAY), "1h", "How often each source is asked"),
     row("feeds.mirror", Kind::Text, "", "Address of a mirror that holds the known sources, https://, http:// or file:///")

@@ -3,6 +3,7 @@
 //! Executables are known by their first bytes, descriptions of packages by their paths. An extract is a row of sections, each with a
 //! tag; in the squashed tree every section goes to the parser that [`SECTIONS`] names for it.
 
+mod likely;
 mod manifest;
 mod sections;
 

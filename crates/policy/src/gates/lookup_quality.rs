@@ -17,7 +17,7 @@ use crate::python_text::repr;
 
 pub(super) const UNDECIDED_PACKAGES: Trigger = Trigger {
     name: "undecided_packages",
-    description: "Fires for everything that keeps the list of findings from being complete: versions that cannot be compared, packages that cannot be read, kinds of packages that nothing is looked up for.",
+    description: "Fires for everything that keeps the list of findings from being complete: versions that cannot be compared, packages that cannot be read, kinds of packages that nothing is looked up for, layers that were read in parts.",
     parameters: &[
         Parameter {
             name: "codes",
@@ -62,7 +62,7 @@ struct UndecidedPackages {
 
 /// What counts when a rule names nothing: all that is about packages. Advisories that their source has not decided are
 /// many, and about nothing that the image could do better.
-const DEFAULT_CODES: [DiagnosticCode; 11] = [
+const DEFAULT_CODES: [DiagnosticCode; 12] = [
     DiagnosticCode::UnreadableDatabase,
     DiagnosticCode::BrokenRecord,
     DiagnosticCode::UnknownDistro,
@@ -74,6 +74,7 @@ const DEFAULT_CODES: [DiagnosticCode; 11] = [
     DiagnosticCode::UnparsableBound,
     DiagnosticCode::UnmatchedEcosystem,
     DiagnosticCode::ThirdPartyPackages,
+    DiagnosticCode::LayerReadInParts,
 ];
 
 fn build_undecided_packages(values: ParameterValues, _regexes: &mut RegexCompiler) -> Built {

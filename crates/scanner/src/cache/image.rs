@@ -45,6 +45,8 @@ impl ImageKey {
             contents,
             excluded,
             scope,
+            // What was read so is never kept.
+            partial_reads: _,
             // They choose the image, and the layers say which that is.
             platform: _,
             registry: _,
@@ -64,7 +66,7 @@ impl ImageKey {
             CatalogLimits::default(),
             excluded.expressions(),
         );
-        for LayerPlace { digest, diff_id, size, compression, file: _ } in layers {
+        for LayerPlace { digest, diff_id, size, compression, file: _, toc: _ } in layers {
             let digest = digest.as_ref().map(ToString::to_string).unwrap_or_default();
             writeln!(text, "{diff_id} {digest} {size} {compression:?}")
                 .expect("writing to a String cannot fail");
@@ -134,6 +136,7 @@ mod tests {
 
     fn place(fill: u8) -> LayerPlace {
         LayerPlace {
+            toc: None,
             digest: Some(Digest::from_sha256(&[fill; 32])),
             diff_id: Digest::from_sha256(&[fill + 100; 32]),
             size: 10,

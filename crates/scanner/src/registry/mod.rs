@@ -21,7 +21,7 @@ pub use connections::Connections;
 pub use ecr::{EcrLogin, EcrRequest, ecr_login, parse_ecr_host};
 pub use ping::{Ping, ping};
 pub use tags::list_tags;
-pub(crate) use transport::length;
+pub(crate) use transport::{ByteSpan, length};
 
 use crate::error::ScanError;
 use crate::manifest::{MANIFEST_BYTES_MAX, shorten};
@@ -81,7 +81,8 @@ impl RegistryClient {
         expected: Option<&Digest>,
     ) -> Result<Option<FetchedManifest>, ScanError> {
         let what = format!("manifest `{}/{}:{name}`", self.registry, self.repository);
-        let Some(answer) = self.get("manifests", name, ACCEPT_MANIFEST, 0, &what).await? else {
+        let Some(answer) = self.get("manifests", name, ACCEPT_MANIFEST, ByteSpan::default(), &what).await?
+        else {
             return Ok(None);
         };
         let headers = answer.response.headers();
@@ -145,8 +146,28 @@ impl RegistryClient {
         start: u64,
         what: &str,
     ) -> Result<Option<Response>, ScanError> {
-        let answer = self.get("blobs", &digest.to_string(), ACCEPT_ANYTHING, start, what).await?;
+        self.blob_bytes(digest, ByteSpan { start, end: None }, what).await
+    }
+
+    /// Starts some bytes of a blob. A server without ranges answers with all of it.
+    pub(crate) async fn blob_bytes(
+        &self,
+        digest: &Digest,
+        bytes: ByteSpan,
+        what: &str,
+    ) -> Result<Option<Response>, ScanError> {
+        let answer = self.get("blobs", &digest.to_string(), ACCEPT_ANYTHING, bytes, what).await?;
         Ok(answer.map(|answer| answer.response))
+    }
+
+    /// The whole of an answer of at most so many bytes.
+    pub(crate) async fn read_document(
+        &self,
+        response: Response,
+        limit: u64,
+        what: &str,
+    ) -> Result<Vec<u8>, ScanError> {
+        self.transport.read_document(response, limit, what).await
     }
 
     pub(crate) async fn next_chunk(
@@ -172,12 +193,12 @@ impl RegistryClient {
         kind: &str,
         name: &str,
         accept: &'static str,
-        start: u64,
+        bytes: ByteSpan,
         what: &str,
     ) -> Result<Option<Answer>, ScanError> {
         let mut url = self.base.clone();
         url.set_path(&format!("/v2/{}/{kind}/{name}", self.repository));
-        self.get_address(url, accept, start, what).await
+        self.get_address(url, accept, bytes, what).await
     }
 
     /// [`Self::get`] for an address of this repository.
@@ -185,7 +206,7 @@ impl RegistryClient {
         &self,
         url: Url,
         accept: &'static str,
-        start: u64,
+        bytes: ByteSpan,
         what: &str,
     ) -> Result<Option<Answer>, ScanError> {
         let key = AuthorizationKey {
@@ -195,7 +216,7 @@ impl RegistryClient {
         };
         let kept = self.options.connections.authorization(&key, Instant::now()).map(|kept| kept.header);
         let mut request =
-            Request { url, what: what.to_owned(), accept, authorization: kept, start, form: None };
+            Request { url, what: what.to_owned(), accept, authorization: kept, bytes, form: None };
         let mut is_fresh = false;
         loop {
             let answer = self.transport.send(&request).await?;

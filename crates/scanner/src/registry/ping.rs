@@ -5,7 +5,7 @@ use reqwest::{Response, Url};
 
 use super::challenge::parse_challenges;
 use super::connections::{HostRules, authority};
-use super::transport::{Request, Transport};
+use super::transport::{ByteSpan, Request, Transport};
 use super::{ACCEPT_ANYTHING, credentials, token};
 use crate::error::ScanError;
 use crate::options::{RegistryOptions, Secret};
@@ -32,8 +32,14 @@ pub async fn ping(registry: &str, options: &RegistryOptions) -> Result<Ping, Sca
         problem: "its name makes no address".to_owned(),
     })?;
     url.set_path("/v2/");
-    let mut request =
-        Request { url, what, accept: ACCEPT_ANYTHING, authorization: None, start: 0, form: None };
+    let mut request = Request {
+        url,
+        what,
+        accept: ACCEPT_ANYTHING,
+        authorization: None,
+        bytes: ByteSpan::default(),
+        form: None,
+    };
     let answer = transport.send(&request).await?;
     match answer.response.status().as_u16() {
         200 => return Ok(Ping::Anonymous),

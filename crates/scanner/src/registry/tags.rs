@@ -7,8 +7,8 @@ use model::ImageReference;
 use reqwest::{Response, Url};
 use serde::Deserialize;
 
-use super::RegistryClient;
 use super::connections::authority;
+use super::{ByteSpan, RegistryClient};
 use crate::error::{BadJson, ScanError};
 use crate::load::bounded;
 use crate::manifest::null_is_default;
@@ -59,7 +59,8 @@ impl RegistryClient {
         url.query_pairs_mut().append_pair("n", &PAGE_TAGS.min(tags_max.saturating_add(1)).to_string());
         let mut tags = BTreeSet::new();
         for _ in 0..PAGES_MAX {
-            let Some(answer) = self.get_address(url, "application/json", 0, &what).await? else {
+            let Some(answer) = self.get_address(url, "application/json", ByteSpan::default(), &what).await?
+            else {
                 return Ok((!tags.is_empty()).then_some(tags));
             };
             let next = self.next_page(&answer.response, &what)?;

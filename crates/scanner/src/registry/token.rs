@@ -13,7 +13,7 @@ use crate::options::Secret;
 use crate::registry::challenge::Challenge;
 use crate::registry::connections::{Authorization, authority};
 use crate::registry::credentials::Identity;
-use crate::registry::transport::{Request, Transport};
+use crate::registry::transport::{ByteSpan, Request, Transport};
 
 const TOKEN_BODY_BYTES_MAX: u64 = 64 << 10;
 const TOKEN_BYTES_MAX: usize = 32 << 10;
@@ -130,8 +130,14 @@ fn token_request(
 ) -> Request {
     realm.set_fragment(None);
     let scope = format!("repository:{repository}:pull");
-    let mut request =
-        Request { url: realm, what, accept: "application/json", authorization: None, start: 0, form: None };
+    let mut request = Request {
+        url: realm,
+        what,
+        accept: "application/json",
+        authorization: None,
+        bytes: ByteSpan::default(),
+        form: None,
+    };
     if let Identity::Refresh(token) = identity {
         // An address is the encoder of forms that is at hand.
         let mut form = request.url.clone();

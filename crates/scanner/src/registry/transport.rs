@@ -35,10 +35,29 @@ pub(crate) struct Request {
     pub(crate) accept: &'static str,
     /// Sent to the host of `url` only, never to where that redirects.
     pub(crate) authorization: Option<Secret>,
-    /// First byte that is wanted.
-    pub(crate) start: u64,
+    /// Which bytes are wanted.
+    pub(crate) bytes: ByteSpan,
     /// Body of a `POST`; `None` is `GET`.
     pub(crate) form: Option<Secret>,
+}
+
+/// Bytes of a document.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct ByteSpan {
+    /// The first one.
+    pub(crate) start: u64,
+    /// Behind the last one; `None` is the end of the document.
+    pub(crate) end: Option<u64>,
+}
+
+impl ByteSpan {
+    fn to_header(self) -> Option<String> {
+        match self {
+            Self { start: 0, end: None } => None,
+            Self { start, end: None } => Some(format!("bytes={start}-")),
+            Self { start, end: Some(end) } => Some(format!("bytes={start}-{}", end.saturating_sub(1))),
+        }
+    }
 }
 
 /// An answer, and whether it is from the host that was asked (and not from one it redirected to).
@@ -133,8 +152,8 @@ impl Transport {
         let client = self.client(url, &request.url, &request.what)?;
         let method = if request.form.is_some() { Method::POST } else { Method::GET };
         let mut builder = client.request(method, url.clone()).header(ACCEPT, request.accept);
-        if request.start > 0 {
-            builder = builder.header(RANGE, format!("bytes={}-", request.start));
+        if let Some(range) = request.bytes.to_header() {
+            builder = builder.header(RANGE, range);
         }
         if with_secrets && let Some(secret) = &request.authorization {
             let mut value = HeaderValue::from_str(secret.reveal()).map_err(|_| ScanError::BadAnswer {

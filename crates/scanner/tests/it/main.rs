@@ -20,6 +20,8 @@ mod local;
 #[cfg(test)]
 mod orders;
 #[cfg(test)]
+mod partial;
+#[cfg(test)]
 mod registry;
 #[cfg(test)]
 mod support;

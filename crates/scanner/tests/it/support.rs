@@ -1,5 +1,6 @@
 //! What the tests of this crate share: images built in memory, and a server that misbehaves on request.
 
+pub(crate) mod chunked;
 pub(crate) mod image;
 pub(crate) mod server;
 
