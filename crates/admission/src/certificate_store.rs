@@ -1,7 +1,7 @@
 //! Where certificates are kept, and the loop that renews them and tells the API server whom to trust.
 
 use std::collections::BTreeMap;
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
+use private_files::write_private;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -217,22 +218,9 @@ fn save_folder(folder: &Path, material: &Material) -> Result<(), StoreError> {
     let failed = |path: &Path, source| StoreError::File { path: path.to_owned(), source };
     for (name, text) in files(material) {
         let path = folder.join(name);
-        let beside = folder.join(format!(".{name}.part"));
-        write_private(&beside, text)
-            .and_then(|()| std::fs::rename(&beside, &path))
-            .map_err(|source| failed(&path, source))?;
+        write_private(&path, text.as_bytes()).map_err(|source| failed(&path, source))?;
     }
     Ok(())
-}
-
-fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
 }
 
 /// Looks after certificate and CA bundle.

@@ -1,9 +1,8 @@
 //! The first user, his organization, and the file with his token.
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use fs_err::os::unix::fs::OpenOptionsExt as _;
+use private_files::write_private;
 
 use crate::organizations::Role;
 use crate::tokens::NewToken;
@@ -60,19 +59,8 @@ pub(crate) async fn first_start(plane: &ControlPlane) -> Result<FirstStart, Firs
     let (_, token) = plane.token_keys.issue(&mut tx, &user, &new, now).await?;
     // Written before the commit: a user without a way in would be worse than a file without a user.
     let path = plane.settings.data_dir.join(TOKEN_FILE);
-    write_private(&path, &token).map_err(|source| FirstStartError::File { path: path.clone(), source })?;
+    write_private(&path, format!("{token}\n").as_bytes())
+        .map_err(|source| FirstStartError::File { path: path.clone(), source })?;
     tx.commit().await.map_err(StorageError::at("commit"))?;
     Ok(FirstStart { user: login, token_file: Some(path) })
-}
-
-/// Writes a file that only its owner reads.
-fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
-    match fs_err::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = fs_err::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(text.as_bytes())?;
-    file.write_all(b"\n")?;
-    file.sync_all()
 }

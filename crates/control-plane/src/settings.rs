@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use outbound_guard::RegistryAddresses;
 
 use crate::{AddressRule, LoginSettings, RunningSettings, SecretStoreSettings, ServiceSettings, SigningKey};
 
@@ -31,6 +32,8 @@ pub struct ControlPlaneSettings {
     pub secrets: SecretStoreSettings,
     /// To which addresses it connects when a kubeconfig or a service names them.
     pub addresses: AddressRule,
+    /// Where registries of services may be: what its own engine pulls by.
+    pub registry_addresses: RegistryAddresses,
     /// Pause between two questions to a cluster how it is.
     pub cluster_check_every: Duration,
     /// What runs in clusters.
@@ -53,6 +56,7 @@ impl fmt::Debug for ControlPlaneSettings {
             .field("login", &self.login)
             .field("secrets", &self.secrets)
             .field("addresses", &self.addresses)
+            .field("registry_addresses", &self.registry_addresses)
             .field("cluster_check_every", &self.cluster_check_every)
             .field("services", &self.services)
             .field("running", &self.running)

@@ -1,33 +1,9 @@
-//! The control plane's tables could not be read or written.
+//! What is said about errors of the control plane's tables, and what its rows and answers share.
 
 use jiff::Timestamp;
 
+pub use storage::StorageError;
 pub(crate) use storage::chain;
-
-/// What was tried; the cause is the source. Always our fault or the disk's, never the caller's.
-#[derive(Debug, thiserror::Error)]
-#[error("{action} in the control plane's tables")]
-pub struct StorageError {
-    action: &'static str,
-    #[source]
-    source: Box<dyn std::error::Error + Send + Sync>,
-}
-
-impl StorageError {
-    pub(crate) fn new(
-        action: &'static str,
-        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-    ) -> Self {
-        Self { action, source: source.into() }
-    }
-
-    /// For `map_err`.
-    pub(crate) fn at<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
-        action: &'static str,
-    ) -> impl FnOnce(E) -> Self {
-        move |source| Self::new(action, source)
-    }
-}
 
 /// The next number of a kind of things, never given before. Call it in the transaction that uses it.
 pub(crate) async fn next_number(

@@ -11,6 +11,7 @@ mod class;
 mod guard;
 mod hosts;
 mod names;
+mod registries;
 mod rule;
 
 pub use class::AddressClass;
@@ -18,4 +19,5 @@ pub use guard::Guard;
 pub use hosts::{BadHost, HostList};
 pub use ipnet::IpNet;
 pub use names::{FixedNames, LookupError, NameLookup, Names, find_lookup_error, find_refusal};
+pub use registries::RegistryAddresses;
 pub use rule::{AddressRule, RefusedAddress};

@@ -2,9 +2,10 @@
 //!
 //! Keys that this client does not know are kept. Comments are not, as little as the older client keeps them.
 
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use private_files::write_private;
 use serde_json::{Map, Value};
 
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -152,28 +153,6 @@ fn key_of(map: &Map<String, Value>, name: &str) -> String {
 /// The first line of a message: what is wrong and where.
 fn without_quotation(message: &str) -> String {
     message.lines().next().unwrap_or_default().to_owned()
-}
-
-/// Writes a file that only its owner reads: as a whole or not at all, and behind a link if the path is one.
-pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let path = fs_err::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    if !folder.exists() {
-        create_private_folder(folder)?;
-    }
-    let mut file = tempfile::Builder::new().prefix(".lazaret-").tempfile_in(folder)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(&path).map_err(|error| error.error)?;
-    Ok(())
-}
-
-fn create_private_folder(folder: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
 #[cfg(test)]

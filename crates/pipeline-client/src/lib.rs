@@ -14,7 +14,7 @@ mod transport;
 pub mod wire;
 
 pub use browser_login::{BrowserLogin, BrowserLoginError, LoginProvider, ProviderTokens};
-pub use config_file::{ConfigFile, ConfigFileError, write_private};
+pub use config_file::{ConfigFile, ConfigFileError};
 pub use error::CallError;
 pub use settings::{BuildClientError, ConnectionSettings, Endpoint, EndpointError, Trust};
 pub use tls::Fingerprint;

@@ -10,7 +10,6 @@
 //!
 //! The program must install a rustls crypto provider before the first call for a registry.
 
-mod addresses;
 mod archive;
 mod base_image;
 mod cache;
@@ -34,7 +33,6 @@ mod progress;
 mod registry;
 mod source;
 
-pub use addresses::RegistryAddresses;
 pub use cache::{CacheSummary, LayerCache};
 pub use contents::{ContentLimits, ContentSettings, ContentSettingsError, NamedPattern, PatternError};
 pub use error::{ScanError, ScanErrorKind};
@@ -51,6 +49,6 @@ pub use source::{DaemonKind, ImageSource, ParseImageSourceError};
 // Callers build options without naming the crates that own the limits and the rules.
 pub use globset::{Glob, GlobBuilder};
 pub use image_layers::ImageLimits;
-pub use outbound_guard::{AddressRule, HostList};
+pub use outbound_guard::{AddressRule, HostList, RegistryAddresses};
 pub use package_catalog::note_makers;
 pub use tokio_util::sync::CancellationToken;

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use image_layers::ImageLimits;
 use model::Platform;
+use outbound_guard::RegistryAddresses;
 use tokio_util::sync::CancellationToken;
 
 use crate::LayerCache;
-use crate::addresses::RegistryAddresses;
 use crate::contents::ContentSettings;
 use crate::excluded::ExcludedPaths;
 use crate::progress::Progress;

@@ -6,6 +6,7 @@
 mod chain;
 mod copy;
 mod database;
+mod error;
 mod location;
 mod mark;
 mod query;
@@ -18,6 +19,7 @@ mod transaction;
 pub use chain::chain;
 pub use copy::{Copy, TableForm, Values};
 pub use database::{Database, MigrateError, Migrations, OpenError, queue_migrations};
+pub use error::StorageError;
 pub use location::{Location, PostgresSettings};
 pub use mark::Mark;
 pub use query::{Executor, Query, Value, query, query_built};

@@ -98,7 +98,7 @@ fn pass_on(answer: Response) -> Answer {
         return bad(&format!("the answer of the engine has more than {ANSWER_BYTES_MAX} bytes"));
     }
     let headers = only(answer.headers(), &ANSWER_HEADERS);
-    let mut passed = Response::new(bounded(answer.into_body()));
+    let mut passed = Response::new(bounded(answer.into_body(), ANSWER_BYTES_MAX, ANSWER_TIME_MAX));
     *passed.status_mut() = status;
     *passed.headers_mut() = headers;
     // A page of a foreign engine is no page of ours.
@@ -112,16 +112,16 @@ fn pass_on(answer: Response) -> Answer {
 }
 
 /// The same body, which breaks off where it is too long or takes too long.
-fn bounded(body: Body) -> Body {
-    let deadline = Instant::now() + ANSWER_TIME_MAX;
-    let chunks = Limited::new(body, ANSWER_BYTES_MAX).into_data_stream();
+fn bounded(body: Body, bytes_max: usize, time_max: Duration) -> Body {
+    let deadline = Instant::now() + time_max;
+    let chunks = Limited::new(body, bytes_max).into_data_stream();
     let stream = futures_util::stream::unfold(Some(chunks), move |chunks| async move {
         let mut chunks = chunks?;
         let problem = match tokio::time::timeout_at(deadline, chunks.next()).await {
             Ok(None) => return None,
             Ok(Some(Ok(chunk))) => return Some((Ok(chunk), Some(chunks))),
             Ok(Some(Err(error))) => error.to_string(),
-            Err(_) => format!("it was not there after {} s", ANSWER_TIME_MAX.as_secs()),
+            Err(_) => format!("it was not there after {} s", time_max.as_secs()),
         };
         tracing::warn!(error = problem, "an answer of an engine broke off");
         Some((Err(io::Error::other(problem)), None))
@@ -160,5 +160,65 @@ impl From<EngineUseError> for ApiError {
             EngineUseError::Storage(error) => error.into(),
             error => Self::problem(status, chain(&error)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::response::IntoResponse as _;
+    use engine_client::Client;
+
+    use super::*;
+
+    /// What comes through of chunks, and whether it ends as a whole.
+    async fn read(chunks: Vec<&'static str>, is_endless: bool) -> (String, bool) {
+        let chunks = futures_util::stream::iter(chunks.into_iter().map(Ok::<_, io::Error>));
+        let body = if is_endless {
+            Body::from_stream(chunks.chain(futures_util::stream::pending()))
+        } else {
+            Body::from_stream(chunks)
+        };
+        let mut found = String::new();
+        let mut stream = bounded(body, 10, Duration::from_secs(300)).into_data_stream();
+        while let Some(chunk) = stream.next().await {
+            match chunk {
+                Ok(bytes) => found.push_str(&String::from_utf8_lossy(&bytes)),
+                Err(_) => return (found, false),
+            }
+        }
+        (found, true)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_breaks_off_where_it_is_too_long_or_takes_too_long() {
+        for (chunks, is_endless, expected) in [
+            (vec!["12345", "6789"], false, ("123456789", true)),
+            (vec!["12345", "67890"], false, ("1234567890", true)),
+            (vec!["12345", "67890", "1"], false, ("1234567890", false)),
+            (vec!["12345678901"], false, ("", false)),
+            (vec!["12345"], true, ("12345", false)),
+        ] {
+            let began = Instant::now();
+            let (found, is_whole) = read(chunks.clone(), is_endless).await;
+            assert_eq!((found.as_str(), is_whole), expected, "{chunks:?}");
+            assert_eq!(began.elapsed().as_secs(), if is_endless { 300 } else { 0 }, "{chunks:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_engine_that_says_nothing_is_a_gateway_that_timed_out() {
+        let silent = Router::new().fallback(std::future::pending::<StatusCode>);
+        let client = Client::in_process(silent).unwrap();
+        let request = ForwardRequest {
+            method: Method::GET,
+            path: &["images"],
+            query: None,
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+        };
+        let error = client.forward(request, soon()).await.unwrap_err();
+        let answer = ApiError::from(EngineUseError::Engine(error)).into_response();
+        assert_eq!(answer.status(), StatusCode::GATEWAY_TIMEOUT);
     }
 }

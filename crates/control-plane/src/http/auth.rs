@@ -9,11 +9,13 @@ use multer::{Constraints, Multipart, SizeLimit};
 use serde::{Deserialize, Serialize};
 
 use super::answer::{Answer, ApiError, ok};
+use super::browser_page::for_browser;
 use super::call::read_body;
 use super::{Shared, cookies, same_origin};
 use crate::storage_error::chain;
 use crate::{LoginAnswer, LoginError, ProviderError};
 
+const LOGIN_PATH: &str = "/auth/oidc/login";
 const FIELD_BYTES_MAX: u64 = 64 << 10;
 const FORM_BYTES_MAX: u64 = 3 * FIELD_BYTES_MAX;
 
@@ -36,12 +38,17 @@ struct ClientWire<'a> {
 /// `GET /auth/oidc/login`, and `GET /auth/dex/login`, from whose answer older clients take where the provider is.
 pub(super) async fn begin(
     State(shared): State<Shared>,
+    headers: HeaderMap,
     query: Result<Query<BeginQuery>, QueryRejection>,
 ) -> Answer {
+    for_browser(&headers, None, begin_inside(&shared, query).await)
+}
+
+async fn begin_inside(shared: &Shared, query: Result<Query<BeginQuery>, QueryRejection>) -> Answer {
     let Query(BeginQuery { redirect }) = query.map_err(unreadable)?;
     let redirect = redirect.as_deref().unwrap_or("/");
     let begun = shared.plane.begin_login(redirect).await?;
-    let cookie = cookies::set(cookies::LOGIN, &begun.cookie, begun.cookie_time_s, is_encrypted(&shared));
+    let cookie = cookies::set(cookies::LOGIN, &begun.cookie, begun.cookie_time_s, is_encrypted(shared));
     to_address(StatusCode::FOUND, &begun.address, [cookie])
 }
 
@@ -51,8 +58,17 @@ pub(super) async fn finish(
     headers: HeaderMap,
     query: Result<Query<LoginAnswer>, QueryRejection>,
 ) -> Answer {
+    let again = shared.plane.login.as_ref().map(|login| format!("{}{LOGIN_PATH}", login.settings.public_url));
+    for_browser(&headers, again.as_deref(), finish_inside(&shared, &headers, query).await)
+}
+
+async fn finish_inside(
+    shared: &Shared,
+    headers: &HeaderMap,
+    query: Result<Query<LoginAnswer>, QueryRejection>,
+) -> Answer {
     let Query(answer) = query.map_err(unreadable)?;
-    let carried = cookies::find(&headers, cookies::LOGIN);
+    let carried = cookies::find(headers, cookies::LOGIN);
     let browser = headers.get(header::USER_AGENT).and_then(|name| name.to_str().ok()).unwrap_or_default();
     let finished = shared.plane.finish_login(carried, &answer, browser).await?;
     let settings = &shared.plane.login()?.settings;

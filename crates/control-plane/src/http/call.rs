@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::Shared;
 use super::answer::ApiError;
-use super::{cookies, same_origin};
+use super::{body, cookies, same_origin};
 use crate::storage_error::chain;
 use crate::{AuthenticateError, Cluster, Organization, Role, User};
 
@@ -190,7 +190,6 @@ pub(crate) async fn read_body(request: Request) -> Result<Bytes, ApiError> {
 /// The body as a JSON object of a form.
 pub(crate) async fn read_json<T: DeserializeOwned>(request: Request) -> Result<T, ApiError> {
     let bytes = read_body(request).await?;
-    serde_json::from_slice(&bytes).map_err(|error| {
-        ApiError::legacy(StatusCode::BAD_REQUEST, "Error parsing request", error.to_string())
-    })
+    body::parse(&bytes)
+        .map_err(|problem| ApiError::legacy(StatusCode::BAD_REQUEST, "Error parsing request", problem))
 }

@@ -4,6 +4,8 @@
 mod anchore;
 mod answer;
 mod auth;
+mod body;
+mod browser_page;
 mod call;
 mod capabilities;
 mod clusters;

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use url::Url;
 
 use super::id_token::Expected;
-use super::provider::cut;
+use super::provider::{ProviderTokens, cut};
 use super::redirect::is_own_path;
 use super::{Login, LoginError, ProviderError, browsers};
 use crate::tokens::NewToken;
@@ -130,7 +130,8 @@ impl ControlPlane {
         }
         let code = answer.code.as_deref().filter(|code| !code.is_empty() && code.len() <= CODE_BYTES_MAX);
         let code = code.ok_or(LoginError::BadAnswer("no code"))?;
-        let id_token = login.provider.exchange(code, &carried.verifier).await?;
+        let ProviderTokens { id_token, access_token } =
+            login.provider.exchange(code, &carried.verifier).await?;
         let expected = Expected {
             issuer: &login.settings.issuer,
             audience: &login.settings.client_id,
@@ -138,7 +139,10 @@ impl ControlPlane {
             age_max_s: None,
             now,
         };
-        let person = login.provider.verify(&id_token, &expected).await?;
+        let mut person = login.provider.verify(&id_token, &expected).await?;
+        if person.groups.is_empty() && login.settings.asks_for_groups() {
+            person.groups = login.provider.find_groups(access_token.as_deref(), &person.subject).await?;
+        }
         let mut tx = self.storage.begin().await.map_err(StorageError::at("begin"))?;
         let admitted = self.admit(&mut tx, &login.settings, &person, now).await?;
         let session = match admitted {

@@ -12,7 +12,7 @@ pub(crate) const ID_TOKEN_BYTES_MAX: usize = 64 << 10;
 /// Clocks of two machines may differ by this many seconds.
 const LEEWAY_S: i64 = 30;
 const TEXT_CHARS_MAX: usize = 255;
-const GROUPS_MAX: usize = 10_000;
+pub(super) const GROUPS_MAX: usize = 10_000;
 
 /// Why an id token does not count.
 #[derive(Debug, thiserror::Error)]
@@ -104,13 +104,13 @@ struct ClaimsWire {
 /// One text or a list of them.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Words {
+pub(super) enum Words {
     One(String),
     Several(Vec<String>),
 }
 
 impl Words {
-    fn into_vec(self) -> Vec<String> {
+    pub(super) fn into_vec(self) -> Vec<String> {
         match self {
             Self::One(word) => vec![word],
             Self::Several(words) => words,

@@ -16,7 +16,7 @@ use tokio::sync::Mutex;
 use url::Url;
 use url::form_urlencoded::{Serializer, byte_serialize};
 
-use super::id_token::{self, Expected, Person};
+use super::id_token::{self, Expected, GROUPS_MAX, Person, Words};
 use super::{IdTokenError, LoginError, LoginSettings};
 
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
@@ -89,6 +89,8 @@ pub(crate) struct Discovery {
     token_endpoint: String,
     jwks_uri: String,
     #[serde(default)]
+    userinfo_endpoint: Option<String>,
+    #[serde(default)]
     token_endpoint_auth_methods_supported: Option<Vec<String>>,
 }
 
@@ -100,6 +102,22 @@ struct KeysWire {
 #[derive(Deserialize)]
 struct TokenWire {
     id_token: Option<String>,
+    #[serde(default)]
+    access_token: Option<String>,
+}
+
+/// What the provider gives for a code.
+pub(crate) struct ProviderTokens {
+    pub(crate) id_token: String,
+    /// For questions about the same person.
+    pub(crate) access_token: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct UserInfoWire {
+    sub: String,
+    #[serde(default)]
+    groups: Option<Words>,
 }
 
 #[derive(Default, Deserialize)]
@@ -179,7 +197,8 @@ impl Provider {
             return wrong(format!("it says that it is `{}`", cut(&discovery.issuer)));
         }
         let needs_tls = issuer.starts_with("https://");
-        for endpoint in [&discovery.authorization_endpoint, &discovery.token_endpoint, &discovery.jwks_uri] {
+        let endpoints = [&discovery.authorization_endpoint, &discovery.token_endpoint, &discovery.jwks_uri];
+        for endpoint in endpoints.into_iter().chain(&discovery.userinfo_endpoint) {
             let is_usable = Url::parse(endpoint).is_ok_and(|url| {
                 url.has_host() && (url.scheme() == "https" || (url.scheme() == "http" && !needs_tls))
             });
@@ -227,8 +246,8 @@ impl Provider {
         Ok(id_token::verify(token, &header, key, expected)?)
     }
 
-    /// The id token for a code.
-    pub(crate) async fn exchange(&self, code: &str, verifier: &str) -> Result<String, LoginError> {
+    /// The tokens for a code.
+    pub(crate) async fn exchange(&self, code: &str, verifier: &str) -> Result<ProviderTokens, LoginError> {
         let discovery = self.discover().await?;
         let request = self.exchange_request(&discovery, code, verifier);
         let (status, body) = self.send(request, &discovery.token_endpoint).await?;
@@ -240,7 +259,39 @@ impl Provider {
         let answer: TokenWire = read(&discovery.token_endpoint, status, &body)?;
         let problem = "it gives no id token: is `openid` among `login.scopes`?".to_owned();
         let address = discovery.token_endpoint.clone();
-        Ok(answer.id_token.ok_or(ProviderError::Unreadable { address, problem })?)
+        let id_token = answer.id_token.ok_or(ProviderError::Unreadable { address, problem })?;
+        Ok(ProviderTokens { id_token, access_token: answer.access_token })
+    }
+
+    /// The groups of somebody whose id token names none: some providers tell them only to who asks.
+    ///
+    /// Errors: it does not answer now, or badly. Who may not ask, or does not know where, finds none.
+    pub(crate) async fn find_groups(
+        &self,
+        access_token: Option<&str>,
+        subject: &str,
+    ) -> Result<Vec<String>, ProviderError> {
+        let discovery = self.discover().await?;
+        let Some((address, token)) = discovery.userinfo_endpoint.as_deref().zip(access_token) else {
+            return Ok(Vec::new());
+        };
+        let (status, body) = self.send(self.client.get(address).bearer_auth(token), address).await?;
+        if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS {
+            // It does not tell, and never will with this token; that is another thing than one that fails for the moment.
+            tracing::warn!(
+                status = status.as_u16(),
+                "the provider of identities tells no groups to who asks"
+            );
+            return Ok(Vec::new());
+        }
+        let UserInfoWire { sub, groups } = read(address, status, &body)?;
+        if sub != subject {
+            let problem = "it speaks of somebody else than the id token".to_owned();
+            return Err(ProviderError::Unreadable { address: address.to_owned(), problem });
+        }
+        let mut groups = groups.map(Words::into_vec).unwrap_or_default();
+        groups.truncate(GROUPS_MAX);
+        Ok(groups)
     }
 
     fn exchange_request(&self, discovery: &Discovery, code: &str, verifier: &str) -> RequestBuilder {

@@ -55,6 +55,11 @@ impl LoginSettings {
         format!("{}/auth/oidc/callback", self.public_url)
     }
 
+    /// Whether it matters in which groups somebody is.
+    pub(crate) fn asks_for_groups(&self) -> bool {
+        !self.required_groups.is_empty() || self.grants.iter().any(|grant| grant.group.is_some())
+    }
+
     /// Whether cookies may only travel over TLS.
     pub fn is_encrypted(&self) -> bool {
         self.public_url.starts_with("https://")

@@ -23,6 +23,8 @@ use crate::{Cluster, ControlPlane, StorageError, WhitelistRecord};
 
 /// For one answer of a cluster.
 pub(super) const CALL_TIME: Duration = Duration::from_secs(30);
+/// Pods that have not ended.
+pub(super) const RUNNING: &str = "status.phase!=Succeeded,status.phase!=Failed";
 const PAGE_PODS: u32 = 250;
 /// More Pods of a cluster are not looked at, and that is told.
 const PODS_MAX: usize = 50_000;
@@ -70,12 +72,19 @@ pub(super) struct Seen {
     pub(super) is_complete: bool,
     /// What the cluster did not take, or what was left out.
     pub(super) problem: String,
+    /// Up to which version of the list all Pods are kept, where they are.
+    pub(super) version: Option<String>,
 }
 
 impl Look<'_> {
     /// Looks, judges and tells.
     pub(super) async fn run(&self) -> Result<Seen, LookError> {
-        let is_whole = self.list().await?;
+        let (is_whole, version) = self.list().await?;
+        self.conclude(version.filter(|_| is_whole), is_whole).await
+    }
+
+    /// Judges and tells what is kept.
+    pub(super) async fn conclude(&self, version: Option<String>, is_whole: bool) -> Result<Seen, LookError> {
         let is_complete = self.judge().await?;
         let refused = self.tell().await?;
         let states = store::image_states(&self.plane.storage, self.cluster.id).await?;
@@ -90,16 +99,16 @@ impl Look<'_> {
             is_complete,
             is_waiting: states.values().any(|(_, is_retryable)| *is_retryable),
             problem: problems.join("; "),
+            version,
         })
     }
 
-    /// Keeps the Pods as they are now, page by page. `false`: there are too many.
-    async fn list(&self) -> Result<bool, LookError> {
+    /// Keeps the Pods as they are now, page by page. `false`: there are too many. With the version of the list.
+    async fn list(&self) -> Result<(bool, Option<String>), LookError> {
         let mut known = store::known_pods(&self.plane.storage, self.cluster.id).await?;
         let api: Api<Pod> = Api::all(self.client.clone());
-        let running = "status.phase!=Succeeded,status.phase!=Failed";
-        let mut params = ListParams::default().fields(running).limit(PAGE_PODS);
-        let mut seen = 0;
+        let mut params = ListParams::default().fields(RUNNING).limit(PAGE_PODS);
+        let (mut seen, mut version) = (0, None);
         let is_whole = loop {
             let page = match tokio::time::timeout(CALL_TIME, api.list(&params)).await {
                 Ok(Ok(page)) => page,
@@ -110,6 +119,8 @@ impl Look<'_> {
                 }
             };
             seen += page.items.len();
+            // All pages are of the moment of the first.
+            version = version.or(page.metadata.resource_version);
             self.keep(page.items.iter().filter_map(SeenPod::new), &mut known).await?;
             match page.metadata.continue_.filter(|token| !token.is_empty()) {
                 Some(_) if seen >= PODS_MAX => break false,
@@ -120,15 +131,16 @@ impl Look<'_> {
         if is_whole {
             self.forget(known).await?;
         }
-        Ok(is_whole)
+        Ok((is_whole, version))
     }
 
-    /// Keeps the Pods of a page that are new or have changed, and strikes all of it off those that are known.
-    async fn keep(
+    /// Keeps the Pods of a page that are new or have changed, and strikes all of it off those that are known. Returns whether
+    /// there was one.
+    pub(super) async fn keep(
         &self,
         pods: impl Iterator<Item = SeenPod>,
         known: &mut BTreeMap<String, String>,
-    ) -> Result<(), LookError> {
+    ) -> Result<bool, LookError> {
         let changed: Vec<(SeenPod, String)> = pods
             .filter_map(|pod| {
                 let hash = pod.content_hash();
@@ -142,7 +154,7 @@ impl Look<'_> {
             }
             tx.commit().await.map_err(StorageError::at("commit"))?;
         }
-        Ok(())
+        Ok(!changed.is_empty())
     }
 
     async fn forget(&self, gone: BTreeMap<String, String>) -> Result<(), LookError> {

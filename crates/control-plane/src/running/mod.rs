@@ -5,6 +5,7 @@
 //! compares with what was told before. Everything is in tables ([`store`]), so that a restart neither loses nor repeats.
 
 mod change;
+mod fresh;
 mod judgement;
 mod look;
 mod message;

@@ -11,7 +11,8 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::look::{Look, LookError, read_whitelist};
+use super::fresh::Fresh;
+use super::look::{Look, LookError, Seen, read_whitelist};
 use super::store::{self, Basis, Progress};
 use crate::engines::{EngineChoice, Urgency};
 use crate::leases::{LEASE, keep_lease};
@@ -147,8 +148,20 @@ struct Memory {
     source: Option<(i64, EngineChoice, Arc<dyn VerdictSource>)>,
     /// Whether this process has looked already.
     has_looked: bool,
+    /// Up to which version of the list of Pods all of them are kept; `None`: only a whole look finds new ones.
+    version: Option<String>,
     /// When images that were not ready are asked for again, and after which pause.
     again: Option<(Instant, Duration)>,
+}
+
+impl Memory {
+    /// Images that were not ready are asked for again after ever longer pauses.
+    fn wait_for_images(&mut self, seen: &Seen) {
+        self.again = seen.is_waiting.then(|| {
+            let pause = self.again.map_or(WAIT_FIRST, |(_, pause)| (pause * 2).min(WAIT_MAX));
+            (Instant::now() + pause, pause)
+        });
+    }
 }
 
 /// Asks now and then what changed, and looks when something has. Ends when the service does.
@@ -222,21 +235,50 @@ async fn check(
     };
     let progress = store::find_progress(&plane.storage, cluster.id).await?;
     let is_again = memory.again.is_some_and(|(at, _)| at <= Instant::now());
-    if memory.has_looked && !is_again && !is_due(plane, progress.as_ref(), &basis) {
+    let is_whole = !memory.has_looked || is_again || is_due(plane, progress.as_ref(), &basis);
+    if !is_whole && memory.version.is_none() {
         return Ok(());
     }
-    // Clusters wait for their turn here, and not with an open transaction.
-    let _place = places.acquire().await;
-    let mut tx = plane.storage.begin().await.map_err(StorageError::at("begin"))?;
-    if !store::begin(&mut tx, cluster.id, now).await? {
-        return Ok(());
-    }
-    tx.commit().await.map_err(StorageError::at("commit"))?;
     let client = plane.kubernetes(cluster).await.map_err(of_cluster)?;
     let look =
         Look { plane, cluster, account: account_of(row), client, source, state, whitelist, basis, now };
+    if !is_whole && look_at_fresh(&look, places, memory).await? {
+        return Ok(());
+    }
+    look_at_all(&look, places, memory).await
+}
+
+/// Looks at the Pods that came since. `false`: all have to be looked at.
+async fn look_at_fresh(look: &Look<'_>, places: &Semaphore, memory: &mut Memory) -> Result<bool, LookError> {
+    let since = memory.version.take().unwrap_or_default();
+    match look.catch_up(&since).await? {
+        Fresh::Nothing(version) => memory.version = Some(version),
+        Fresh::Kept(version) => {
+            let _place = places.acquire().await;
+            let seen = look.conclude(None, true).await?;
+            memory.version = Some(version);
+            // What was not asked for in time is left to a look at everything.
+            memory.has_looked = seen.is_complete;
+            memory.wait_for_images(&seen);
+        }
+        Fresh::Unknown => return Ok(false),
+        Fresh::Refused => {}
+    }
+    Ok(true)
+}
+
+async fn look_at_all(look: &Look<'_>, places: &Semaphore, memory: &mut Memory) -> Result<(), LookError> {
+    let (plane, cluster) = (look.plane, look.cluster);
+    // Clusters wait for their turn here, and not with an open transaction.
+    let _place = places.acquire().await;
+    let mut tx = plane.storage.begin().await.map_err(StorageError::at("begin"))?;
+    if !store::begin(&mut tx, cluster.id, look.now).await? {
+        return Ok(());
+    }
+    tx.commit().await.map_err(StorageError::at("commit"))?;
     let seen = look.run().await?;
     memory.has_looked = true;
+    memory.version.clone_from(&seen.version);
     if !seen.is_complete {
         // It is still due, and goes on with what was not asked for.
         return Ok(());
@@ -244,10 +286,7 @@ async fn check(
     let mut tx = plane.storage.begin().await.map_err(StorageError::at("begin"))?;
     store::finish(&mut tx, cluster.id, &look.basis, &seen.problem, plane.now()).await?;
     tx.commit().await.map_err(StorageError::at("commit"))?;
-    memory.again = seen.is_waiting.then(|| {
-        let pause = memory.again.map_or(WAIT_FIRST, |(_, pause)| (pause * 2).min(WAIT_MAX));
-        (Instant::now() + pause, pause)
-    });
+    memory.wait_for_images(&seen);
     Ok(())
 }
 

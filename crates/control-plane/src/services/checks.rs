@@ -2,6 +2,7 @@
 
 use engine_client::ClientError;
 use futures_util::future::join_all;
+use outbound_guard::Guard;
 
 use super::ServiceError;
 use super::validation::{
@@ -34,7 +35,7 @@ impl ControlPlane {
         for some in spec.registries.chunks(CHECKS_AT_ONCE) {
             let mut checks = Vec::new();
             for registry in some {
-                checks.push(self.check_registry(organization, registry));
+                checks.push(self.check_registry(organization, registry, spec.custom_engine.as_ref()));
             }
             for found in join_all(checks).await {
                 problems.extend(found?);
@@ -77,6 +78,7 @@ impl ControlPlane {
         &self,
         organization: i64,
         registry: &RegistryChoice,
+        custom_engine: Option<&CustomEngine>,
     ) -> Result<Vec<String>, ServiceError> {
         let mut problems = Vec::new();
         let what = format!("registry `{}`", registry.registry);
@@ -85,7 +87,14 @@ impl ControlPlane {
             Err(SecretProblem::Told(problem)) => problems.push(format!("{what}: {problem}")),
             Err(SecretProblem::Secrets(error)) => return Err(ServiceError::Secrets(error)),
         }
-        problems.extend(self.refused_host(&what, registry.host()).await);
+        problems.extend(match custom_engine {
+            // How the other engine pulls is not known here; what holds for all that people name holds for this.
+            Some(_) => self.refused_host(&what, registry.host()).await,
+            None => {
+                let guard = self.registry_guard(registry);
+                find_refusal(&guard, registry.host()).await.map(|problem| format!("{what}: {problem}"))
+            }
+        });
         Ok(problems)
     }
 
@@ -161,6 +170,18 @@ impl ControlPlane {
         }
         problems.push(unknown_policy(id));
         Ok(())
+    }
+
+    /// The rule by which the engine of this process pulls from a registry that it has a login for.
+    fn registry_guard(&self, registry: &RegistryChoice) -> Guard {
+        let authority = registry.registry.split('/').next().unwrap_or_default();
+        let mut addresses = self.settings.registry_addresses.clone();
+        addresses.add_login(authority);
+        let guard = addresses.guard();
+        match url::Url::parse(&format!("https://{authority}/")) {
+            Ok(url) => Guard { rule: addresses.rule(&url), ..guard },
+            Err(_) => guard,
+        }
     }
 
     async fn refused_host(&self, what: &str, host: &str) -> Option<String> {

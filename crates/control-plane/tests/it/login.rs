@@ -124,7 +124,7 @@ async fn who_may_not_come_in_stays_out_and_loses_what_he_had() {
     let listener = tokio::net::TcpListener::bind(url.trim_start_matches("http://")).await.unwrap();
     dex.start(&crate::login_support::clients(&url)).unwrap();
     let mut settings = crate::support::settings(folder.path());
-    let mut login = crate::login_support::login_settings(&dex, &url);
+    let mut login = crate::login_support::login_settings(dex.issuer(), &url);
     login.email_domains = vec!["Example.org".to_owned()];
     login.required_groups = vec!["platform".to_owned(), "nobody".to_owned()];
     settings.login = Some(login);

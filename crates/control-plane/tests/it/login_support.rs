@@ -43,14 +43,14 @@ pub(crate) struct Stage {
     pub(crate) plane: TestPlane,
 }
 
-pub(crate) fn login_settings(dex: &DexServer, url: &str) -> LoginSettings {
+pub(crate) fn login_settings(issuer: String, url: &str) -> LoginSettings {
     let grant = |group: Option<&str>, organization: &str, role| Grant {
         group: group.map(str::to_owned),
         organization: organization.to_owned(),
         role,
     };
     LoginSettings {
-        issuer: dex.issuer(),
+        issuer,
         client_id: "lazaret".to_owned(),
         client_secret: Some(SecretValue::new(SECRET)),
         scopes: ["openid", "profile", "email", "groups"].map(str::to_owned).to_vec(),
@@ -104,7 +104,7 @@ impl Stage {
         let url = format!("http://{}", listener.local_addr().unwrap());
         dex.start(&clients(&url)).unwrap();
         let mut settings = settings(folder);
-        settings.login = Some(login_settings(&dex, &url));
+        settings.login = Some(login_settings(dex.issuer(), &url));
         change(&mut settings);
         let plane = TestPlane::start_on(listener, settings).await;
         Self { dex, plane }

@@ -12,6 +12,7 @@ mod login;
 mod login_hostile;
 mod login_program;
 mod login_support;
+mod login_userinfo;
 mod older_security;
 mod openapi;
 mod processes;

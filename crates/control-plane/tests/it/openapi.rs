@@ -83,8 +83,7 @@ async fn every_reference_and_every_parameter_leads_somewhere() {
     let folder = tempfile::tempdir().unwrap();
     let plane = TestPlane::start(settings(folder.path())).await;
     let document = document(&plane).await;
-    let mut references = Vec::new();
-    collect_references(&document, &mut references);
+    let references = testkit::collect_references(&document);
     assert!(references.len() > 100);
     for reference in references {
         let pointer = reference.strip_prefix('#').unwrap();
@@ -107,19 +106,6 @@ async fn every_reference_and_every_parameter_leads_somewhere() {
         assert_eq!(wanted, declared, "{path}");
     }
     plane.close().await;
-}
-
-fn collect_references(value: &Value, references: &mut Vec<String>) {
-    match value {
-        Value::Object(object) => {
-            if let Some(Value::String(reference)) = object.get("$ref") {
-                references.push(reference.clone());
-            }
-            object.values().for_each(|value| collect_references(value, references));
-        }
-        Value::Array(values) => values.iter().for_each(|value| collect_references(value, references)),
-        _ => {}
-    }
 }
 
 /// Paths of all routes, out of the source that registers them.

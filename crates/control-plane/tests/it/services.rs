@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use admission::{SourceState, Verdict, VerdictError, VerdictQuestion, VerdictSource};
 use async_trait::async_trait;
-use control_plane::{ControlPlaneSettings, EngineAccess, ServiceSettings};
+use control_plane::{AddressRule, ControlPlaneSettings, EngineAccess, ServiceSettings};
+use outbound_guard::{HostList, RegistryAddresses};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use storage::Database;
@@ -257,4 +258,38 @@ async fn what_a_deleted_cluster_left_is_cleaned_up_however_long_the_engine_is_aw
     let account = "/v1/accounts/lost-anchore-user";
     assert_eq!(*deleted.lock().unwrap(), [format!("{account}/users/lost-anchore-user"), account.to_owned()]);
     working.close().await;
+}
+
+#[tokio::test]
+async fn registries_of_a_service_may_be_where_the_engine_pulls_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = settings(folder.path(), ServiceSettings::default());
+    let mut named = HostList::default();
+    named.add("127.0.0.1:5000").unwrap();
+    settings.registry_addresses =
+        RegistryAddresses::guarded(AddressRule::PublicOnly, AddressRule::PrivateNetworks, named);
+    let plane = TestPlane::start(settings.clone()).await;
+    let kubeconfig = token_kubeconfig(&format!("https://{}", closed_port().await)).to_string();
+    let cluster = add_cluster(&plane, 1, "prod", &kubeconfig).await;
+    let values = json!({"username": "ada", "password": "secret"});
+    let body = json!({"name": "login", "type": "password", "values": values});
+    let (_, secret) = plane.send(Method::POST, "/api/v1/orgs/1/secrets", &body).await;
+    plane.close().await;
+    // What holds for clusters and engines does not count here.
+    settings.addresses = AddressRule::PublicOnly;
+    let plane = TestPlane::start(settings).await;
+    let mut registries = Vec::new();
+    for registry in ["127.0.0.1:5000", "10.0.0.1:5000/team", "127.0.0.1:5001", "169.254.169.254"] {
+        registries.push(json!({"registry": registry, "secretId": secret["id"]}));
+    }
+    let spec = json!({"spec": {"policy": {"policyId": "deny_all"}, "registries": registries}});
+    let (status, answer) = plane.send(Method::POST, &format!("{cluster}/services/securityscan"), &spec).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{answer:#}");
+    let problems: Vec<&str> =
+        answer["violations"].as_array().unwrap().iter().filter_map(|problem| problem.as_str()).collect();
+    let [loopback, metadata] = problems[..] else { unreachable!("{answer:#}") };
+    assert!(loopback.starts_with("registry `127.0.0.1:5001`: "), "{loopback}");
+    assert!(loopback.contains("`registries.private-hosts`"), "{loopback}");
+    assert!(metadata.starts_with("registry `169.254.169.254`: "), "{metadata}");
+    plane.close().await;
 }

@@ -10,6 +10,7 @@ use control_plane::{
     ServiceSettings,
 };
 use jiff::Timestamp;
+use outbound_guard::RegistryAddresses;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use storage::{Database, Location, PostgresSettings, Sealer};
@@ -48,6 +49,7 @@ pub(crate) fn settings(folder: &Path) -> ControlPlaneSettings {
         login: None,
         secrets: SecretStoreSettings::Embedded,
         addresses: AddressRule::PrivateToo,
+        registry_addresses: RegistryAddresses::default(),
         cluster_check_every: Duration::from_millis(300),
         services: ServiceSettings::default(),
         running: RunningSettings::default(),

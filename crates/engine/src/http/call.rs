@@ -13,6 +13,7 @@ use base64::Engine as _;
 use serde_json::{Map, Value};
 
 use super::answer::ApiError;
+use super::fields::HIDDEN;
 use super::permission;
 use crate::{AccountState, AuthenticateError, Engine, User};
 
@@ -150,6 +151,8 @@ impl Call {
     pub(super) fn object(&self) -> Result<&Map<String, Value>, ApiError> {
         match &self.body {
             Some(Value::Object(object)) => Ok(object),
+            // A whole body that was encoded twice is such a text.
+            Some(Value::String(_)) => Err(ApiError::bad_request(format!("{HIDDEN} is not of type 'object'"))),
             Some(other) => {
                 Err(ApiError::bad_request(format!("{} is not of type 'object'", python_text(other))))
             }
@@ -197,14 +200,9 @@ pub(super) fn python_text(value: &Value) -> String {
         Value::Bool(false) => "False".to_owned(),
         Value::Number(number) => number.to_string(),
         Value::String(text) => quoted(text),
-        Value::Array(values) => {
-            format!("[{}]", values.iter().take(20).map(python_text).collect::<Vec<_>>().join(", "))
-        }
-        Value::Object(object) => {
-            let members =
-                object.iter().take(20).map(|(key, value)| format!("'{key}': {}", python_text(value)));
-            format!("{{{}}}", members.collect::<Vec<_>>().join(", "))
-        }
+        // What is in them may be a secret, and helps nobody.
+        Value::Array(values) => if values.is_empty() { "[]" } else { "[...]" }.to_owned(),
+        Value::Object(object) => if object.is_empty() { "{}" } else { "{...}" }.to_owned(),
     }
 }
 

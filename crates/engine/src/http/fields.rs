@@ -5,6 +5,11 @@ use serde_json::{Map, Value};
 use super::answer::ApiError;
 use super::call::python_text;
 
+/// Stands for a value that may be a secret.
+pub(super) const HIDDEN: &str = "'***'";
+/// Members whose value is told to nobody, not even to who sent it: answers get into logs.
+const SECRETS: [&str; 3] = ["password", "registry_pass", "value"];
+
 /// Members that must be there, in the order in which the first missing one is named.
 pub(super) fn require(object: &Map<String, Value>, names: &[&str]) -> Result<(), ApiError> {
     match names.iter().find(|name| !object.contains_key(**name)) {
@@ -38,7 +43,7 @@ pub(super) fn flag(object: &Map<String, Value>, name: &str) -> Result<Option<boo
 }
 
 fn wrong_type(value: &Value, wanted: &str, name: &str) -> ApiError {
-    ApiError::bad_request(format!("{} is not of type '{wanted}' - '{name}'", python_text(value)))
+    ApiError::bad_request(format!("{} is not of type '{wanted}' - '{name}'", shown(value, name)))
 }
 
 /// One of some words.
@@ -52,6 +57,10 @@ pub(super) fn one_of(value: &str, allowed: &[&str], name: &str) -> Result<(), Ap
 
 /// A text that does not fit the pattern of its member; `pattern` in the form in which the validation shows it.
 pub(super) fn mismatch(value: &str, pattern: &str, name: &str) -> ApiError {
-    let shown = python_text(&Value::String(value.to_owned()));
+    let shown = shown(&Value::String(value.to_owned()), name);
     ApiError::bad_request(format!("{shown} does not match {pattern} - '{name}'"))
+}
+
+fn shown(value: &Value, name: &str) -> String {
+    if SECRETS.contains(&name) && !value.is_null() { HIDDEN.to_owned() } else { python_text(value) }
 }

@@ -98,7 +98,7 @@ const BODIES: &[(&str, &str, bool, u16, &str)] = &[
         400,
         "Request body has the character U+0000, which no text may have",
     ),
-    ("application/json", "\"str\"", true, 400, "'str' is not of type 'object'"),
+    ("application/json", "\"str\"", true, 400, "'***' is not of type 'object'"),
     ("application/json", "", true, 400, "None is not of type 'object'"),
     ("text/plain", "{}", true, 415, "Invalid Content-type (text/plain), expected JSON data"),
     ("text/plain", "{}", false, 401, ""),

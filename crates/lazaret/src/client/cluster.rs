@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use http::Method;
-use pipeline_client::{Call, Client, wire, write_private};
+use pipeline_client::{Call, Client, wire};
+use private_files::write_private;
 use serde_json::{Value, json};
 
 use super::cluster_arguments::{ClusterChoice, ClusterCommand, ImportArguments};

@@ -59,10 +59,7 @@ pub(super) async fn run(
         login.address(),
     ));
     let came_back = tokio::select! {
-        came_back = wait(&login, receiver) => came_back,
-        () = tokio::time::sleep(LOGIN_TIME_MAX) => Err(anyhow::anyhow!(
-            "nobody came back from the browser within {} minutes; nothing was changed", LOGIN_TIME_MAX.as_secs() / 60
-        )),
+        came_back = in_time(wait(&login, receiver)) => came_back,
         _ = interrupt.recv() => Err(anyhow::anyhow!("cancelled; nothing was changed")),
     };
     let token = match came_back {
@@ -71,6 +68,16 @@ pub(super) async fn run(
     };
     serving.abort();
     token
+}
+
+/// What comes back, unless nobody does.
+async fn in_time<T>(came_back: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::time::timeout(LOGIN_TIME_MAX, came_back).await.unwrap_or_else(|_| {
+        bail!(
+            "nobody came back from the browser within {} minutes; nothing was changed",
+            LOGIN_TIME_MAX.as_secs() / 60
+        )
+    })
 }
 
 async fn exchange(client: &Client, login: &BrowserLogin, code: &str) -> anyhow::Result<Token> {
@@ -136,4 +143,27 @@ fn opener() -> Option<PathBuf> {
     let mut candidates =
         OPENERS.iter().flat_map(|name| std::env::split_paths(&path).map(move |folder| folder.join(name)));
     candidates.find(|program| program.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::{Instant, sleep};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_comes_back_late_is_not_waited_for() {
+        let after = async |time: Duration| {
+            let began = Instant::now();
+            let came_back = in_time(async {
+                sleep(time).await;
+                Ok("code")
+            });
+            (came_back.await.map_err(|error| error.to_string()), began.elapsed().as_secs())
+        };
+        assert_eq!(after(LOGIN_TIME_MAX - Duration::from_millis(1)).await, (Ok("code"), 300));
+        let (late, waited_s) = after(LOGIN_TIME_MAX + Duration::from_secs(60)).await;
+        assert_eq!((late.is_err(), waited_s), (true, 300));
+        assert!(late.is_err_and(|text| text.contains("within 5 minutes; nothing was changed")));
+    }
 }

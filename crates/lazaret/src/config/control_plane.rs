@@ -116,6 +116,7 @@ pub(super) fn settings(
         login: super::login::settings(values, listen, problems),
         secrets: super::secrets::settings(values, problems),
         addresses: if is_private_allowed { AddressRule::PrivateToo } else { AddressRule::PublicOnly },
+        registry_addresses: engine.scan.registry.addresses.clone(),
         cluster_check_every: values.duration("control-plane.cluster-check"),
         services: ServiceSettings {
             namespace: namespace(values, problems),

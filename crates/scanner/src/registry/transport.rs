@@ -7,9 +7,9 @@ use http::StatusCode;
 use http::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RANGE, RETRY_AFTER,
 };
+use outbound_guard::RegistryAddresses;
 use reqwest::{Client, Method, Response, Url};
 
-use crate::addresses::RegistryAddresses;
 use crate::error::ScanError;
 use crate::options::{RegistryOptions, RetryOptions, Secret, Timeouts};
 use crate::registry::connections::{Clients, HostRules, authority};

@@ -1,10 +1,16 @@
 //! Registries of a spec, as the engine knows them.
 
-use engine_client::{NewRegistry, Password};
+use engine_client::{ClientError, NewRegistry, Password};
 
 use crate::engines::{ClusterEngine, Credentials, EngineChoice, soon};
 use crate::services::attempt::{Attempt, StepError, of_engine};
 use crate::services::validation::Spec;
+
+/// The status of engines for a registry that does not take a login.
+const NOT_ACCEPTABLE: u16 = 406;
+/// What somebody can do whose registry is not taken.
+const ADVICE: &str = "correct the user and the password in the registry's secret, or take the registry out of the service if it \
+    lets everybody in: images of such a registry are pulled without a login";
 
 impl Attempt {
     /// Tells the engine who the cluster is at which registry; those of former specs go in the end.
@@ -70,7 +76,7 @@ async fn put_registry(engine: &ClusterEngine, new: &NewRegistry, is_there: bool)
     match (is_there, &engine.choice) {
         (true, EngineChoice::Own { .. }) => {
             let what = format!("change the registry `{name}`");
-            client.update_registry(new, true, soon()).await.map_err(of_engine(&what))?;
+            client.update_registry(new, true, soon()).await.map_err(of_check(&what))?;
             return Ok(());
         }
         (true, EngineChoice::Custom { .. }) => {
@@ -81,6 +87,36 @@ async fn put_registry(engine: &ClusterEngine, new: &NewRegistry, is_there: bool)
         (false, _) => {}
     }
     let what = format!("add the registry `{name}`");
-    client.add_registry(new, true, soon()).await.map_err(of_engine(&what))?;
+    client.add_registry(new, true, soon()).await.map_err(of_check(&what))?;
     Ok(())
+}
+
+/// What it means that an engine does not take a registry. Its text speaks to who calls it himself.
+fn of_check(what: &str) -> impl FnOnce(ClientError) -> StepError {
+    move |error| match error {
+        ClientError::Refused { status: NOT_ACCEPTABLE, message, .. } => {
+            let message = message.trim_end_matches("; validate=false stores it all the same");
+            StepError::Final(format!("{what}: {message}; {ADVICE}"))
+        }
+        error => of_engine(what)(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_registry_that_is_refused_says_what_a_spec_can_do() {
+        let refused = |status, message: &str| {
+            let error = ClientError::Refused { status, message: message.to_owned(), codes: Vec::new() };
+            match of_check("add the registry `r`")(error) {
+                StepError::Final(text) | StepError::Transient(text) => text,
+                other => format!("{other:?}"),
+            }
+        };
+        let text = refused(406, "the registry lets everybody in; validate=false stores it all the same");
+        assert_eq!(text, format!("add the registry `r`: the registry lets everybody in; {ADVICE}"));
+        assert!(!refused(400, "bad").contains(ADVICE));
+    }
 }

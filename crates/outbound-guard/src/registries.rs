@@ -1,7 +1,8 @@
 //! Where registries may be: the rule for every connection that a reference, a registry or a token service asks for.
 
-use outbound_guard::{AddressRule, Guard, HostList, Names};
-use reqwest::Url;
+use url::Url;
+
+use crate::{AddressRule, Guard, HostList, Names};
 
 /// What somebody can do whose registry is refused.
 const ADVICE: &str = "whoever runs this names the hosts and networks of private registries in `registries.private-hosts`, or \
@@ -35,14 +36,14 @@ impl RegistryAddresses {
     }
 
     /// What holds for the host of an address.
-    pub(crate) fn rule(&self, url: &Url) -> AddressRule {
+    pub fn rule(&self, url: &Url) -> AddressRule {
         let named = if self.named.contains(url) { AddressRule::PrivateToo } else { self.any };
         let with_login = if self.logins.contains(url) { self.with_login } else { self.any };
         self.any.max(named).max(with_login)
     }
 
     /// The guard of connections to hosts that nothing is known about.
-    pub(crate) fn guard(&self) -> Guard {
+    pub fn guard(&self) -> Guard {
         Guard {
             networks: self.named.networks().to_vec(),
             names: self.names.clone(),
