@@ -33,7 +33,7 @@ pub(super) const ROWS: &[Setting] = &[
         "control-plane.private-addresses",
         Kind::OneOf(&["auto", "true", "false"]),
         "auto",
-        "Whether kubeconfigs and services may name loopback and private addresses; auto: while listeners.control-plane is a \
+        "Whether kubeconfigs and engines of services may be at loopback and private addresses; auto: while listeners.control-plane is a \
          loopback address, so that nobody elsewhere can ask",
     ),
     row(
@@ -64,7 +64,7 @@ pub(super) const ROWS: &[Setting] = &[
         "control-plane.running-pods-check",
         Kind::Duration(1, 86_400),
         "10s",
-        "Pause between two questions whether a policy, the data or a whitelist changed, so that Pods that run are judged again",
+        "Pause between two questions whether a policy, the data, a whitelist or Pods changed, so that Pods that run are judged",
     ),
     row(
         "control-plane.service-attempts",
