@@ -161,7 +161,7 @@ mod tests {
             });
             (came_back.await.map_err(|error| error.to_string()), began.elapsed().as_secs())
         };
-        assert_eq!(after(LOGIN_TIME_MAX - Duration::from_millis(1)).await, (Ok("code"), 300));
+        assert_eq!(after(LOGIN_TIME_MAX - Duration::from_millis(1)).await, (Ok("code"), 299));
         let (late, waited_s) = after(LOGIN_TIME_MAX + Duration::from_secs(60)).await;
         assert_eq!((late.is_err(), waited_s), (true, 300));
         assert!(late.is_err_and(|text| text.contains("within 5 minutes; nothing was changed")));
