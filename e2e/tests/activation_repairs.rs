@@ -156,7 +156,10 @@ fn an_update_that_fails_leaves_what_was_in_force_and_says_why() -> Result<()> {
         Registry::start(RegistryMode::Htpasswd { user: "ada".to_owned(), password: "right".to_owned() })?;
     let plane = Plane::start(EngineOptions {
         insecure_registries: vec![registry.host()],
-        settings: vec!["control-plane.service-attempts=2".to_owned()],
+        settings: vec![
+            "control-plane.service-attempts=2".to_owned(),
+            "registries.private-hosts=127.0.0.1".to_owned(),
+        ],
         ..EngineOptions::default()
     })?;
     let secret = |name: &str, password: &str| {

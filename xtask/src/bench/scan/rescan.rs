@@ -13,6 +13,8 @@ use crate::run::{cargo, command};
 
 const RESCAN_TARGET: Duration = Duration::from_millis(100);
 const ROUNDS: usize = 5;
+/// Vulnerabilities of each package.
+const HOLES: usize = 50;
 
 /// The program as built for release.
 fn lazaret() -> Program {
@@ -26,7 +28,7 @@ pub(super) fn measure(images: &[BenchImage]) -> Result<()> {
     ensure!(built.success(), "the build ended with {built}");
     let scratch = Scratch::new("bench-rescan")?;
     let databases =
-        [build_database(scratch.path(), "one", "2.0")?, build_database(scratch.path(), "two", "1.0")?];
+        [build_database(scratch.path(), "one", "9:2")?, build_database(scratch.path(), "two", "9:1")?];
     print("\nlazaret scan, whole program            first     again   another database");
     for image in images {
         let cache = scratch.path().join(image.name);
@@ -62,7 +64,8 @@ fn run(image: &BenchImage, database: &Path, cache: &Path) -> Result<Duration> {
     let program = lazaret().arguments(["scan", &archive, "-o", "json", "--db"]).argument(database);
     let output = program.argument("--cache-folder").argument(cache).run(b"")?;
     let time = began.elapsed();
-    output.success()?;
+    let found = output.success()?.matches("\"CVE-2099-").count();
+    ensure!(found >= HOLES, "{found} findings in {}", image.name);
     Ok(time)
 }
 
@@ -74,16 +77,19 @@ pub(super) fn time_of_sbom(image: &BenchImage) -> Result<Duration> {
     Ok(began.elapsed())
 }
 
-/// A database of Debian's tracker in which every package that images have is mended in this version.
+/// A database of Debian's tracker in which packages that images have are mended in this version, which is above all there are.
 fn build_database(folder: &Path, name: &str, version: &str) -> Result<PathBuf> {
-    let packages = ["glibc", "openssl", "zlib", "bash", "perl-base", "systemd", "util-linux", "coreutils"];
+    let packages = ["glibc", "openssl", "zlib", "bash", "perl", "systemd", "util-linux", "coreutils"];
     let tracker: serde_json::Map<_, _> = packages
         .iter()
         .enumerate()
         .map(|(index, package)| {
             let release = json!({"fixed_version": version, "status": "resolved", "urgency": "high"});
-            let hole = json!({format!("CVE-2099-{index:05}"): {"releases": {"bookworm": release}}});
-            ((*package).to_owned(), hole)
+            let holes = (0..HOLES).map(|hole| {
+                let id = format!("CVE-2099-{:05}", index * HOLES + hole);
+                (id, json!({"releases": {"bookworm": &release}}))
+            });
+            ((*package).to_owned(), holes.collect::<serde_json::Map<_, _>>().into())
         })
         .collect();
     let (feed, database) = (folder.join(format!("{name}.json")), folder.join(format!("{name}.db")));
