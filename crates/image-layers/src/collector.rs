@@ -136,7 +136,7 @@ impl<'a, M: Members<'a>> Collector<'a, M> {
         if let Some((hidden, kind)) = marker {
             self.members.skip_body(member.size)?;
             let path = self.keep_text(&hidden)?;
-            self.push(Item { kind, ..bare_item(path, order) });
+            self.push(Item { kind, ..Item::bare(path, order) });
             return Ok(());
         }
         if written.is_empty() {
@@ -144,7 +144,7 @@ impl<'a, M: Members<'a>> Collector<'a, M> {
             return self.members.skip_body(member.size);
         }
         let path = self.keep_text(written)?;
-        let item = self.take_entry(member, written, bare_item(path, order))?;
+        let item = self.take_entry(member, written, Item::bare(path, order))?;
         self.push(item);
         Ok(())
     }
@@ -308,20 +308,5 @@ impl<'a, M: Members<'a>> Collector<'a, M> {
     fn push(&mut self, item: Item) {
         self.items.push(item);
         self.sorter.note_last(&mut self.items, &self.text);
-    }
-}
-
-/// An item with nothing but its place. Layers are numbered when they are squashed.
-fn bare_item(path: Span, order: u32) -> Item {
-    Item {
-        path,
-        text: Span::default(),
-        size: 0,
-        order,
-        origin: order,
-        body: BODY_NONE,
-        layer: 0,
-        text_layer: 0,
-        kind: Kind::Other,
     }
 }

@@ -120,6 +120,21 @@ pub(crate) struct Item {
 }
 
 impl Item {
+    /// An item with nothing but its place. Layers are numbered when they are squashed.
+    pub(crate) fn bare(path: Span, order: u32) -> Self {
+        Self {
+            path,
+            text: Span::default(),
+            size: 0,
+            order,
+            origin: order,
+            body: BODY_NONE,
+            layer: 0,
+            text_layer: 0,
+            kind: Kind::Other,
+        }
+    }
+
     /// Whether the content of the file was kept.
     pub(crate) fn has_body(&self) -> bool {
         self.kind == Kind::File && self.body < BODY_SPARSE

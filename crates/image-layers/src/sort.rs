@@ -101,21 +101,14 @@ fn sort_names(items: &mut [Item], text: &str, keys: &mut Vec<(u64, u32)>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::item::{BODY_NONE, Kind, Span};
+    use crate::item::{Kind, Span};
     use proptest::prelude::*;
 
     fn items(paths: &[(String, Kind)]) -> (Vec<Item>, String) {
         let mut text = String::new();
-        let items = (0..).zip(paths).map(|(order, (path, kind))| Item {
-            path: Span::append(&mut text, path).unwrap(),
-            text: Span::default(),
-            size: 0,
-            order,
-            origin: order,
-            body: BODY_NONE,
-            layer: 0,
-            text_layer: 0,
-            kind: *kind,
+        let items = (0..).zip(paths).map(|(order, (path, kind))| {
+            let path = Span::append(&mut text, path).unwrap();
+            Item { kind: *kind, ..Item::bare(path, order) }
         });
         (items.collect(), text)
     }
