@@ -1,6 +1,7 @@
 //! `lazaret scan` as a user runs it: cold, again, and again with another vulnerability database.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
@@ -18,7 +19,11 @@ const HOLES: usize = 50;
 
 /// The program as built for release.
 fn lazaret() -> Program {
-    Program::at(&testkit::workspace_folder().join("target/release/lazaret"))
+    Program::at(&program_path())
+}
+
+fn program_path() -> PathBuf {
+    testkit::workspace_folder().join("target/release/lazaret")
 }
 
 /// Builds it, and measures it with two databases and a cache.
@@ -69,12 +74,12 @@ fn run(image: &BenchImage, database: &Path, cache: &Path) -> Result<Duration> {
     Ok(time)
 }
 
-/// How long listing the packages takes without a cache.
-pub(super) fn time_of_sbom(image: &BenchImage) -> Result<Duration> {
-    let began = Instant::now();
+/// Lists the packages without a cache.
+pub(super) fn sbom(image: &BenchImage) -> Command {
+    let mut command = Command::new(program_path());
     let archive = format!("oci-archive:{}", image.archive.display());
-    lazaret().arguments(["sbom", &archive, "-o", "json", "--no-cache"]).run(b"")?.success()?;
-    Ok(began.elapsed())
+    command.args(["sbom", &archive, "-o", "json", "--no-cache"]);
+    command
 }
 
 /// A database of Debian's tracker in which packages that images have are mended in this version, which is above all there are.
