@@ -149,7 +149,7 @@ impl Kind {
                 Ok(decoder.get_mut().texts.end())
             }
             Self::PackedZstd(mut decoder) => {
-                decoder.flush()?;
+                decoder.do_finish()?;
                 Ok(decoder.get_mut().texts.end())
             }
             Self::PackedXz(mut decoder) => {

@@ -91,10 +91,14 @@ fn what_cannot_be_unpacked_is_told() {
         encoder.finish().unwrap()
     };
     let whole = packed_by_xz(&module(MODULE));
+    let (whole_gz, whole_zstd) =
+        (packed(&module(MODULE)), zstd::encode_all(module(MODULE).as_slice(), 1).unwrap());
     for (ending, content, why) in [
         ("gz", module(MODULE), "invalid gzip header"),
         ("zst", module(MODULE), "Unknown frame descriptor"),
         ("xz", module(MODULE), "not recognized"),
+        ("gz", whole_gz[..whole_gz.len() - 20].to_vec(), ""),
+        ("zst", whole_zstd[..whole_zstd.len() - 20].to_vec(), ""),
         ("xz", whole[..whole.len() - 20].to_vec(), ""),
         ("xz", large_dictionary, "memory"),
     ] {
@@ -105,12 +109,7 @@ fn what_cannot_be_unpacked_is_told() {
         assert_eq!(told[0].0, DiagnosticCode::ContentNotSearched);
     }
 
-    for (ending, content) in [
-        ("", module(MODULE)),
-        (".gz", packed(&module(MODULE))),
-        (".zst", zstd::encode_all(module(MODULE).as_slice(), 1).unwrap()),
-        (".xz", whole),
-    ] {
+    for (ending, content) in [("", module(MODULE)), (".gz", whole_gz), (".zst", whole_zstd), (".xz", whole)] {
         let path = format!("lib/modules/6/a.ko{ending}");
         for (bytes_max, is_told) in [(module(MODULE).len(), false), (module(MODULE).len() - 1, true)] {
             let found = search_file(&mut KernelSearch::new(bytes_max), &path, &content, 4096);
