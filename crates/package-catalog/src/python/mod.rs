@@ -9,6 +9,7 @@ mod record;
 mod tests;
 
 use model::{DiagnosticCode, Ecosystem, PackageKind};
+use spdx::{Expression, ParseMode};
 
 use crate::described::PackedKind;
 use crate::extract::{ManifestKind, read_section};
@@ -36,8 +37,6 @@ const FIELDS: [&[u8]; 7] =
     [b"name", b"version", b"license", b"license-expression", b"author", b"author-email", b"maintainer"];
 /// What the standard library calls itself.
 const INTERPRETER: &str = "Python";
-/// Ids of SPDX without a dash that packages have.
-const WHOLE_IDS: [&str; 6] = ["0BSD", "ISC", "MIT", "Unlicense", "Zlib", "WTFPL"];
 const CLASSIFIER: &[u8] = b"classifier";
 const LICENSE_CLASSIFIER: &[u8] = b"License ::";
 
@@ -73,20 +72,13 @@ fn reduce(content: &[u8]) -> Result<Vec<u8>, String> {
     Ok(kept)
 }
 
-/// Whether it reads like `MIT` or `BSD-3-Clause OR Apache-2.0`, as SPDX has them.
+/// Whether it is an expression of SPDX, such as `MIT` or `BSD-3-Clause OR Apache-2.0`.
 fn is_expression(license: &str) -> bool {
-    let is_id = |word: &str| {
-        let mut parts = word.split('-');
-        let is_name = parts.next().is_some_and(|name| name.bytes().all(|byte| byte.is_ascii_alphabetic()));
-        let is_part = |part: &str| {
-            !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.')
-        };
-        WHOLE_IDS.contains(&word) || (is_name && word.contains('-') && parts.all(is_part))
-    };
-    let is_operator = |word: &str| matches!(word, "AND" | "OR" | "WITH");
-    let mut words = license.split_ascii_whitespace().enumerate();
-    let is_odd = license.split_ascii_whitespace().count() % 2 == 1;
-    is_odd && words.all(|(at, word)| if at % 2 == 0 { is_id(word) } else { is_operator(word) })
+    let mode = ParseMode { allow_deprecated: true, ..ParseMode::STRICT };
+    // The crate counts the word for "nobody says" among the licences, and names of another document mean nothing here.
+    license != "NOASSERTION"
+        && !["LicenseRef-", "DocumentRef-", "AdditionRef-"].iter().any(|name| license.contains(name))
+        && Expression::parse_mode(license, mode).is_ok()
 }
 
 /// The package of one description.

@@ -120,12 +120,31 @@ fn an_expression_is_taken_before_classifiers() {
             crate::tests::packages_of("usr/lib/python3/a-1.dist-info/METADATA", text.as_bytes());
         packages[0].licenses.clone()
     };
-    for license in
-        ["MIT", "BSD-3-Clause", "BSD-3-Clause OR Apache-2.0", "GPL-2.0-only WITH Classpath-exception-2.0"]
-    {
+    for license in [
+        "MIT",
+        "BSD-3-Clause",
+        "BSD-3-Clause OR Apache-2.0",
+        "GPL-2.0-only WITH Classpath-exception-2.0",
+        "CC0-1.0",
+        "(MIT AND GPL-2.0)",
+        "BSL-1.0",
+    ] {
         assert_eq!(of(license), [license]);
     }
-    for license in ["BSD", "MIT License", "GPLv3+", "LICENSE.txt", "BSD-3-Clause OR", "-", "see file"] {
+    for license in [
+        "BSD",
+        "MIT License",
+        "GPLv3+",
+        "LICENSE.txt",
+        "BSD-3-Clause OR",
+        "-",
+        "see file",
+        "see-LICENSE",
+        "MIT-License",
+        "BSD-like",
+        "LicenseRef-Ours",
+        "NOASSERTION",
+    ] {
         assert_eq!(of(license), ["X"], "{license}");
     }
 }
