@@ -8,6 +8,8 @@ use crate::extract::{ContentSearch, SearchedFile, Sections, read_sections};
 const TAG: u8 = 60;
 
 const MARK: &[u8] = b"BusyBox v";
+/// What the executable is called in archives: where all its commands are hard links, the first of them is the file.
+const NAMES: [&str; 2] = ["busybox", "["];
 /// Mark, version and what ends it.
 const TEXT_BYTES_MAX: usize = 48;
 
@@ -45,8 +47,10 @@ impl BusyBoxSearch {
 
 impl ContentSearch for BusyBoxSearch {
     fn start(&mut self, file: &SearchedFile<'_>) -> bool {
-        let is_started =
-            file.is_executable() && (file.path == "bin/busybox" || file.path.ends_with("/bin/busybox"));
+        let is_name = |name: &&str| {
+            file.path.strip_suffix(*name).is_some_and(|folder| folder == "bin/" || folder.ends_with("/bin/"))
+        };
+        let is_started = NAMES.iter().any(is_name) && file.is_executable();
         if is_started {
             self.tail.clear();
             self.found = None;
@@ -97,6 +101,8 @@ mod tests {
         assert_eq!(named(&[("bin/busybox", &executable)]).as_deref(), Some("busybox:1.36.1"));
         let linked: [(&str, &[u8]); 2] = [("usr/bin/busybox", &executable), ("bin", b"-> usr/bin")];
         assert_eq!(named(&linked).as_deref(), Some("busybox:1.36.1"));
+        let first: [(&str, &[u8]); 2] = [("bin/[", &executable), ("bin/busybox", b"=> bin/[")];
+        assert_eq!(named(&first).as_deref(), Some("busybox:1.36.1"));
         let alpine: [(&str, &[u8]); 2] = [("bin/busybox", &executable), ("etc/alpine-release", b"3.18.4\n")];
         assert_eq!(named(&alpine).as_deref(), Some("alpine:3.18.4"));
     }
