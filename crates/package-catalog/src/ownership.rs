@@ -3,7 +3,7 @@
 //! A distro builds them, mends them without changing their version, and writes its own advisories about them. Of packages that
 //! somebody else has made, it says nothing: what these bring has no owner. Conda builds packages too, but nobody writes advisories
 //! about them: its name is noted where no package of the system has the file, and silences nothing. So is that of a package of Python
-//! that brought archives, modules or programs of others; if the system has a package of this name, nothing is noted, because
+//! that brought archives, modules or programs of others. If the system has a package of the name of either, nothing is noted, because
 //! the name alone would speak for that one.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,7 +37,10 @@ pub(crate) fn note_owners(tree: &ImageTree, packages: &mut [Package]) {
     }
     let is_owner = |package: &&Package| is_of_system(package) && package.is_third_party != Some(true);
     let by_system = packages.iter().filter(is_owner);
-    let by_conda = packages.iter().filter(|package| package.kind == PackageKind::Conda);
+    let of_system = packages.iter().filter(|it| is_of_system(it)).map(|it| it.name.as_str());
+    let of_system: BTreeSet<&str> = of_system.collect();
+    let is_of_conda = |it: &&Package| it.kind == PackageKind::Conda && !of_system.contains(it.name.as_str());
+    let by_conda = packages.iter().filter(is_of_conda);
     let layers: Vec<_> = tree.layers().collect();
     for package in by_system.chain(by_conda) {
         let layer = package.locations.first().and_then(|location| location.layer.as_ref());
@@ -58,8 +61,6 @@ pub(crate) fn note_owners(tree: &ImageTree, packages: &mut [Package]) {
             }
         }
     }
-    let of_system = packages.iter().filter(|it| is_of_system(it)).map(|it| it.name.as_str());
-    let of_system: BTreeSet<&str> = of_system.collect();
     python::visit_brought(tree, packages, &mut |path, name| {
         if let Some(owner) = owners.get_mut(path).filter(|_| !of_system.contains(name)) {
             owner.get_or_insert_with(|| name.to_owned());

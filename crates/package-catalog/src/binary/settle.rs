@@ -14,15 +14,9 @@ use crate::walk::sort;
 pub(crate) fn settle(packages: &mut Vec<Package>) {
     // Packages of the distro are matched with its own advisories; about those of conda nobody writes any, and what is written about a
     // package of Python is not about the programs in it.
-    let names = |is_one: fn(&Package) -> bool| {
-        let packages = packages.iter().filter(|package| is_one(package));
-        packages.map(|package| package.name.clone()).collect::<BTreeSet<_>>()
-    };
-    let (conda, systems) =
-        (names(|it| it.kind == PackageKind::Conda), names(|it| it.kind.is_operating_system()));
-    let is_known = |package: &Package| {
-        package.owner.as_ref().is_some_and(|owner| systems.contains(owner) && !conda.contains(owner))
-    };
+    let systems = packages.iter().filter(|package| package.kind.is_operating_system());
+    let systems: BTreeSet<String> = systems.map(|package| package.name.clone()).collect();
+    let is_known = |package: &Package| package.owner.as_ref().is_some_and(|owner| systems.contains(owner));
     packages.retain(|package| package.kind != PackageKind::Binary || !is_known(package));
     merge_modules(packages);
     merge_programs(packages);

@@ -62,6 +62,16 @@ fn descriptions_that_conda_has_installed_have_an_owner() {
     let owner =
         found.packages.iter().find(|it| it.purl.starts_with("pkg:pypi")).and_then(|it| it.owner.as_deref());
     assert_eq!(owner, Some("py3-numpy"));
+    // A name that both have would speak for the system's package, which has brought something else.
+    for (file, expected) in [("usr/x", None), (metadata.0, Some("numpy"))] {
+        let (folder, name) = file.rsplit_once('/').unwrap();
+        let installed = format!("P:numpy\nV:1-r0\nF:{folder}\nR:{name}\n");
+        let found =
+            inventory(&[(PATH, RECORD.as_bytes()), metadata, ("lib/apk/db/installed", installed.as_bytes())]);
+        let owner =
+            found.packages.iter().find(|it| it.purl.starts_with("pkg:pypi")).unwrap().owner.as_deref();
+        assert_eq!(owner, expected, "{file}");
+    }
 }
 
 #[test]
@@ -109,6 +119,14 @@ fn programs_of_conda_stay_in_the_list() {
     let expected =
         [("pkg:conda/redis-server@7.0.14", None), ("pkg:generic/redis@7.0.14", Some("redis-server"))];
     assert_eq!(owners, expected);
+    // Also beside the system's package of the same name.
+    let found = inventory(&[
+        ("opt/conda/conda-meta/redis-server-7.0.14-0.json", record.as_bytes()),
+        ("opt/conda/bin/redis-server", b"#7.0.14buildkitsandbox-1702957741000000000"),
+        ("lib/apk/db/installed", b"P:redis-server\nV:7.2-r0\nF:usr/bin\nR:redis-server\n"),
+    ]);
+    let owners: Vec<_> = found.packages.iter().map(|it| (it.name.as_str(), it.owner.as_deref())).collect();
+    assert_eq!(owners, [("redis-server", None), ("redis-server", None), ("redis", None)]);
 }
 
 #[test]
