@@ -10,6 +10,7 @@ use model::{Location, Package};
 
 use crate::cataloger::Cataloger;
 use crate::parse::{CatalogLimits, ParseInput, Spent};
+use crate::renamed::RenamedFiles;
 use crate::table::CATALOGERS;
 
 /// The catalogers whose databases hold all packages in one file.
@@ -72,8 +73,9 @@ fn listed(
         diagnostics_max: 0,
         ..CatalogLimits::default()
     };
-    let spent = &Spent::default();
-    let parsed = (cataloger.parse)(&ParseInput { tree, path, bytes, location, distro: None, limits, spent });
+    let (spent, renamed) = (&Spent::default(), &RenamedFiles::default());
+    let input = ParseInput { tree, path, bytes, location, distro: None, limits, spent, renamed };
+    let parsed = (cataloger.parse)(&input);
     parsed.packages.iter().map(identity).collect()
 }
 

@@ -6,6 +6,7 @@ use image_layers::{Body, ImageTree};
 use model::{Diagnostic, DiagnosticCode, Distro, Location, Package, PackageKind};
 
 use crate::java::ArchiveLimits;
+use crate::renamed::RenamedFiles;
 
 /// Limits of one image. Every value is the largest that is still accepted; what is above becomes a diagnostic.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,6 +125,8 @@ pub struct ParseInput<'a> {
     pub limits: &'a CatalogLimits,
     /// What has been.
     pub(crate) spent: &'a Spent,
+    /// What files are under the names that links give them.
+    pub(crate) renamed: &'a RenamedFiles,
 }
 
 /// What a parser found.

@@ -4,7 +4,12 @@
 //! packages (pnpm's, uv's) have every file once, under a name that says nothing, and installations are links to these. Such files
 //! are kept whole when the layer is read once more, and looked at under the name that they are seen by.
 
-use image_layers::{Body, Entry, FileExtractor as _, FileStart, ImageTree, MissingBody};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry::Vacant;
+
+use image_layers::{
+    Body, ContentId, Entry, EntryKind, FileExtractor as _, FileStart, ImageTree, MissingBody,
+};
 
 use crate::extract::{self, LayerExtractor};
 use crate::parse::CatalogLimits;
@@ -14,6 +19,8 @@ use crate::walk;
 const FILE_BYTES_MAX: u64 = 32 << 20;
 /// Bytes of all of them.
 const SUM_BYTES_MAX: u64 = 64 << 20;
+/// Bytes of what they are under all their names together.
+const EXTRACTS_BYTES_MAX: usize = 64 << 20;
 
 /// Files that are to be read again because of the names that links give them: databases, and descriptions of packages.
 pub fn missing(tree: &ImageTree) -> Vec<MissingBody> {
@@ -31,6 +38,7 @@ pub(crate) fn is_sought(seen: &str, archived: &str) -> bool {
 }
 
 /// What a file is under another name than the one in its archive.
+#[derive(Debug)]
 pub(crate) enum Renamed {
     /// An extract, as if it had been there under this name.
     Extract(Vec<u8>),
@@ -40,12 +48,68 @@ pub(crate) enum Renamed {
     NotRead,
 }
 
-/// Looks at a file, if the path at which it is seen makes it something else than its own.
-pub(crate) fn read(path: &str, file: Entry<'_>, limits: &CatalogLimits) -> Renamed {
+/// All such files of an image, each once for all names of the same kind.
+#[derive(Debug, Default)]
+pub(crate) struct RenamedFiles {
+    /// By content, and by what the names make of it.
+    files: BTreeMap<(ContentId, u64), Renamed>,
+}
+
+impl RenamedFiles {
+    /// Looks at each file that is something else under the name of a link than under its own.
+    pub(crate) fn read(tree: &ImageTree, limits: &CatalogLimits) -> Self {
+        let (mut files, mut extractor, mut left) = (BTreeMap::new(), None, EXTRACTS_BYTES_MAX);
+        for entry in tree.entries() {
+            let Some((file, roles)) = seen_file(tree, entry) else { continue };
+            let Vacant(place) = files.entry((file.content_id(), roles)) else { continue };
+            let extractor = extractor.get_or_insert_with(|| LayerExtractor::new(limits));
+            let mut renamed = read_file(extractor, entry.path(), file);
+            if let Renamed::Extract(extract) = &renamed {
+                match left.checked_sub(extract.len()) {
+                    Some(rest) => left = rest,
+                    None => renamed = Renamed::NotRead,
+                }
+            }
+            place.insert(renamed);
+        }
+        Self { files }
+    }
+
+    /// The file behind an entry whose name makes something else of it than its own; the roles that the name gives it; and what it
+    /// is then.
+    pub(crate) fn find<'a>(
+        &'a self,
+        tree: &'a ImageTree,
+        entry: Entry<'a>,
+    ) -> Option<(Entry<'a>, u64, &'a Renamed)> {
+        let (file, roles) = if self.files.is_empty() { None } else { seen_file(tree, entry) }?;
+        Some((file, roles, self.files.get(&(file.content_id(), roles))?))
+    }
+
+    /// The extract of an entry under the name that it is seen by; that of the file itself, if the name makes it nothing else.
+    pub(crate) fn extract_of<'a>(&'a self, tree: &'a ImageTree, entry: Entry<'a>) -> Option<&'a [u8]> {
+        match self.find(tree, entry) {
+            Some((_, _, Renamed::Extract(extract))) => Some(extract),
+            _ if entry.kind() == EntryKind::Symlink => tree.find(entry.path())?.extract(),
+            _ => entry.extract(),
+        }
+    }
+}
+
+/// The file behind an entry with a name that makes something else of it than its own, and what that is.
+fn seen_file<'a>(tree: &'a ImageTree, entry: Entry<'a>) -> Option<(Entry<'a>, u64)> {
+    // Of a million files hardly one is a link: what costs least is asked first.
+    let is_link = entry.kind() == EntryKind::Symlink
+        || entry.archive_path().is_some_and(|archived| archived != entry.path());
+    let roles = if is_link { extract::roles(entry.path()) } else { 0 };
+    let file = if roles == 0 { None } else { tree.find(entry.path()) }?;
+    is_sought(entry.path(), file.archive_path()?).then_some((file, roles))
+}
+
+fn read_file(extractor: &mut LayerExtractor, path: &str, file: Entry<'_>) -> Renamed {
     match file.body() {
         _ if file.size() == 0 => Renamed::Nothing,
         Body::Kept(bytes) => {
-            let mut extractor = LayerExtractor::new(limits);
             let start = FileStart { path, size_bytes: bytes.len() as u64, is_executable: false };
             if !extractor.start(&start) {
                 return Renamed::Nothing;

@@ -11,7 +11,7 @@ use crate::extract::{SECTIONS, read_sections};
 use crate::ownership::note_owners;
 use crate::parse::{CatalogLimits, ParseInput, Parsed, Spent, is_always_told};
 use crate::pattern_index::PatternIndex;
-use crate::renamed::{self, Renamed};
+use crate::renamed::{Renamed, RenamedFiles};
 use crate::table::CATALOGERS;
 use crate::watch::{CatalogWatcher, NoWatcher, section_name};
 use crate::{
@@ -77,9 +77,11 @@ fn catalog_as(
     limits: &CatalogLimits,
     watcher: &mut dyn CatalogWatcher,
 ) -> Inventory {
+    let renamed = &RenamedFiles::read(tree, limits);
     let mut walk = Walk {
         tree,
         limits,
+        renamed,
         distro: distro.as_ref(),
         watcher,
         read: BTreeSet::new(),
@@ -99,7 +101,7 @@ fn catalog_as(
     walk.tell_left_out();
     let Walk { mut packages, mut diagnostics, watcher, .. } = walk;
     watcher.begins("relations");
-    merge_assemblies(tree, &mut packages);
+    merge_assemblies(tree, renamed, &mut packages);
     jvm::settle(&mut packages);
     sort(&mut packages);
     packages.dedup();
@@ -128,6 +130,7 @@ fn sort_key(package: &Package) -> (PackageKind, &str, Option<&str>, &[Location])
 struct Walk<'a, 'w> {
     tree: &'a ImageTree,
     limits: &'a CatalogLimits,
+    renamed: &'a RenamedFiles,
     distro: Option<&'a Distro>,
     watcher: &'w mut dyn CatalogWatcher,
     /// Cataloger and real path of every database that was read.
@@ -215,23 +218,15 @@ impl Walk<'_, '_> {
 
     /// Reads what a file is under the name that a link gives it; once for all names of the same kind.
     fn read_renamed(&mut self, entry: Entry<'_>) {
-        // Of a million files hardly one is a link: what costs least is asked first.
-        if entry.archive_path().is_none_or(|archived| archived == entry.path())
-            && entry.kind() != EntryKind::Symlink
-        {
+        let Some((file, roles, renamed)) = self.renamed.find(self.tree, entry) else { return };
+        if !self.extracted.insert((file.content_id(), roles)) {
             return;
         }
-        let (path, roles) = (entry.path(), extract::roles(entry.path()));
-        let file = if roles == 0 { None } else { self.tree.resolve(path).ok() };
-        let Some((file, archived)) = file.and_then(|file| Some((file, file.archive_path()?))) else { return };
-        if !renamed::is_sought(path, archived) || !self.extracted.insert((file.content_id(), roles)) {
-            return;
-        }
-        match renamed::read(path, file, self.limits) {
-            Renamed::Extract(extract) => self.read_extract(&extract, path, file),
+        match renamed {
+            Renamed::Extract(extract) => self.read_extract(extract, entry.path(), file),
             Renamed::NotRead if !self.is_part => {
                 let message = "file is what its name says by a link only, and too large or stored in a way to be read then";
-                self.tell(DiagnosticCode::PackagesLeftOut, path, message.to_owned());
+                self.tell(DiagnosticCode::PackagesLeftOut, entry.path(), message.to_owned());
             }
             Renamed::NotRead | Renamed::Nothing => {}
         }
@@ -260,8 +255,10 @@ impl Walk<'_, '_> {
 
     fn parse(&mut self, parse: fn(&ParseInput<'_>) -> Parsed, path: &str, bytes: &[u8], file: Entry<'_>) {
         let location = &Location { path: format!("/{}", file.path()), layer: Some(file.layer().clone()) };
-        let (tree, distro, limits, spent) = (self.tree, self.distro, self.limits, &self.spent);
-        let mut parsed = parse(&ParseInput { tree, path, bytes, location, distro, limits, spent });
+        let (tree, distro, limits) = (self.tree, self.distro, self.limits);
+        let (spent, renamed) = (&self.spent, self.renamed);
+        let input = ParseInput { tree, path, bytes, location, distro, limits, spent, renamed };
+        let mut parsed = parse(&input);
         let found = parsed.packages.len();
         parsed.packages.retain(|package| !package.name.is_empty());
         if parsed.packages.len() < found {

@@ -9,18 +9,19 @@ use super::assemblies::{is_assembly_name, runtime_cpes};
 use super::deps_json::{Application, MANIFEST, in_folder};
 use crate::extract::read_sections;
 use crate::purl::language_purl;
+use crate::renamed::RenamedFiles;
 
 /// Folders of runtimes below `shared`.
 const FRAMEWORKS: [&str; 3] =
     ["Microsoft.NETCore.App", "Microsoft.AspNetCore.App", "Microsoft.WindowsDesktop.App"];
 
 /// Drops assemblies that applications claim, and makes one package of each runtime that nothing describes.
-pub(crate) fn merge_assemblies(tree: &ImageTree, packages: &mut Vec<Package>) {
+pub(crate) fn merge_assemblies(tree: &ImageTree, renamed: &RenamedFiles, packages: &mut Vec<Package>) {
     let assemblies: BTreeSet<&str> = packages.iter().filter_map(assembly_path).collect();
     if assemblies.is_empty() {
         return;
     }
-    let claimed = claimed_paths(tree, &assemblies);
+    let claimed = claimed_paths(tree, renamed, &assemblies);
     let mut runtimes: BTreeMap<String, Package> = BTreeMap::new();
     let mut described: BTreeSet<String> = BTreeSet::new();
     for package in packages.iter().filter(|package| package.kind == PackageKind::Nuget) {
@@ -55,12 +56,10 @@ fn assembly_path(package: &Package) -> Option<&str> {
 }
 
 /// Which of these paths the lists of all applications claim, for packages or as their own code.
-fn claimed_paths(tree: &ImageTree, assemblies: &BTreeSet<&str>) -> BTreeSet<String> {
+fn claimed_paths(tree: &ImageTree, renamed: &RenamedFiles, assemblies: &BTreeSet<&str>) -> BTreeSet<String> {
     let mut claimed = BTreeSet::new();
-    for entry in tree.entries() {
-        let Some(extract) = entry.extract().filter(|_| (MANIFEST.is_manifest)(entry.path())) else {
-            continue;
-        };
+    for entry in tree.entries().filter(|entry| (MANIFEST.is_manifest)(entry.path())) {
+        let Some(extract) = renamed.extract_of(tree, entry) else { continue };
         let folder = entry.path().rsplit_once('/').map_or("", |(folder, _)| folder);
         let sections = read_sections(extract).filter(|(tag, _)| *tag == MANIFEST.tag);
         for application in sections.filter_map(|(_, section)| Application::read(section).ok()) {

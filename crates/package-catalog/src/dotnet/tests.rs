@@ -146,6 +146,11 @@ fn assemblies_that_are_claimed_belong_to_their_packages() {
     expected.push("Newtonsoft.Json@13.0.1");
     expected.sort_unstable();
     assert_eq!(urls(&files), expected);
+    // A list that only a link calls one claims as much.
+    for link in [&b"=> app/.data"[..], b"-> .data"] {
+        let linked = [&[("app/.data", APPLICATION), ("app/App.deps.json", link)], &files[1..]].concat();
+        assert_eq!(urls(&linked), expected);
+    }
     let found = inventory(&files);
     let owner = found.packages.iter().find(|it| !it.files.is_empty()).unwrap();
     assert_eq!(

@@ -45,7 +45,8 @@ fn reduce(content: &[u8]) -> Result<Vec<u8>, String> {
 /// What the file beside the description that is being read gives.
 pub(super) fn find<'a>(input: &ParseInput<'a>) -> Option<(&'a str, &'a str)> {
     let (folder, _) = input.path.rsplit_once('/')?;
-    let extract = input.tree.find(&format!("{folder}/{FILE_NAME}"))?.extract()?;
+    let file = input.tree.locate(&format!("{folder}/{FILE_NAME}"))?;
+    let extract = input.renamed.extract_of(input.tree, file)?;
     let (_, section) = read_sections(extract).find(|(tag, _)| *tag == TAG)?;
     let kept = str::from_utf8(read_section(section).ok()?).ok()?;
     kept.split_once('\n').filter(|(_, value)| value.len() <= input.limits.value_bytes_max)

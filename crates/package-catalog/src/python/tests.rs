@@ -73,6 +73,23 @@ fn packages_that_came_from_no_index_say_from_where() {
 }
 
 #[test]
+fn an_origin_that_only_a_link_names_is_read() {
+    let origin = br#"{"url": "https://h/a", "vcs_info": {"vcs": "git", "commit_id": "1"}}"#;
+    let (metadata, path) = ("lib/a-1.dist-info/METADATA", "lib/a-1.dist-info/direct_url.json");
+    let other = "srv/b-1.dist-info/direct_url.json";
+    for files in [
+        [("data/x", origin.as_slice()), (path, b"=> data/x")],
+        [("data/x", origin), (path, b"-> /data/x")],
+        [(other, origin), (path, b"=> srv/b-1.dist-info/direct_url.json")],
+        [(other, origin), (path, b"-> /srv/b-1.dist-info/direct_url.json")],
+    ] {
+        let found = inventory(&[files[0], files[1], (metadata, b"Name: a\nVersion: 1\n")]);
+        assert_eq!(found.packages.len(), 1);
+        assert_eq!(found.packages[0].purl, "pkg:pypi/a@1?vcs_url=git%2Bhttps:%2F%2Fh%2Fa%401", "{files:?}");
+    }
+}
+
+#[test]
 fn the_standard_library_is_no_package() {
     let (packages, diagnostics) =
         packages_of("usr/lib/python2.7/lib-dynload/Python-2.7.egg-info", b"Name: Python\nVersion: 2.7.18\n");
