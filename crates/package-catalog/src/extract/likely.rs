@@ -2,12 +2,11 @@
 
 use image_layers::FileStart;
 
-use super::{HEAD_BYTES, LayerExtractor, MANIFESTS, SearchedFile};
+use super::{EXECUTABLE_BYTES_MIN, HEAD_BYTES, LayerExtractor, MANIFESTS, SearchedFile};
+use crate::pattern_index::name;
 
-/// First bytes of files that searches know by them.
-const HEADS: &[[u8; HEAD_BYTES]] = &[[0; HEAD_BYTES], *b"PK\x03\x04", *b"PK\x05\x06"];
-/// First bytes of executables of each kind.
-const EXECUTABLE_HEADS: &[[u8; HEAD_BYTES]] = &[*b"\x7fELF", *b"MZ\x90\0"];
+/// First bytes of archives: whatever is searched that is no executable is searched with these too.
+const ARCHIVE_HEAD: [u8; HEAD_BYTES] = *b"PK\x03\x04";
 
 /// Endings of names of files that are neither programs nor libraries, whatever they hold.
 const DATA_ENDINGS: &[&str] = &[
@@ -141,18 +140,17 @@ impl LayerExtractor {
         if MANIFESTS.iter().any(|kind| (kind.is_manifest)(file.path)) {
             return file.size_bytes > 0;
         }
+        let may_run = file.is_executable || !is_data(file.path);
+        // Every executable is searched for build information of Go, whatever it is called.
+        if may_run && file.size_bytes >= EXECUTABLE_BYTES_MIN {
+            return true;
+        }
         if file.size_bytes < HEAD_BYTES as u64 {
             return false;
         }
-        let may_run = file.is_executable || !is_data(file.path);
-        (may_run && self.starts_any(file, EXECUTABLE_HEADS)) || self.starts_any(file, HEADS)
-    }
-
-    fn starts_any(&mut self, file: &FileStart<'_>, heads: &[[u8; HEAD_BYTES]]) -> bool {
-        heads.iter().any(|head| {
-            let searched = SearchedFile { path: file.path, size_bytes: file.size_bytes, head: *head };
-            self.searches.iter_mut().any(|(search, _)| search.start(&searched))
-        })
+        let (path, size_bytes) = (file.path, file.size_bytes);
+        let searched = SearchedFile { path, size_bytes, head: ARCHIVE_HEAD };
+        self.searches.iter_mut().any(|(search, _)| search.start(&searched))
     }
 }
 
@@ -160,7 +158,7 @@ fn is_data(path: &str) -> bool {
     if DATA_FOLDERS.iter().any(|folder| path.starts_with(folder)) {
         return true;
     }
-    let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
+    let name = name(path);
     // A version behind the ending, as in `libc.so.6`, is no ending.
     if name.contains(".so.") {
         return false;
@@ -175,6 +173,7 @@ fn is_data(path: &str) -> bool {
 mod tests {
     use super::*;
     use crate::CatalogLimits;
+    use crate::extract::searches;
 
     #[test]
     fn what_may_hold_something_is_looked_into() {
@@ -203,6 +202,14 @@ mod tests {
         ] {
             check(path, 1000, is_executable, expected);
         }
+        for head in [*b"\x7fELF", *b"MZ\x90\0", [0xca, 0xfe, 0xba, 0xbe]] {
+            let smallest = SearchedFile { path: "a", size_bytes: EXECUTABLE_BYTES_MIN, head };
+            assert!(searches(&CatalogLimits::default()).iter_mut().any(|search| search.start(&smallest)));
+        }
+        check("usr/bin/app", 64, true, true);
+        check("srv/a.jar", 4, false, true);
+        check("srv/a.jar", 3, false, false);
+        check("srv/a.png", 1 << 20, false, false);
         check("usr/bin/app", 3, true, false);
         check("usr/bin/app", 63, true, false);
         check("app/node_modules/a/package.json", 0, false, false);

@@ -35,6 +35,9 @@ const COPIES: [&str; 6] = ["bundled", "compiled", "third-party", "third_party", 
 const FILE_NAME: &str = "package.json";
 const MODULES: &str = "node_modules/";
 const LICENSES_MAX: usize = 20;
+/// What is read of a manifest: what names the package, and what only describes it.
+const MEMBERS: [&str; 5] = ["name", "version", "license", "licenses", "author"];
+const NAMING_COUNT: usize = 2;
 /// Of a larger manifest only name and version are read.
 const DESCRIBED_BYTES_MAX: usize = 1 << 20;
 
@@ -79,16 +82,18 @@ fn is_carried_along(folder: &str) -> bool {
 
 fn reduce(content: &[u8]) -> Result<Vec<u8>, String> {
     let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
-    let document = members_of(content, &["name", "version"])?;
-    // Who only describes the package is not worth it when there is too much of it, or it cannot be read.
+    // What only describes the package is not worth it when there is too much of it, or it cannot be read.
     let is_usual = content.len() <= DESCRIBED_BYTES_MAX;
-    let described = is_usual.then(|| members_of(content, &["license", "licenses", "author"]).ok()).flatten();
-    let described = described.unwrap_or_default();
+    let described = is_usual.then(|| members_of(content, &MEMBERS).ok()).flatten();
+    let document = match described {
+        Some(document) => document,
+        None => members_of(content, &MEMBERS[..NAMING_COUNT])?,
+    };
     let text = |key: &str| document.get(key).and_then(Value::as_str).unwrap_or_default().trim().to_owned();
-    let mut licenses = described.get("license").map(licenses_of).unwrap_or_default();
-    licenses.extend(described.get("licenses").map(licenses_of).unwrap_or_default());
+    let mut licenses = document.get("license").map(licenses_of).unwrap_or_default();
+    licenses.extend(document.get("licenses").map(licenses_of).unwrap_or_default());
     licenses.truncate(LICENSES_MAX);
-    let author = match described.get("author").unwrap_or(&Value::Null) {
+    let author = match document.get("author").unwrap_or(&Value::Null) {
         Value::String(author) => Some(author.clone()),
         author => author["name"].as_str().map(str::to_owned),
     };

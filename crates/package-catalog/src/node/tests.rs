@@ -79,3 +79,24 @@ fn what_does_not_matter_hides_nothing() {
         assert_eq!(read(&text), (vec!["a 1".to_owned()], 0), "{:.60}", text);
     }
 }
+
+#[test]
+fn what_describes_a_package_is_left_out_where_it_cannot_be_read() {
+    let reduced = |text: &str| super::reduce(text.as_bytes()).map(|kept| String::from_utf8(kept).unwrap());
+    let nested = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
+    let large = format!(r#""x": "{}", "#, "y".repeat(super::DESCRIBED_BYTES_MAX));
+    for (license, more, is_described) in [
+        (r#""MIT""#, "", true),
+        (r#""MIT""#, large.as_str(), false),
+        (nested.as_str(), "", false),
+        ("1e999", "", false),
+    ] {
+        let text = format!(r#"{{"name": "a", {more}"version": "1", "author": "x", "license": {license}}}"#);
+        let (licenses, author) = if is_described { (r#"["MIT"]"#, r#""x""#) } else { ("[]", "null") };
+        let expected = format!(r#"{{"name":"a","version":"1","licenses":{licenses},"author":{author}}}"#);
+        assert_eq!(reduced(&text), Ok(expected), "{license:.60}");
+    }
+    let text = format!(r#"{{"license": {nested}, "name": {nested}}}"#);
+    let why = super::members_of(text.as_bytes(), &["name", "version"]).unwrap_err();
+    assert_eq!(reduced(&text), Err(why));
+}
