@@ -12,7 +12,7 @@ use crate::record::Recording;
 use crate::{ImageLimits, Layer, LayerError, ReadBudget};
 
 /// Changes with the form of the bytes, and with what this crate takes out of an archive.
-pub const FACTS_VERSION: u32 = 2;
+pub const FACTS_VERSION: u32 = 3;
 
 /// A digest is shorter.
 const DIGEST_BYTES_MAX: u64 = 256;
@@ -121,6 +121,13 @@ impl Layer {
             .and_then(|()| budget.spend_index(self.text.len() as u64, limits))
             .and_then(|()| budget.spend_kept(kept_bytes, limits))
             .map_err(|breach| LayerError::Limit { layer: self.digest.to_string(), breach })
+    }
+
+    /// Counts the bodies that [`crate::ImageTree::fill`] takes over as what the image holds from then on.
+    pub fn spend_bodies(&self, limits: &ImageLimits, budget: &ReadBudget) -> Result<(), LayerError> {
+        let bytes = self.bodies.iter().map(|body| body.len() as u64).sum();
+        let spent = budget.spend_kept(bytes, limits);
+        spent.map_err(|breach| LayerError::Limit { layer: self.digest.to_string(), breach })
     }
 
     /// Says in which form the layer is transported where that is another one than when it was read.

@@ -64,6 +64,18 @@ impl Default for ImageLimits {
     }
 }
 
+impl ImageLimits {
+    /// The same limits with what `budget` has left of the memory, for what is read besides what is held already.
+    #[must_use]
+    pub fn left_by(&self, budget: &ReadBudget) -> Self {
+        Self {
+            kept_bytes_max: self.kept_bytes_max.saturating_sub(budget.kept_bytes()),
+            held_bytes_max: self.held_bytes_max.saturating_sub(budget.held_bytes()),
+            ..self.clone()
+        }
+    }
+}
+
 /// A limit was passed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{value} {limit} (limit {maximum}){}", self.place())]
@@ -132,12 +144,12 @@ impl ReadBudget {
     }
 
     /// Bytes of the wanted files that are held.
-    pub fn kept_bytes(&self) -> u64 {
+    pub(crate) fn kept_bytes(&self) -> u64 {
         self.spent.kept_bytes.load(Ordering::Relaxed)
     }
 
     /// Bytes that what was read so far takes in memory.
-    pub fn held_bytes(&self) -> u64 {
+    pub(crate) fn held_bytes(&self) -> u64 {
         self.spent.held_bytes.load(Ordering::Relaxed)
     }
 

@@ -10,10 +10,13 @@ pub(crate) struct PaxRecords {
     pub(crate) group_id: Option<u64>,
     /// The numbers of the map of a sparse file: starts and lengths in turn.
     sparse_map: Vec<u64>,
+    /// The same where each number is a record of its own; these win.
+    sparse_pairs: Vec<u64>,
     sparse_major: Vec<u8>,
     sparse_minor: Vec<u8>,
-    /// The size of a sparse file with its holes.
-    pub(crate) sparse_size: Option<u64>,
+    /// The size of a sparse file with its holes, under its two names; the first wins.
+    sparse_size: Option<u64>,
+    sparse_real_size: Option<u64>,
     /// The name of a sparse file: the member's own name is made up by the archiver.
     pub(crate) sparse_name: Option<Vec<u8>>,
 }
@@ -30,7 +33,10 @@ pub(crate) enum SparseForm {
 impl PaxRecords {
     /// How the member is a sparse file; `None` when it is none. A form that runtimes do not know makes none of it either.
     pub(crate) fn take_sparse_form(&mut self) -> Option<SparseForm> {
-        let map = std::mem::take(&mut self.sparse_map);
+        let map = match self.sparse_pairs.is_empty() {
+            true => std::mem::take(&mut self.sparse_map),
+            false => std::mem::take(&mut self.sparse_pairs),
+        };
         let pairs = || map.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect();
         match (self.sparse_major.as_slice(), self.sparse_minor.as_slice()) {
             (b"1", b"0") => Some(SparseForm::InBody),
@@ -38,6 +44,11 @@ impl PaxRecords {
             (b"", b"") if !map.is_empty() => Some(SparseForm::InHeader(pairs())),
             _ => None,
         }
+    }
+
+    /// The size of a sparse file with its holes.
+    pub(crate) fn sparse_file_size(&self) -> Option<u64> {
+        self.sparse_size.or(self.sparse_real_size)
     }
 }
 
@@ -68,10 +79,16 @@ pub(crate) fn parse(mut bytes: &[u8]) -> Result<PaxRecords, &'static str> {
             // What is no number is not said: an owner decides nothing about how the archive is read.
             b"uid" => records.user_id = parse_decimal(value),
             b"gid" => records.group_id = parse_decimal(value),
-            b"GNU.sparse.realsize" | b"GNU.sparse.size" => records.sparse_size = parse_decimal(value),
+            b"GNU.sparse.size" if value.is_empty() => records.sparse_size = None,
+            b"GNU.sparse.size" => records.sparse_size = Some(sparse_number(value)?),
+            b"GNU.sparse.realsize" if value.is_empty() => records.sparse_real_size = None,
+            b"GNU.sparse.realsize" => records.sparse_real_size = Some(sparse_number(value)?),
             b"GNU.sparse.major" => records.sparse_major = value.to_vec(),
             b"GNU.sparse.minor" => records.sparse_minor = value.to_vec(),
-            b"GNU.sparse.offset" | b"GNU.sparse.numbytes" => records.sparse_map.push(sparse_number(value)?),
+            b"GNU.sparse.offset" | b"GNU.sparse.numbytes" => {
+                records.sparse_pairs.push(sparse_number(value)?);
+            }
+            b"GNU.sparse.map" if value.is_empty() => records.sparse_map.clear(),
             b"GNU.sparse.map" => {
                 let numbers = value.split(|byte| *byte == b',').map(sparse_number);
                 records.sparse_map = numbers.collect::<Result<_, _>>()?;
@@ -84,7 +101,7 @@ pub(crate) fn parse(mut bytes: &[u8]) -> Result<PaxRecords, &'static str> {
 }
 
 fn sparse_number(digits: &[u8]) -> Result<u64, &'static str> {
-    parse_decimal(digits).ok_or("extension record has a sparse map that is not of numbers")
+    parse_decimal(digits).ok_or("extension record about a sparse file is not of numbers")
 }
 
 /// Key, value and what follows.
@@ -131,7 +148,7 @@ mod tests {
         );
         check(
             b"26 GNU.sparse.realsize=99\n",
-            Ok(PaxRecords { sparse_size: Some(99), ..PaxRecords::default() }),
+            Ok(PaxRecords { sparse_real_size: Some(99), ..PaxRecords::default() }),
         );
         check(
             b"22 GNU.sparse.major=1\n21 GNU.sparse.name=f\n",
@@ -151,8 +168,37 @@ mod tests {
             b"18446744073709551616 path=a\n",
             b"11 size=-1\n",
             b"11 path=\0b\n",
+            b"22 GNU.sparse.size=+7\n",
         ] {
             check(bad, Err(()));
         }
+    }
+
+    /// In whatever order they come.
+    #[test]
+    fn of_two_ways_to_say_the_same_about_a_sparse_file_one_wins() {
+        let record = |text: &str| format!("{} {text}\n", text.len() + 4);
+        let mut records = [
+            "GNU.sparse.offset=3",
+            "GNU.sparse.map=1,2",
+            "GNU.sparse.numbytes=4",
+            "GNU.sparse.map=5,6",
+            "GNU.sparse.size=7",
+            "GNU.sparse.realsize=8",
+        ]
+        .map(record);
+        for _ in 0..2 {
+            let mut read = parse(records.concat().as_bytes()).unwrap();
+            // Offset and length of a pair have an order.
+            if records[0].contains("offset") {
+                assert_eq!(read.take_sparse_form(), Some(SparseForm::InHeader(vec![(3, 4)])));
+            }
+            assert_eq!(read.sparse_file_size(), Some(7));
+            records.reverse();
+        }
+        let empty = ["GNU.sparse.size=7", "GNU.sparse.realsize=8", "GNU.sparse.map=1,2"];
+        let taken_back = ["19 GNU.sparse.map=\n", "20 GNU.sparse.size=\n"].concat();
+        let mut read = parse([&empty.map(record).concat(), &taken_back[..]].concat().as_bytes()).unwrap();
+        assert_eq!((read.take_sparse_form(), read.sparse_file_size()), (None, Some(8)));
     }
 }

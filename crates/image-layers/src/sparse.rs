@@ -50,7 +50,7 @@ impl TarStream<'_> {
                 return Err(self.unpacked.truncated());
             }
             is_good = is_good && take_numbers(&block[MAP_IN_BLOCK], &mut map);
-            is_extended = block[IS_EXTENDED] == 1;
+            is_extended = block[IS_EXTENDED] != 0;
         }
         Ok(is_good.then_some(map))
     }

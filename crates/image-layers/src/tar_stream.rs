@@ -138,8 +138,8 @@ impl<'a> TarStream<'a> {
                     let bytes = self.read_extension(size)?;
                     records = pax::parse(&bytes).map_err(|problem| self.bad(problem))?;
                 }
-                b'L' => long_path = Some(self.read_long_name(size)?),
-                b'K' => long_link = Some(self.read_long_name(size)?),
+                b'L' => long_path = self.read_long_name(size)?,
+                b'K' => long_link = self.read_long_name(size)?,
                 b'g' => {
                     // Runtimes take it for a member of its own: it ends what was said before and applies to nothing.
                     self.read_extension(size)?;
@@ -192,7 +192,10 @@ impl<'a> TarStream<'a> {
         let Member { path, link, .. } = member;
         path.clear();
         link.clear();
-        let sparse_form = records.take_sparse_form();
+        let flag = header.flag();
+        // A member of the old form has its map in its header, whatever an extension says.
+        let sparse_form = records.take_sparse_form().filter(|_| flag != b'S');
+        let sparse_size = records.sparse_file_size();
         let sparse_name = records.sparse_name.filter(|_| sparse_form.is_some());
         match sparse_name.or(long_path).or(records.path) {
             Some(long) => *path = long,
@@ -205,7 +208,6 @@ impl<'a> TarStream<'a> {
         if path.contains(&0) || link.contains(&0) {
             return Err(self.bad("member has a path with a zero byte"));
         }
-        let flag = header.flag();
         let kind = match flag {
             b'0' | 0 | b'7' if sparse_form.is_some() => MemberKind::SparseFile,
             // Before there was a type for folders, a slash at the end of the name said it.
@@ -222,15 +224,16 @@ impl<'a> TarStream<'a> {
         }
         let size = match flag {
             // These have no body, whatever their size field says.
+            0 if kind == MemberKind::Folder => 0,
             b'1' | b'2' | b'3' | b'4' | b'5' | b'6' => 0,
             _ => records.size.unwrap_or(header_size),
         };
         let blocks = size.checked_next_multiple_of(BLOCK_BYTES as u64);
         self.padding = blocks.ok_or_else(|| self.bad("size of a member is too large"))? - size;
-        let old_sparse_size = || header.gnu_real_size().filter(|_| header.is_gnu());
+        let no_number = || self.bad("size of a sparse member is not a number");
         let file_size = match kind {
-            MemberKind::SparseFile if flag == b'S' => old_sparse_size().unwrap_or(size),
-            MemberKind::SparseFile => records.sparse_size.unwrap_or(size),
+            MemberKind::SparseFile if flag == b'S' => header.gnu_real_size().ok_or_else(no_number)?,
+            MemberKind::SparseFile => sparse_size.unwrap_or(size),
             _ => size,
         };
         // Fields without a number count as zero, as runtimes read them.
@@ -254,10 +257,11 @@ impl<'a> TarStream<'a> {
         Ok(bytes)
     }
 
-    fn read_long_name(&mut self, size: u64) -> Result<Vec<u8>, LayerError> {
+    /// `None`: an empty one says nothing.
+    fn read_long_name(&mut self, size: u64) -> Result<Option<Vec<u8>>, LayerError> {
         let mut name = self.read_extension(size)?;
         let end = name.iter().position(|byte| *byte == 0).unwrap_or(name.len());
         name.truncate(end);
-        Ok(name)
+        Ok(Some(name).filter(|name| !name.is_empty()))
     }
 }

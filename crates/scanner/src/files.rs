@@ -53,9 +53,6 @@ async fn load_unbounded(path: &Path, options: &ScanOptions) -> Result<Inventory,
         report(&options, Stage::ReadingLinked);
         let paths: Vec<String> = missing.into_iter().map(|body| body.archive_path).collect();
         let wanted: Wanted = Arc::new(move |path| paths.iter().any(|known| known == path));
-        let mut limits = options.limits.clone();
-        limits.kept_bytes_max = limits.kept_bytes_max.saturating_sub(budget.kept_bytes());
-        limits.held_bytes_max = limits.held_bytes_max.saturating_sub(budget.held_bytes());
         let task = LayerTask {
             digest: None,
             // A folder that changes meanwhile is another one.
@@ -64,7 +61,7 @@ async fn load_unbounded(path: &Path, options: &ScanOptions) -> Result<Inventory,
             wanted,
             extractor: None,
             observer: None,
-            limits,
+            limits: options.limits.left_by(&budget),
             budget: ReadBudget::new(),
         };
         let (layer, _) = read(path, task, &options).await?;

@@ -193,11 +193,7 @@ impl Reading<'_> {
             return Ok(tree);
         }
         report(self.options, Stage::ReadingLinked);
-        let mut limits = self.options.limits.clone();
-        limits.kept_bytes_max = limits.kept_bytes_max.saturating_sub(budget.kept_bytes());
-        limits.held_bytes_max = limits.held_bytes_max.saturating_sub(budget.held_bytes());
-        // The layers were counted once; what is counted again is bounded again.
-        let budget = ReadBudget::new();
+        let all_limits = &self.options.limits;
         let mut at = 0;
         while let Some(first) = missing.get(at) {
             let index = first.layer_index;
@@ -205,13 +201,18 @@ impl Reading<'_> {
             let paths: Vec<String> = missing[at..end].iter().map(|body| body.archive_path.clone()).collect();
             at = end;
             let Some(place) = places.get(index) else { continue };
-            let key = LayerKey::of_bodies(&place.diff_id, &self.options.limits, &paths);
+            let key = LayerKey::of_bodies(&place.diff_id, all_limits, &paths);
             // Sorted by layer, then path: the list can be searched.
             let wanted: Wanted =
                 Arc::new(move |path| paths.binary_search_by(|known| known.as_str().cmp(path)).is_ok());
-            let (limits, budget) = (limits.clone(), budget.clone());
-            let job = LayerJob { index, place, wanted, extractor: None, observer: None, limits, budget };
+            // The layers were counted once. Of what is counted again nothing but the bodies stays, and that is the same wherever they
+            // come from.
+            let (limits, once) = (all_limits.left_by(budget), ReadBudget::new());
+            let job =
+                LayerJob { index, place, wanted, extractor: None, observer: None, limits, budget: once };
             let (layer, _) = self.through_cache(key, job, Layer::into_bodies).await?;
+            let bad = |source| ScanError::BadLayer { number: index + 1, layer: place.name(), source };
+            layer.spend_bodies(all_limits, budget).map_err(bad)?;
             tree.fill(index, layer);
         }
         Ok(tree)

@@ -242,6 +242,60 @@ fn sparse_files_are_read_with_their_holes() {
     }
 }
 
+/// What a runtime unpacks that an archive can be made to hide from whoever reads it in another way.
+#[test]
+fn nothing_hides_where_archives_are_ambiguous() {
+    let evil = || raw_member(b'0', b"usr/bin/evil", b"", b"1", None);
+    // A header of a large file, in whose body all that follows would be.
+    let swallow = || raw_member(b'0', b"harmless", b"", b"", Some(1 << 20));
+    let x = |records: &[u8]| raw_member(b'x', b"pax", b"", records, None);
+    let set = |mut block: Vec<u8>, changes: &[(usize, &[u8])]| {
+        for (at, bytes) in changes {
+            block[*at..*at + bytes.len()].copy_from_slice(bytes);
+        }
+        let mut header = tar::Header::new_old();
+        header.as_mut_bytes().copy_from_slice(&block[..512]);
+        header.set_cksum();
+        block[..512].copy_from_slice(header.as_bytes());
+        block
+    };
+    let old = |flag: u8, more: &[u8]| {
+        let bodies = [vec![b'A'; 512], swallow()].concat();
+        let header = set(
+            raw_member(b'S', b"sparse", b"", b"", Some(1024)),
+            &[(386, b"00000000000\x0000000002000\0"), (482, &[flag]), (483, b"00000002000\0")],
+        );
+        [header, more.to_vec(), bodies].concat()
+    };
+    let listed = |members: &[Vec<u8>]| -> Vec<String> {
+        let paths = list(&ended(members)).into_iter();
+        paths.map(|line| line.split(' ').next().unwrap().to_owned()).collect()
+    };
+    let block = |last: u8| [vec![0; 504], vec![last], vec![0; 7]].concat();
+    // The flag decides which map counts, and any value but zero says that it goes on.
+    let map = b"24 GNU.sparse.map=0,512\n29 GNU.sparse.name=elsewhere\n";
+    let expected = ["sparse", "usr/", "usr/bin/", "usr/bin/evil"];
+    assert_eq!(listed(&[x(map), old(1, &block(0)), evil()]), expected);
+    assert_eq!(listed(&[old(2, &block(0)), evil()]), expected);
+    assert_eq!(listed(&[old(b'1', &[block(9), block(0)].concat()), evil()]), expected);
+    // A folder of the old kind has no body.
+    let folder = raw_member(0, b"d/", b"", b"", Some(512));
+    let paths = ["d/", "usr/", "usr/bin/", "usr/bin/evil"];
+    assert_eq!(listed(&[folder, evil()]), paths);
+    // An empty long name says nothing.
+    let empty = |flag| raw_member(flag, b"././@LongLink", b"", b"\0", None);
+    assert_eq!(listed(&[empty(b'L'), evil()]), &paths[1..]);
+    let link = raw_member(b'2', b"l", b"target", b"", None);
+    assert_eq!(list(&ended(&[empty(b'K'), link])), ["l -> target"]);
+    // Of the magic of ustar the version does not count.
+    let status =
+        set(raw_member(b'0', b"status", b"", b"1", None), &[(257, b"ustar\0\0\0"), (345, b"var/lib/dpkg\0")]);
+    assert_eq!(listed(&[status]), ["var/", "var/lib/", "var/lib/dpkg/", "var/lib/dpkg/status"]);
+    // Fields that hold nothing are zero.
+    let nothing = set(raw_member(b'0', b"a", b"", b"", None), &[(100, &[0; 36])]);
+    assert_eq!(listed(&[nothing, evil()]), ["a", "usr/", "usr/bin/", "usr/bin/evil"]);
+}
+
 #[test]
 fn archives_that_runtimes_refuse_are_refused() {
     let good = raw_member(b'0', b"a", b"", b"1", None);

@@ -135,7 +135,7 @@ impl Builder {
             self.toc.chunks.push(Chunk { place: None, size, checksum });
         }
         if let Some(end) = file_end {
-            self.occupied = end;
+            self.occupied = self.occupied.max(end);
         }
         let end = self.chunk_count()?;
         if let Some(entry) = self.toc.entries.last_mut() {

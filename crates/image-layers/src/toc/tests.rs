@@ -130,6 +130,7 @@ fn entries_become_what_unpacking_would_leave() {
 fn what_cannot_be_followed_is_not_used() {
     let sum = digest(b"x").to_string();
     let file = |name: &str, offset: u64, end: u64| json!({"type": "reg", "name": name, "size": 1, "offset": offset, "endOffset": end, "digest": sum});
+    let zeros = |name: &str, end: u64| json!({"type": "reg", "name": name, "size": 1, "offset": 0, "endOffset": end, "chunkType": "zeros", "digest": sum});
     let piece = |kind: &str, offset: u64, at: u64, size: u64| {
         json!({"type": kind, "name": "f", "size": if kind == "reg" { 10 } else { 0 }, "offset": offset,
             "chunkOffset": at, "chunkSize": size, "chunkDigest": sum})
@@ -141,6 +142,8 @@ fn what_cannot_be_followed_is_not_used() {
         (json!([file("a", 10, 20), file("b", 0, 10)]), "order of the archive"),
         (json!([file("a", 0, 10), file("a", 0, 10)]), "overlap"),
         (json!([file("a", 0, 101)]), "overlap"),
+        (json!([file("a", 0, 30), zeros("b", 10), file("c", 20, 40)]), "overlap"),
+        (json!([file("a", 0, 30), zeros("b", 10), file("c", 30, 40)]), ""),
         (json!([file("a", 10, 10)]), "overlap"),
         (json!([file("a", u64::MAX, u64::MAX)]), "overlap"),
         (json!([piece("reg", 0, 0, 4), piece("chunk", 5, 5, 0)]), "gaps or overlap"),

@@ -134,17 +134,14 @@ impl Daemon {
             return Ok(tree);
         }
         report(options, Stage::ReadingLinked);
-        let mut limits = options.limits.clone();
-        limits.kept_bytes_max = limits.kept_bytes_max.saturating_sub(budget.kept_bytes());
-        limits.held_bytes_max = limits.held_bytes_max.saturating_sub(budget.held_bytes());
         let mut paths: Vec<String> = missing.iter().map(|body| body.archive_path.clone()).collect();
         paths.sort();
         let reader = SavedReader {
             source: self.shown(),
             wanted: Arc::new(move |path| paths.binary_search_by(|known| known.as_str().cmp(path)).is_ok()),
             interest: None,
-            limits,
-            budget: ReadBudget::new(),
+            limits: options.limits.clone(),
+            budget: budget.clone(),
         };
         let (_, layers) = self.save(name, reader).await?.choose()?;
         for (index, (layer, _)) in layers.into_iter().enumerate() {

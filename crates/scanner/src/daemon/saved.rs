@@ -34,6 +34,7 @@ pub(super) struct SavedReader {
     /// Nobody, when only the wanted files are wanted.
     pub(super) interest: Option<Arc<Interest>>,
     pub(super) limits: ImageLimits,
+    /// What the image has cost so far.
     pub(super) budget: ReadBudget,
 }
 
@@ -87,8 +88,14 @@ impl SavedReader {
     }
 
     fn read_layer(&self, name: &str, mut reader: impl Read, saved: &mut SavedImage) -> Result<(), ScanError> {
-        let (extractor, observer) =
-            self.interest.as_ref().map_or((None, None), |interest| interest.lookers());
+        // Of a layer that is read once more nothing but the bodies stays.
+        let (extractor, observer, limits, budget) = match &self.interest {
+            Some(interest) => {
+                let (extractor, observer) = interest.lookers();
+                (extractor, observer, self.limits.clone(), self.budget.clone())
+            }
+            None => (None, None, self.limits.left_by(&self.budget), ReadBudget::new()),
+        };
         let task = LayerTask {
             digest: None,
             diff_id: None,
@@ -96,12 +103,16 @@ impl SavedReader {
             wanted: Arc::clone(&self.wanted),
             extractor,
             observer,
-            limits: self.limits.clone(),
-            budget: self.budget.clone(),
+            limits,
+            budget,
         };
         let number = saved.layers.len() + 1;
         let bad = |source| ScanError::BadLayer { number, layer: name.to_owned(), source };
-        let (layer, findings) = pump(&mut reader, |reader| task.read(reader)).map_err(bad)?;
+        let (mut layer, findings) = pump(&mut reader, |reader| task.read(reader)).map_err(bad)?;
+        if self.interest.is_none() {
+            layer = layer.into_bodies();
+            layer.spend_bodies(&self.limits, &self.budget).map_err(bad)?;
+        }
         saved.layers.insert(layer.diff_id().clone(), (layer, findings));
         Ok(())
     }

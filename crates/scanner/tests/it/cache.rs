@@ -168,6 +168,53 @@ async fn files_that_links_lead_to_are_kept_too() {
     assert_eq!(place.cached_by_layer().await.unwrap(), expected);
 }
 
+/// Each layer has some hundred entries, and one description that only a link makes wanted.
+fn linked_image() -> TestImage {
+    let mut links = tar::Builder::new(Vec::new());
+    let mut layers = Vec::new();
+    for layer in 0..3 {
+        let fillers: Vec<String> = (0..300).map(|number| format!("fill/{layer}/{number}")).collect();
+        let manifest = json!({"name": format!("linked-{layer}"), "version": "1.0.0"}).to_string();
+        let stored = format!("store/{layer}");
+        let mut files: Vec<(&str, &str)> = fillers.iter().map(|path| (path.as_str(), "")).collect();
+        files.push((&stored, &manifest));
+        layers.push(tar(&files));
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::Symlink);
+        header.set_size(0);
+        let path = format!("srv/{layer}/package.json");
+        links.append_link(&mut header, path, format!("/store/{layer}")).unwrap();
+    }
+    layers.push(links.into_inner().unwrap());
+    let diff_ids: Vec<String> = layers.iter().map(|layer| digest(layer).to_string()).collect();
+    let config = json!({"os": "linux", "architecture": "amd64", "rootfs": {"diff_ids": diff_ids}});
+    TestImage::from_parts(config.to_string().into_bytes(), layers.iter().map(|it| gzip(it)).collect())
+}
+
+/// Layers are read once more one after the other: each needs room for itself, not for those before it.
+#[tokio::test]
+async fn whether_an_image_fits_in_memory_does_not_depend_on_what_is_cached() {
+    let place = Place::new();
+    place.write(&linked_image());
+    let expected = place.plain().await;
+    assert_eq!(expected.inventory.packages.len(), 3);
+    // Some 32 000 bytes for each of the three layers.
+    for (held_bytes_max, is_enough) in [(150_000, true), (110_000, false)] {
+        let mut options = with_cache(&place.cache(), SIZE);
+        options.limits.held_bytes_max = held_bytes_max;
+        let uncached = ScanOptions { layer_cache: None, ..options.clone() };
+        for options in [&uncached, &options, &options, &options] {
+            match place.load(options.clone()).await {
+                Ok(found) => assert!(is_enough && found == expected, "{held_bytes_max}"),
+                Err(error) => {
+                    assert_eq!(error.kind(), ScanErrorKind::LimitExceeded);
+                    assert!(!is_enough, "{error} of {held_bytes_max}");
+                }
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_manifest_that_lies_about_a_layer_is_refused_as_ever() {
     let place = Place::new();
