@@ -10,6 +10,7 @@
 //!
 //! The program must install a rustls crypto provider before the first call for a registry.
 
+mod all_layers;
 mod archive;
 mod base_image;
 mod cache;

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use futures_util::{StreamExt as _, TryStreamExt as _};
 use image_layers::{Layer, LayerError, ReadBudget, squash_tracing};
 use model::{
     Digest, DockerfileMode, ImageContents, ImageFacts, ImageReference, Inventory, LayerFacts, Platform,
@@ -11,6 +10,7 @@ use model::{
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
+use crate::all_layers::read_all;
 use crate::base_image;
 use crate::cache::KnownImage;
 use crate::contents::LayerFindings;
@@ -18,7 +18,7 @@ use crate::dockerfile::guess_dockerfile;
 use crate::error::{ScanError, ScanErrorKind};
 use crate::interest::Interest;
 use crate::layers::{LayerJob, Reading, Wanted};
-use crate::open::{OpenedImage, open_documents, open_registry, open_source};
+use crate::open::{LayerPlace, OpenedImage, open_documents, open_registry, open_source};
 use crate::options::ScanOptions;
 use crate::partial::PartsRead;
 use crate::progress::{LayerStart, Stage};
@@ -114,18 +114,15 @@ async fn load_unbounded(source: &ImageSource, options: &ScanOptions) -> Result<S
     let budget = ReadBudget::new();
     let wanted: Wanted = Arc::new(package_catalog::is_wanted);
     let interest = Interest::new(options)?;
-    let read: Vec<(Layer, LayerFindings)> = futures_util::stream::iter(opened.layers.iter().enumerate())
-        .map(|(index, place)| {
-            let (extractor, observer) = interest.lookers();
-            let (wanted, limits, budget) = (Arc::clone(&wanted), options.limits.clone(), budget.clone());
-            let span = tracing::info_span!("read_layer", layer.index = index, layer.bytes = place.size);
-            reading
-                .layer(LayerJob { index, place, wanted, extractor, observer, limits, budget })
-                .instrument(span)
-        })
-        .buffered(options.layers_at_once.max(1))
-        .try_collect()
-        .await?;
+    let sizes: Vec<u64> = opened.layers.iter().map(|layer| layer.size).collect();
+    let read_layer = |index| {
+        let place: &LayerPlace = &opened.layers[index];
+        let (extractor, observer) = interest.lookers();
+        let (wanted, limits, budget) = (Arc::clone(&wanted), options.limits.clone(), budget.clone());
+        let span = tracing::info_span!("read_layer", layer.index = index, layer.bytes = place.size);
+        reading.layer(LayerJob { index, place, wanted, extractor, observer, limits, budget }).instrument(span)
+    };
+    let read = read_all(&sizes, options.layers_at_once, read_layer).await?;
     let (layers, findings): (Vec<Layer>, Vec<LayerFindings>) = read.into_iter().unzip();
     let unpacked_bytes: Vec<u64> = layers.iter().map(Layer::unpacked_bytes).collect();
     let single_layers = interest.single_layers(&layers);

@@ -70,17 +70,22 @@ fn image() -> TestImage {
     TestImage::from_parts(config.to_string().into_bytes(), layers.iter().map(|it| gzip(it)).collect())
 }
 
-/// A registry that holds back each layer until the next one has been read, as far as that one is asked for before.
+/// A registry that turns the order of layers around. Of all of them at once, each is held back until the one above it has been read;
+/// of two at once, the one that is asked for first until all others have been.
 async fn backwards(image: &TestImage, layers_at_once: usize, done: &Arc<Done>) -> Server {
     let digests: Vec<String> = image.layers.iter().map(|layer| digest(layer).to_string()).collect();
-    let done = Arc::clone(done);
+    let (done, first_asked) = (Arc::clone(done), Mutex::new(None));
     Server::with_image(image, move |asked, _| {
         let path = asked.target.split('?').next().unwrap_or_default();
         let layer = digests.iter().position(|digest| path.ends_with(digest.as_str()))?;
-        let next = layer + 1;
-        if next < digests.len() && next % layers_at_once != 0 {
-            done.wait_for(next);
-        }
+        let is_first = *first_asked.lock().unwrap().get_or_insert(layer) == layer;
+        let held_for = match layers_at_once {
+            1 => 0..0,
+            2 if is_first => 0..digests.len(),
+            2 => 0..0,
+            _ => layer + 1..digests.len().min(layer + 2),
+        };
+        held_for.filter(|other| *other != layer).for_each(|other| done.wait_for(other));
         None
     })
     .await
