@@ -2,7 +2,7 @@
 
 use memchr::memmem::Finder;
 
-use crate::extract::{ContentSearch, SearchedFile, Sections, read_sections};
+use crate::extract::{ContentSearch, SearchedFile, Sections, section_of};
 
 /// The tag of its section: the version as text.
 const TAG: u8 = 60;
@@ -15,8 +15,7 @@ const TEXT_BYTES_MAX: usize = 48;
 
 /// The version in the extract of an executable.
 pub(crate) fn version(extract: &[u8]) -> Option<String> {
-    let (_, version) = read_sections(extract).find(|(tag, _)| *tag == TAG)?;
-    Some(String::from_utf8_lossy(version).into_owned())
+    section_of(extract, TAG).map(|version| String::from_utf8_lossy(version).into_owned())
 }
 
 /// Looks for the version in files that are called like BusyBox.

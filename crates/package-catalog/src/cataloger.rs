@@ -1,13 +1,11 @@
 //! The declaration of a cataloger: which files it reads, and the function that reads them.
 
-use model::PackageKind;
-
 use crate::parse::{ParseInput, Parsed};
 use crate::pattern_index::split_name;
 
 /// Where evidence lies, in real paths without a leading slash, at any depth of the tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PathPattern {
+pub(crate) enum PathPattern {
     /// `**/lib/dpkg/status`: these last components.
     Ends(&'static str),
     /// `**/lib/dpkg/status.d/*`: a file directly in such a folder.
@@ -22,7 +20,7 @@ pub enum PathPattern {
 
 impl PathPattern {
     /// Whether a path is of this form.
-    pub fn matches(self, path: &str) -> bool {
+    pub(crate) fn matches(self, path: &str) -> bool {
         match self {
             Self::Ends(tail) => ends_with_components(path, tail),
             Self::In(folder) => {
@@ -49,26 +47,24 @@ fn ends_with_components(path: &str, tail: &str) -> bool {
 
 /// One kind of package database. A cataloger has no state, so it is a row of a table and not an object.
 #[derive(Debug, Clone, Copy)]
-pub struct Cataloger {
+pub(crate) struct Cataloger {
     /// Stable name: `dpkg`.
-    pub id: &'static str,
-    /// What kind of packages it finds.
-    pub kind: PackageKind,
+    pub(crate) id: &'static str,
     /// The files that are databases.
-    pub databases: &'static [PathPattern],
+    pub(crate) databases: &'static [PathPattern],
     /// Files beside a database that its parser looks into.
-    pub companions: &'static [PathPattern],
+    pub(crate) companions: &'static [PathPattern],
     /// Files that `databases` would match but that are none.
-    pub exceptions: &'static [PathPattern],
+    pub(crate) exceptions: &'static [PathPattern],
     /// Well-known paths at which a link may stand, to a file or a folder.
-    pub linked_paths: &'static [&'static str],
+    pub(crate) linked_paths: &'static [&'static str],
     /// Reads one database.
-    pub parse: fn(&ParseInput<'_>) -> Parsed,
+    pub(crate) parse: fn(&ParseInput<'_>) -> Parsed,
 }
 
 impl Cataloger {
     /// Whether a path is a database of this kind.
-    pub fn is_database(&self, path: &str) -> bool {
+    pub(crate) fn is_database(&self, path: &str) -> bool {
         let matches = |pattern: &PathPattern| pattern.matches(path);
         self.databases.iter().any(matches) && !self.exceptions.iter().any(matches)
     }

@@ -1,6 +1,6 @@
 //! Which packages are installed in an image: an [`ImageTree`](image_layers::ImageTree) in, an [`Inventory`](model::Inventory) out.
 //!
-//! Every kind of package database has a folder here and one row in [`CATALOGERS`]. Files are matched in one walk over the tree.
+//! Every kind of package database has a folder here and one row in `table.rs`. Files are matched in one walk over the tree.
 //! Nothing fails: what cannot be read becomes a [`Diagnostic`](model::Diagnostic), also a database that is only recognised.
 //! Nothing here opens a socket, reads a clock or looks at the environment.
 
@@ -58,12 +58,10 @@ mod wordpress;
 mod tests;
 
 pub use attribution::is_traced;
-pub use cataloger::{Cataloger, PathPattern};
 pub use extract::{CATALOG_VERSION, LayerExtractor};
 pub use java::ArchiveLimits;
 pub use makers::note_makers;
-pub use parse::{CatalogLimits, ParseInput, Parsed};
+pub use parse::CatalogLimits;
 pub use renamed::missing;
-pub use table::CATALOGERS;
-pub use walk::{catalog, catalog_part, catalog_watched, is_wanted, wanted_paths};
+pub use walk::{catalog, catalog_part, catalog_watched, is_wanted};
 pub use watch::CatalogWatcher;

@@ -110,19 +110,19 @@ impl Spent {
 
 /// One database to read.
 #[derive(Debug, Clone, Copy)]
-pub struct ParseInput<'a> {
+pub(crate) struct ParseInput<'a> {
     /// The whole image, for files beside the database.
-    pub tree: &'a ImageTree,
+    pub(crate) tree: &'a ImageTree,
     /// The path at which the database was found, without a leading slash; its neighbours are found from here.
-    pub path: &'a str,
+    pub(crate) path: &'a str,
     /// Its content.
-    pub bytes: &'a [u8],
+    pub(crate) bytes: &'a [u8],
     /// Where it really is.
-    pub location: &'a Location,
+    pub(crate) location: &'a Location,
     /// The operating system of the image.
-    pub distro: Option<&'a Distro>,
+    pub(crate) distro: Option<&'a Distro>,
     /// What may be read.
-    pub limits: &'a CatalogLimits,
+    pub(crate) limits: &'a CatalogLimits,
     /// What has been.
     pub(crate) spent: &'a Spent,
     /// What files are under the names that links give them.
@@ -131,11 +131,11 @@ pub struct ParseInput<'a> {
 
 /// What a parser found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Parsed {
+pub(crate) struct Parsed {
     /// Packages, in the order of the database.
-    pub packages: Vec<Package>,
+    pub(crate) packages: Vec<Package>,
     /// What could not be read.
-    pub diagnostics: Vec<Diagnostic>,
+    pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
 impl<'a> ParseInput<'a> {

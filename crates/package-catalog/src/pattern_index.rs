@@ -53,7 +53,7 @@ pub(crate) fn name(path: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::CATALOGERS;
+    use crate::table::CATALOGERS;
 
     #[test]
     fn the_index_finds_what_one_of_its_patterns_matches() {

@@ -4,7 +4,7 @@ use crate::cataloger::Cataloger;
 use crate::{alpine, bottlerocket, debian, opkg, pacman, portage, rpm, snap};
 
 /// All catalogers, in the order of the documentation.
-pub static CATALOGERS: &[Cataloger] = &[
+pub(crate) static CATALOGERS: &[Cataloger] = &[
     debian::CATALOGER,
     alpine::CATALOGER,
     rpm::CATALOGER,

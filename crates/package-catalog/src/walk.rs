@@ -40,7 +40,7 @@ pub fn is_wanted(path: &str) -> bool {
 }
 
 /// Well-known paths, of files and folders, at which a link may stand that makes other files wanted.
-pub fn wanted_paths() -> &'static [&'static str] {
+pub(crate) fn wanted_paths() -> &'static [&'static str] {
     &WANTED_PATHS
 }
 

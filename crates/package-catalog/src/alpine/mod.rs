@@ -5,15 +5,12 @@ mod package;
 #[cfg(test)]
 mod tests;
 
-use model::PackageKind;
-
 use crate::cataloger::{Cataloger, PathPattern};
 use crate::parse::{ParseInput, Parsed, Problems};
 
 /// What the table says about apk.
 pub(crate) const CATALOGER: Cataloger = Cataloger {
     id: "apk",
-    kind: PackageKind::Apk,
     databases: &[PathPattern::Ends("lib/apk/db/installed")],
     companions: &[],
     exceptions: &[],

@@ -15,7 +15,6 @@ use crate::third_party;
 /// What the table says about Bottlerocket.
 pub(crate) const CATALOGER: Cataloger = Cataloger {
     id: "bottlerocket",
-    kind: PackageKind::Rpm,
     databases: &[PathPattern::Ends("usr/share/bottlerocket/application-inventory.json")],
     companions: &[],
     exceptions: &[],

@@ -15,7 +15,6 @@ use crate::parse::{ParseInput, Parsed, Problems};
 /// What the table says about dpkg.
 pub(crate) const CATALOGER: Cataloger = Cataloger {
     id: "dpkg",
-    kind: PackageKind::Deb,
     databases: &[PathPattern::Ends("lib/dpkg/status"), PathPattern::In("lib/dpkg/status.d")],
     companions: &[
         PathPattern::InWithEnding("lib/dpkg/info", ".list"),

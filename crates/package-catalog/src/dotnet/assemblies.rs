@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use model::{DiagnosticCode, Package, PackageKind};
 
 use crate::parse::{ParseInput, Parsed, Problems};
+use crate::pattern_index::name;
 use crate::purl::language_purl;
 
 /// The package that an assembly is, as long as no application claims it.
@@ -23,9 +24,8 @@ pub(crate) fn parse_assembly(input: &ParseInput<'_>) -> Parsed {
     }
     let mut problems = Problems::new(input);
     let mut value = |text: &str| Some(problems.value(0, text.as_bytes())).filter(|text| !text.is_empty());
-    let file = input.path.rsplit('/').next().unwrap_or(input.path);
     let stated = values.get("OriginalFilename").filter(|name| is_assembly_name(name));
-    let file = stated.map_or(file, |name| name.rsplit(['/', '\\']).next().unwrap_or(name));
+    let file = stated.map_or(name(input.path), |it| it.rsplit(['/', '\\']).next().unwrap_or(it));
     let name = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
     let version = version_of(&values);
     let (name, version) = (value(name), version.and_then(&mut value));
@@ -61,8 +61,9 @@ fn version_of(values: &BTreeMap<String, String>) -> Option<&str> {
 pub(super) fn runtime_cpes(name: &str, version: Option<&str>) -> Vec<String> {
     let name = name.to_ascii_lowercase();
     // `3.1.23-servicing.22122.4` is what was released as 3.1.23.
-    let released = |version: &'_ str| version.split("-servicing").next().unwrap_or_default().to_owned();
-    let Some(version) = version.map(released) else { return Vec::new() };
+    let Some(version) = version.and_then(|version| version.split("-servicing").next()) else {
+        return Vec::new();
+    };
     let is = |framework: &str| {
         name == framework
             || name.starts_with(&format!("{framework}.runtime."))

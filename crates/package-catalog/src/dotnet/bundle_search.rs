@@ -9,6 +9,7 @@ use memchr::memmem;
 
 use super::deps_json::{MANIFEST, reduce};
 use crate::extract::{ContentSearch, SearchedFile, Sections, broken_section, kept_section};
+use crate::pattern_index::name;
 
 /// SHA-256 of `.net core bundle` and a line end.
 pub(super) const MARK: [u8; 32] = [
@@ -77,7 +78,7 @@ impl Braces {
 
 /// Most bytes of executables are in libraries, none of which starts an application.
 fn is_library(path: &str) -> bool {
-    let name = path.rsplit('/').next().unwrap_or(path);
+    let name = name(path);
     name.contains(".so.")
         || [".so", ".dll", ".node", ".ko", ".dylib"].iter().any(|ending| name.ends_with(ending))
 }

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use super::assemblies::runtime_cpes;
 use crate::extract::{ManifestKind, read_section};
 use crate::parse::{ParseInput, Parsed, Problems};
+use crate::pattern_index::name;
 use crate::purl::language_purl;
 
 /// Such a file, with only the values that matter.
@@ -92,11 +93,10 @@ pub(super) fn reduce(content: &[u8]) -> Result<Vec<u8>, String> {
 /// Where the files of a library lie in the folder of the application. Those of all systems are there without their folders.
 fn files_of(target: &Value) -> impl Iterator<Item = String> {
     let keys = |group: &str| target.get(group).and_then(Value::as_object).into_iter().flatten();
-    let name = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
-    let plain = keys("runtime").chain(keys("native")).map(move |(path, _)| name(path));
-    let translated = keys("resources").map(move |(path, value)| match value["locale"].as_str() {
+    let plain = keys("runtime").chain(keys("native")).map(|(path, _)| name(path).to_owned());
+    let translated = keys("resources").map(|(path, value)| match value["locale"].as_str() {
         Some(locale) => format!("{locale}/{}", name(path)),
-        None => name(path),
+        None => name(path).to_owned(),
     });
     let by_system = keys("runtimeTargets").map(|(path, _)| path.clone());
     plain.chain(translated).chain(by_system)

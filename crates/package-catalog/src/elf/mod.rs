@@ -7,11 +7,13 @@
 
 mod note;
 mod package;
+mod reader;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use note::NoteSearch;
 pub(crate) use package::parse;
+pub(crate) use reader::Reader;
 
 /// The note as it is.
 pub(crate) const TAG_NOTE: u8 = 21;

@@ -33,6 +33,11 @@ pub(crate) fn read_sections(extract: &[u8]) -> impl Iterator<Item = (u8, &[u8])>
     })
 }
 
+/// The first section with a tag.
+pub(crate) fn section_of(extract: &[u8], tag: u8) -> Option<&[u8]> {
+    read_sections(extract).find(|(found, _)| *found == tag).map(|(_, section)| section)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,6 +52,7 @@ mod tests {
         let expected: [(u8, &[u8]); 3] = [(1, b"one"), (7, b""), (1, b"two")];
         assert_eq!(read_sections(&extract).collect::<Vec<_>>(), expected);
         assert_eq!(read_sections(&extract[..extract.len() - 1]).collect::<Vec<_>>(), expected[..2]);
+        assert_eq!((section_of(&extract, 1), section_of(&extract, 2)), (Some(&b"one"[..]), None));
         assert_eq!(Sections::default().finish(), None);
     }
 }

@@ -4,9 +4,11 @@
 //! modules. The texts stand before the header and the variables behind it. So what may be a version is noted with its place until
 //! the variable tells which is meant; the list is known by its fence.
 //!
-//! Source: Go, `debug/buildinfo` and `cmd/go/internal/modload`; System V ABI, program headers.
+//! Source: Go, `debug/buildinfo` and `cmd/go/internal/modload`.
 
 use memchr::memmem;
+
+use crate::elf::Reader;
 
 /// Stands before and behind the list of modules.
 pub(super) const FENCE: [[u8; 16]; 2] = [
@@ -81,10 +83,11 @@ impl OldBuildInfo {
             }
         }
         self.variable = self.variable.take().or_else(|| {
-            let form = Form::of(&self.head)?;
-            let at = form.offset_of(form.number(self.variable_address.as_ref()?)?, &self.head)?;
+            let reader = Reader::of(&self.head)?;
+            let address = self.variable_address.as_ref()?;
+            let at = offset_of(reader, reader.with(address).number(0, address.len())?)?;
             let at = usize::try_from(at.checked_sub(self.window_at)?).ok()?;
-            window.get(at..at.saturating_add(2 * form.word_bytes)).map(<[u8]>::to_vec)
+            window.get(at..at.saturating_add(2 * reader.word_bytes())).map(<[u8]>::to_vec)
         });
         self.search_modules(&window, end);
         self.window = window;
@@ -113,62 +116,19 @@ impl OldBuildInfo {
 
     /// The text that the variable points to.
     fn version(&self) -> Option<&[u8]> {
-        let form = Form::of(&self.head)?;
-        let (address, length) = self.variable.as_ref()?.split_at_checked(form.word_bytes)?;
-        let at = form.offset_of(form.number(address)?, &self.head)?;
-        let length = usize::try_from(form.number(length.get(..form.word_bytes)?)?).ok()?;
+        let reader = Reader::of(&self.head)?;
+        let variable = reader.with(self.variable.as_ref()?);
+        let at = offset_of(reader, variable.word(0)?)?;
+        let length = usize::try_from(variable.word(reader.word_bytes())?).ok()?;
         let text = &self.versions.iter().find(|(place, _)| *place == at)?.1;
         Some(&text[..length.min(text.len())])
     }
 }
 
-/// How an ELF file writes its numbers.
-#[derive(Debug, Clone, Copy)]
-struct Form {
-    word_bytes: usize,
-    is_big_endian: bool,
-}
-
-impl Form {
-    fn of(head: &[u8]) -> Option<Self> {
-        let word_bytes = match head.strip_prefix(b"\x7fELF")?.first()? {
-            1 => 4,
-            2 => 8,
-            _ => return None,
-        };
-        Some(Self { word_bytes, is_big_endian: head.get(5) == Some(&2) })
-    }
-
-    fn number(self, bytes: &[u8]) -> Option<u64> {
-        let add = |sum: u64, byte: &u8| (sum << 8) | u64::from(*byte);
-        match self.is_big_endian {
-            _ if bytes.len() > 8 => None,
-            true => Some(bytes.iter().fold(0, add)),
-            false => Some(bytes.iter().rev().fold(0, add)),
-        }
-    }
-
-    /// Where in the file stands what is loaded to an address.
-    fn offset_of(self, address: u64, head: &[u8]) -> Option<u64> {
-        let at = |start: usize, length: usize| self.number(head.get(start..start.checked_add(length)?)?);
-        let word = self.word_bytes;
-        let is_wide = word == 8;
-        let table = usize::try_from(at(24 + word, word)?).ok()?;
-        let (row_bytes, rows) = if is_wide { (at(54, 2)?, at(56, 2)?) } else { (at(42, 2)?, at(44, 2)?) };
-        let row_bytes = usize::try_from(row_bytes).ok()?;
-        for row in 0..usize::try_from(rows).ok()? {
-            let row = table.checked_add(row.checked_mul(row_bytes)?)?;
-            if at(row, 4)? != LOADED {
-                continue;
-            }
-            // Wide rows have their flags before the offset.
-            let fields = row.checked_add(if is_wide { 8 } else { 4 })?;
-            let (offset, start) = (at(fields, word)?, at(fields + word, word)?);
-            let length = at(fields + 3 * word, word)?;
-            if let Some(inside) = address.checked_sub(start).filter(|inside| *inside < length) {
-                return offset.checked_add(inside);
-            }
-        }
-        None
-    }
+/// Where in the file stands what is loaded to an address.
+fn offset_of(reader: Reader<'_>, address: u64) -> Option<u64> {
+    reader.segments().filter(|segment| segment.kind == LOADED).find_map(|segment| {
+        let inside = address.checked_sub(segment.address).filter(|inside| *inside < segment.file_bytes)?;
+        segment.offset.checked_add(inside)
+    })
 }

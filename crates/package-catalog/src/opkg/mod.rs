@@ -14,7 +14,6 @@ use crate::parse::{ParseInput, Parsed, Problems};
 /// What the table says about opkg.
 pub(crate) const CATALOGER: Cataloger = Cataloger {
     id: "opkg",
-    kind: PackageKind::Opkg,
     databases: &[PathPattern::Ends("lib/opkg/status"), PathPattern::InWithEnding("lib/opkg/info", CONTROL)],
     companions: &[PathPattern::InWithEnding("lib/opkg/info", ".list")],
     exceptions: &[],

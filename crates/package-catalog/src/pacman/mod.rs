@@ -15,7 +15,6 @@ use crate::third_party;
 /// What the table says about pacman.
 pub(crate) const CATALOGER: Cataloger = Cataloger {
     id: "pacman",
-    kind: PackageKind::Alpm,
     databases: &[PathPattern::Grandchild("pacman/local", "desc")],
     companions: &[PathPattern::Grandchild("pacman/local", "files")],
     exceptions: &[],

@@ -15,7 +15,6 @@ const FOLDER: &str = "var/db/pkg";
 /// What the table says about portage.
 pub(crate) const CATALOGER: Cataloger = Cataloger {
     id: "portage",
-    kind: PackageKind::Ebuild,
     databases: &[PathPattern::GreatGrandchild(FOLDER, CONTENTS)],
     companions: &[
         PathPattern::GreatGrandchild(FOLDER, "LICENSE"),

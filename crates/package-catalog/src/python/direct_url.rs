@@ -4,9 +4,10 @@
 
 use serde_json::Value;
 
+use super::ends_with;
 use crate::described::address::without_secrets;
 use crate::described::json::{text, value_of};
-use crate::extract::{ManifestKind, read_section, read_sections};
+use crate::extract::{ManifestKind, read_section, section_of};
 use crate::parse::ParseInput;
 
 /// The qualifier of the package URL that it gives, and its value on the next line.
@@ -20,9 +21,7 @@ const FOLDER_ENDING: &str = ".dist-info/";
 pub(super) const QUALIFIERS: [&str; 2] = ["vcs_url", "download_url"];
 
 fn is_manifest(path: &str) -> bool {
-    let folder = path.strip_suffix(FILE_NAME).map(str::as_bytes).unwrap_or_default();
-    let ending = folder.len().checked_sub(FOLDER_ENDING.len()).and_then(|at| folder.get(at..));
-    ending.is_some_and(|ending| ending.eq_ignore_ascii_case(FOLDER_ENDING.as_bytes()))
+    path.strip_suffix(FILE_NAME).is_some_and(|folder| ends_with(folder, FOLDER_ENDING))
 }
 
 fn reduce(content: &[u8]) -> Result<Vec<u8>, String> {
@@ -47,7 +46,6 @@ pub(super) fn find<'a>(input: &ParseInput<'a>) -> Option<(&'a str, &'a str)> {
     let (folder, _) = input.path.rsplit_once('/')?;
     let file = input.tree.locate(&format!("{folder}/{FILE_NAME}"))?;
     let extract = input.renamed.extract_of(input.tree, file)?;
-    let (_, section) = read_sections(extract).find(|(tag, _)| *tag == TAG)?;
-    let kept = str::from_utf8(read_section(section).ok()?).ok()?;
+    let kept = str::from_utf8(read_section(section_of(extract, TAG)?).ok()?).ok()?;
     kept.split_once('\n').filter(|(_, value)| value.len() <= input.limits.value_bytes_max)
 }

@@ -4,13 +4,15 @@
 //! packages may be found, and what stands at the top of them all.
 //! Source: Recording installed projects, of the Python Packaging Authority (PEP 376, PEP 627).
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use image_layers::ImageTree;
 use model::{Package, PackageKind};
 
+use super::ends_with;
 use crate::conda::PLAIN_ENDINGS;
-use crate::extract::{ContentSearch, SearchedFile, Sections, read_sections};
+use crate::extract::{ContentSearch, SearchedFile, Sections, section_of};
 
 const TAG: u8 = 43;
 /// A list, the ending of its folder, and whether its paths begin in that folder itself.
@@ -39,18 +41,18 @@ pub(crate) struct RecordSearch {
     kept: Vec<u8>,
 }
 
-fn list_of(path: &str) -> Option<(&str, bool)> {
-    let (_, folder_ending, is_in_folder) =
-        LISTS.iter().find(|(name, ..)| path.strip_suffix(name).is_some_and(|head| head.ends_with('/')))?;
-    let folder = path.rsplit_once('/')?.0;
-    let is_list = format!("{folder}/").to_ascii_lowercase().ends_with(folder_ending);
-    is_list.then_some((folder, *is_in_folder))
+/// Whether the paths of the list at a path begin in its own folder; `None` where there is no list.
+fn list_at(path: &str) -> Option<bool> {
+    LISTS.iter().find_map(|(name, folder_ending, is_in_folder)| {
+        let folder = path.strip_suffix(name)?;
+        ends_with(folder, folder_ending).then_some(*is_in_folder)
+    })
 }
 
 impl ContentSearch for RecordSearch {
     fn start(&mut self, file: &SearchedFile<'_>) -> bool {
-        let list = list_of(file.path);
-        self.is_in_folder = list.is_some_and(|(_, is_in_folder)| is_in_folder);
+        let list = list_at(file.path);
+        self.is_in_folder = list == Some(true);
         list.is_some()
     }
 
@@ -86,7 +88,7 @@ impl RecordSearch {
     fn end_line(&mut self) {
         let line = std::mem::take(&mut self.line);
         if line.len() <= LINE_BYTES_MAX {
-            let path = if self.is_in_folder { line.trim_ascii().to_vec() } else { first_column(&line) };
+            let path = if self.is_in_folder { Cow::Borrowed(line.trim_ascii()) } else { first_column(&line) };
             self.take(&path);
         }
         self.line = line;
@@ -100,13 +102,17 @@ impl RecordSearch {
         };
         let mut parts = path.splitn(2, |byte| *byte == b'/');
         let (top, is_folder) = (parts.next().unwrap_or_default(), parts.next().is_some());
-        let ends_with = |ending: &str| top.len() > ending.len() && top.ends_with(ending.as_bytes());
+        let is_named = |ending: &str| top.len() > ending.len() && top.ends_with(ending.as_bytes());
         // What describes the package itself is not brought by it.
-        if path.is_empty() || path.contains(&0) || ends_with(".dist-info") || ends_with(".egg-info") {
+        if path.is_empty() || path.contains(&0) || is_named(".dist-info") || is_named(".egg-info") {
             return;
         }
         let is_elsewhere = matches!(top, b"" | b"." | b".." | b"__pycache__");
-        if !is_elsewhere && (is_folder || ends_with(".py")) && self.tops.len() < TOPS_MAX {
+        if !is_elsewhere
+            && (is_folder || is_named(".py"))
+            && self.tops.len() < TOPS_MAX
+            && !self.tops.contains(top)
+        {
             self.tops.insert(top.to_vec());
         }
         let is_plain = PLAIN_ENDINGS.iter().any(|ending| path.ends_with(ending.as_bytes()));
@@ -117,10 +123,10 @@ impl RecordSearch {
 }
 
 /// The path in `path,digest,size`, which may stand in quotes.
-fn first_column(line: &[u8]) -> Vec<u8> {
+fn first_column(line: &[u8]) -> Cow<'_, [u8]> {
     let line = line.trim_ascii();
     let Some(quoted) = line.strip_prefix(b"\"") else {
-        return line.split(|byte| *byte == b',').next().unwrap_or_default().to_vec();
+        return Cow::Borrowed(line.split(|byte| *byte == b',').next().unwrap_or_default());
     };
     let mut path = Vec::new();
     let mut bytes = quoted.iter().peekable();
@@ -130,7 +136,7 @@ fn first_column(line: &[u8]) -> Vec<u8> {
         }
         path.push(*byte);
     }
-    path
+    Cow::Owned(path)
 }
 
 /// The lines that were kept of the list beside a description, each with its mark, and the folder in which its paths begin.
@@ -138,8 +144,7 @@ fn list_beside<'a>(tree: &'a ImageTree, description: &str) -> Option<(String, Ve
     let (folder, _) = description.trim_start_matches('/').rsplit_once('/')?;
     let base = folder.rsplit_once('/').map_or("", |(base, _)| base);
     let extract = LISTS.iter().find_map(|(name, ..)| tree.entry(&format!("{folder}/{name}"))?.extract())?;
-    let (_, section) = read_sections(extract).find(|(tag, _)| *tag == TAG)?;
-    let lines = section.split(|byte| *byte == b'\n').filter_map(|line| {
+    let lines = section_of(extract, TAG)?.split(|byte| *byte == b'\n').filter_map(|line| {
         let (mark, path) = line.split_first()?;
         Some((*mark, str::from_utf8(path).ok()?))
     });

@@ -13,8 +13,6 @@ mod sqlite_table;
 mod tests;
 mod write_ahead_log;
 
-use model::PackageKind;
-
 use crate::cataloger::{Cataloger, PathPattern};
 use crate::parse::{ParseInput, Parsed};
 use reading::Reading;
@@ -22,7 +20,6 @@ use reading::Reading;
 /// What the table says about rpm.
 pub(crate) const CATALOGER: Cataloger = Cataloger {
     id: "rpm",
-    kind: PackageKind::Rpm,
     databases: &[
         PathPattern::Ends("rpmdb.sqlite"),
         PathPattern::Ends("Packages.db"),

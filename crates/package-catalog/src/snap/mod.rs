@@ -17,7 +17,6 @@ use yaml::Document;
 /// What the table says about snaps.
 pub(crate) const CATALOGER: Cataloger = Cataloger {
     id: "snap",
-    kind: PackageKind::Snap,
     databases: &[
         PathPattern::Ends(SNAP),
         PathPattern::Ends(MANIFEST),
