@@ -41,6 +41,20 @@ pub(crate) enum Task {
     ///
     /// Exit code: 0 tidy, 1 not.
     Tidy,
+    /// Check what is found in images against what the package managers themselves say
+    ///
+    /// Images are made once by package managers and kept in the cache (about 3 GB with those of the benchmarks; the first time
+    /// takes a quarter of an hour). Of each, the unpacked file system is shown to dpkg-query, rpm, pacman, npm, pip, Go, RubyGems
+    /// and Maven's paths, and their lists are compared with that of `lazaret sbom`: name, version and, where it is told,
+    /// architecture. Prints a table, the reasons of all known differences, and the names of those that nobody explained.
+    ///
+    /// Examples: `cargo xtask check-packages`, `cargo xtask check-packages pacman rpm-ndb`
+    ///
+    /// Exit code: 0 when every difference has a reason, else 1.
+    CheckPackages {
+        /// Only these; without one all
+        images: Vec<String>,
+    },
     /// Check how versions are ordered against tables of known answers
     ///
     /// Each line of a table has two versions and -1, 0 or 1 (the first is lower, equal, higher), with tabs between them.

@@ -2,9 +2,11 @@
 
 mod arguments;
 mod bench;
+mod check_packages;
 mod check_versions;
 mod demo;
 mod fuzz;
+mod image_archive;
 mod playground;
 mod progress;
 mod run;
@@ -27,6 +29,7 @@ fn main() -> ExitCode {
         Task::Fuzz { targets, seconds } => fuzz::fuzz(&targets, seconds),
         Task::Demo => demo::demo().map(|()| true),
         Task::Playground => playground::playground().map(|()| true),
+        Task::CheckPackages { images } => check_packages::check_packages(&images),
         Task::CheckVersions { tables } => check_versions::check_versions(&tables),
     };
     match result {

@@ -1,7 +1,7 @@
 //! `bench`: figures against a baseline in the same run.
 
 mod engine;
-mod scan;
+pub(crate) mod scan;
 
 use std::time::Instant;
 

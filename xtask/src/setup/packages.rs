@@ -49,6 +49,10 @@ const REQUIREMENTS: &[Requirement] = &[
     program!("rpm" from "rpm"),
     program!("ruby" from "ruby"),
     program!("php" from "php-cli"),
+    // Package managers that judge what is found in images.
+    program!("pacman" from "pacman-package-manager"),
+    program!("mvn" from "maven"),
+    Requirement { is_present: has_pip, package: "python3-pip" },
     Requirement { is_present: has_packaging, package: "python3-packaging" },
     // Without this, `python3 -m venv` exists and fails.
     Requirement { is_present: has_venv, package: "python3-venv" },
@@ -57,6 +61,10 @@ const REQUIREMENTS: &[Requirement] = &[
 fn has_venv() -> bool {
     let ensurepip = command(PYTHON).args(["-c", "import ensurepip, venv"]).output();
     ensurepip.is_ok_and(|output| output.status.success())
+}
+
+fn has_pip() -> bool {
+    command(PYTHON).args(["-m", "pip", "--version"]).output().is_ok_and(|output| output.status.success())
 }
 
 fn has_packaging() -> bool {

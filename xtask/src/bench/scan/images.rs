@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 use fs_err::File;
 use testkit::Scratch;
 
+use crate::image_archive::{self, Recipe, pack};
 use crate::progress::{say, step};
 use crate::run::{command, output};
 use crate::setup::debian_images;
@@ -50,69 +51,69 @@ pub(super) struct BenchImage {
 /// All of them, as far as they can be made here; what cannot be made is told and left out.
 pub(super) fn all() -> Result<Vec<BenchImage>> {
     let minbase = testkit::debian_images()?.vulnerable;
-    let cache = testkit::cache_folder()?.join("images");
-    let npm = cache.join("bench-npm-python-1.oci.tar");
-    let large = cache.join("bench-large-2.oci.tar");
-    let million = cache.join("bench-million-1.oci.tar");
-    let recipes: [(&'static str, &Path, f64, Recipe<'_>); 3] = [
-        ("npm and Python on it", &npm, 128.0, &|scratch| {
-            let npm = |to: &Path| npm_layer(scratch, "app", NPM_PACKAGES, to);
-            derive(&minbase, scratch, &[&npm, &|to| python_layer(scratch, to)])
-        }),
-        ("large", &large, 128.0, &|scratch| {
-            large_base(scratch)?;
-            derive(
-                &scratch.join("base.tar"),
-                scratch,
-                &[
-                    &|to| jar_layer(scratch, to),
-                    &|to| npm_layer(scratch, "app", NPM_PACKAGES, to),
-                    &|to| npm_layer(scratch, "site", NPM_PACKAGES_OF_SITE, to),
-                    &|to| python_layer(scratch, to),
-                ],
-            )
-        }),
-        ("a million files", &million, 200.0, &|scratch| derive(&minbase, scratch, &[&million_files])),
+    let mut images = vec![BenchImage { name: "minbase", archive: minbase, memory_target: 64.0 }];
+    let made: [(&'static str, f64, Result<PathBuf>); 3] = [
+        ("npm and Python on it", 128.0, npm_and_python()),
+        ("large", 128.0, large()),
+        ("a million files", 200.0, million()),
     ];
-    let mut images = vec![BenchImage { name: "minbase", archive: minbase.clone(), memory_target: 64.0 }];
-    for (name, archive, memory_target, make) in recipes {
-        if !archive.exists() {
-            let scratch = Scratch::new("bench-image")?;
-            let made = step(&format!("making the image `{name}` (minutes, once)"), || make(scratch.path()));
-            if let Err(error) =
-                made.and_then(|()| Ok(fs_err::rename(scratch.path().join("image.tar"), archive)?))
-            {
-                say(&format!("the image `{name}` cannot be made here: {error:#}"));
-                continue;
-            }
+    for (name, memory_target, archive) in made {
+        match archive {
+            Ok(archive) => images.push(BenchImage { name, archive, memory_target }),
+            Err(error) => say(&format!("the image `{name}` cannot be made here: {error:#}")),
         }
-        images.push(BenchImage { name, archive: archive.to_owned(), memory_target });
     }
     Ok(images)
 }
 
-/// Makes something at a path, or in a folder.
-type Recipe<'a> = &'a dyn Fn(&Path) -> Result<()>;
+/// Applications of npm and Python on Debian.
+pub(crate) fn npm_and_python() -> Result<PathBuf> {
+    find_or_make("bench-npm-python-1", &|scratch| {
+        let npm = |to: &Path| npm_layer(scratch, "app", NPM_PACKAGES, to);
+        derive(&testkit::debian_images()?.vulnerable, scratch, &[&npm, &|to| python_layer(scratch, to)])
+    })
+}
+
+/// As many packages of as many kinds as in images of common applications.
+pub(crate) fn large() -> Result<PathBuf> {
+    find_or_make("bench-large-2", &|scratch| {
+        large_base(scratch)?;
+        derive(
+            &scratch.join("base.tar"),
+            scratch,
+            &[
+                &|to| jar_layer(scratch, to),
+                &|to| npm_layer(scratch, "app", NPM_PACKAGES, to),
+                &|to| npm_layer(scratch, "site", NPM_PACKAGES_OF_SITE, to),
+                &|to| python_layer(scratch, to),
+            ],
+        )
+    })
+}
+
+fn million() -> Result<PathBuf> {
+    find_or_make("bench-million-1", &|scratch| {
+        derive(&testkit::debian_images()?.vulnerable, scratch, &[&million_files])
+    })
+}
+
+/// The archive in the cache; the recipe leaves it as `image.tar` in its folder.
+fn find_or_make(name: &str, recipe: Recipe<'_>) -> Result<PathBuf> {
+    let archive = testkit::cache_folder()?.join(format!("images/{name}.oci.tar"));
+    if !archive.exists() {
+        let scratch = Scratch::new("bench-image")?;
+        step(&format!("making the image `{name}` (minutes, once)"), || recipe(scratch.path()))?;
+        // Not renamed: the cache may lie on another file system.
+        let unfinished = archive.with_extension("unfinished");
+        fs_err::copy(scratch.path().join("image.tar"), &unfinished)?;
+        fs_err::rename(unfinished, &archive)?;
+    }
+    Ok(archive)
+}
 
 /// Adds layers to an image: `image.tar` in the folder.
 fn derive(base: &Path, scratch: &Path, layers: &[Recipe<'_>]) -> Result<()> {
-    let layout = scratch.join("layout");
-    let image = format!("{}:bench", layout.display());
-    let copy = |from: &str, to: &str| output(command("skopeo").args(["--insecure-policy", "copy", from, to]));
-    copy(&format!("oci-archive:{}", base.display()), &format!("oci:{image}"))?;
-    for layer in layers {
-        let archive = scratch.join("layer.tar");
-        layer(&archive)?;
-        output(command("umoci").args(["raw", "add-layer", "--image", &image]).arg(&archive))?;
-        fs_err::remove_file(&archive)?;
-    }
-    copy(&format!("oci:{image}"), &format!("oci-archive:{}:bench", scratch.join("image.tar").display()))?;
-    Ok(())
-}
-
-fn pack(folder: &Path, name: &str, archive: &Path) -> Result<()> {
-    output(command("tar").arg("-C").arg(folder).args(["--sort=name", "-cf"]).arg(archive).arg(name))?;
-    Ok(())
+    image_archive::build(Some(base), scratch, layers).map(drop)
 }
 
 /// An application with its packages.
@@ -124,7 +125,7 @@ fn npm_layer(scratch: &Path, name: &str, packages: &[&str], archive: &Path) -> R
     fs_err::write(folder.join("package.json"), manifest)?;
     let install = ["install", "--ignore-scripts", "--legacy-peer-deps", "--no-audit", "--no-fund"];
     output(command("npm").current_dir(&folder).args(install).args(packages))?;
-    pack(&root, "srv", archive)
+    pack(&root, archive)
 }
 
 fn python_layer(scratch: &Path, archive: &Path) -> Result<()> {
@@ -135,7 +136,7 @@ fn python_layer(scratch: &Path, archive: &Path) -> Result<()> {
             .arg(&target)
             .args(PYTHON_PACKAGES),
     )?;
-    pack(&scratch.join("python"), "usr", archive)
+    pack(&scratch.join("python"), archive)
 }
 
 fn jar_layer(scratch: &Path, archive: &Path) -> Result<()> {
@@ -159,7 +160,7 @@ fn jar_layer(scratch: &Path, archive: &Path) -> Result<()> {
     for jar in jars.into_iter().skip(JARS) {
         fs_err::remove_file(jar)?;
     }
-    pack(&scratch.join("jars"), "opt", archive)
+    pack(&scratch.join("jars"), archive)
 }
 
 /// Some hundreds of Debian's packages: `base.tar` in the folder, an archive of an image.
@@ -169,14 +170,8 @@ fn large_base(scratch: &Path) -> Result<()> {
     let mirror = format!("deb {} bookworm main", debian_images::main_mirror()?);
     let options = ["--variant=minbase", "--mode=root", &include, "bookworm"];
     output(command("mmdebstrap").args(options).arg(&root).arg(mirror))?;
-    let layout = scratch.join("base-layout");
-    let image = format!("{}:bench", layout.display());
-    output(command("umoci").args(["init", "--layout"]).arg(&layout))?;
-    output(command("umoci").args(["new", "--image", &image]))?;
-    output(command("umoci").args(["raw", "add-layer", "--image", &image]).arg(&root))?;
-    let archive = format!("oci-archive:{}:bench", scratch.join("base.tar").display());
-    output(command("skopeo").args(["--insecure-policy", "copy", &format!("oci:{image}"), &archive]))?;
-    fs_err::remove_file(&root)?;
+    let base = image_archive::build(None, scratch, &[&|layer| Ok(fs_err::rename(&root, layer)?)])?;
+    fs_err::rename(base, scratch.join("base.tar"))?;
     Ok(())
 }
 

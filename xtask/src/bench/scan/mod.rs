@@ -1,6 +1,6 @@
 //! `bench scan`: scans of several images against a baseline of the same run, and beside other scanners where they are.
 
-mod images;
+pub(crate) mod images;
 mod memory;
 mod others;
 mod rescan;

@@ -1,0 +1,142 @@
+//! Every difference that is known, with its reason.
+
+use super::compare::{Difference, Side};
+
+/// Why some packages are on one list only. `*` stands for any text.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rule {
+    /// Names of images.
+    pub(super) images: &'static [&'static str],
+    pub(super) kind: &'static str,
+    pub(super) side: Side,
+    pub(super) name: &'static str,
+    pub(super) version: &'static str,
+    pub(super) place: &'static str,
+    /// A sentence for who reads the table.
+    pub(super) reason: &'static str,
+}
+
+/// All of them.
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        images: &["go-programs"],
+        kind: "golang",
+        side: Side::Judge,
+        name: "*",
+        version: "(devel)",
+        place: "*",
+        reason: "Go writes `(devel)` for modules that were built from a folder, and the path of a folder that replaces a module",
+    },
+    Rule {
+        images: &["go-programs"],
+        kind: "golang",
+        side: Side::Lazaret,
+        name: "*",
+        version: "",
+        place: "*",
+        reason: "the same modules under their own names and without a version, since `(devel)` is none that a range could hold",
+    },
+    Rule {
+        images: &["java-repository"],
+        kind: "maven",
+        side: Side::Lazaret,
+        name: "org.jctools:jctools-core",
+        version: "*",
+        place: "*/netty-common-*.jar",
+        reason: "netty-common holds a copy of the classes of JCTools, and its description; a repository knows only whole archives",
+    },
+    Rule {
+        images: &["java-repository"],
+        kind: "maven",
+        side: Side::Lazaret,
+        name: "net.bytebuddy:byte-buddy-dep",
+        version: "*",
+        place: "*/byte-buddy-*.jar",
+        reason: "byte-buddy is made of byte-buddy-dep, whose description it holds; a repository knows only whole archives",
+    },
+];
+
+impl Rule {
+    /// Whether it is about an image at all.
+    pub(super) fn is_about(&self, image: &str) -> bool {
+        self.images.contains(&image)
+    }
+
+    /// Whether a difference is one of those that it explains.
+    pub(super) fn explains(&self, image: &str, kind: &str, difference: &Difference) -> bool {
+        let listed = &difference.listed;
+        self.is_about(image)
+            && (self.kind, self.side) == (kind, difference.side)
+            && fits(self.name, &listed.name)
+            && fits(self.version, &listed.version)
+            && fits(self.place, &listed.place)
+    }
+}
+
+/// Whether a text fits a pattern.
+fn fits(pattern: &str, text: &str) -> bool {
+    let Some((begin, rest)) = pattern.split_once('*') else { return pattern == text };
+    let Some(text) = text.strip_prefix(begin) else { return false };
+    let mut starts = text.char_indices().map(|(at, _)| at).chain([text.len()]);
+    starts.any(|at| fits(rest, &text[at..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::compare::Listed;
+    use super::*;
+
+    #[test]
+    fn stars_stand_for_any_text() {
+        for (pattern, text, expected) in [
+            ("", "", true),
+            ("a", "a", true),
+            ("a", "ab", false),
+            ("*", "", true),
+            ("*", "ä/b", true),
+            ("a*", "ab", true),
+            ("a*", "ba", false),
+            ("*b", "abb", true),
+            ("*/test/*", "srv/a/test/package.json", true),
+            ("*/test/*", "srv/a/tests/package.json", false),
+            ("a*b*c", "a1b2b3c", true),
+            ("a*b*c", "a1b2b3", false),
+        ] {
+            assert_eq!(fits(pattern, text), expected, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn a_rule_explains_only_what_it_names() {
+        let rule = Rule {
+            images: &["one"],
+            kind: "npm",
+            side: Side::Lazaret,
+            name: "a*",
+            version: "1",
+            place: "*",
+            reason: "",
+        };
+        let difference = |side, name, version| Difference { side, listed: Listed::new(name, version, "p") };
+        let fitting = difference(Side::Lazaret, "ab", "1");
+        assert!(rule.explains("one", "npm", &fitting));
+        assert!(!rule.explains("two", "npm", &fitting));
+        assert!(!rule.explains("one", "gem", &fitting));
+        for other in [
+            difference(Side::Judge, "ab", "1"),
+            difference(Side::Lazaret, "b", "1"),
+            difference(Side::Lazaret, "ab", "2"),
+        ] {
+            assert!(!rule.explains("one", "npm", &other), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn every_rule_is_narrow_and_says_why() {
+        for rule in RULES {
+            assert!(rule.reason.len() > 20 && !rule.images.is_empty(), "{rule:?}");
+            let is_narrow = [rule.name, rule.version, rule.place].iter().any(|pattern| *pattern != "*");
+            assert!(is_narrow, "{rule:?} explains everything");
+        }
+    }
+}
