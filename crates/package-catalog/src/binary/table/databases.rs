@@ -108,7 +108,8 @@ pub(super) static ROWS: &[Classifier] = &[
             rule(&PERCONA_CLUSTER, &["/Percona-XtraDB-Cluster-"], PERCONA_CLUSTER_PATH),
             rule(&PERCONA_SERVER, &["/percona-server-"], PERCONA_PATH),
             rule(&MARIADB, &["-MariaDB"], MARIADB_VERSION).within(24, 0),
-            rule(&MYSQL, &["\0mysql"], r"\x00<#3>\x00{1,16}mysql").within(32, 0),
+            // Since version 9 a second form of it stands behind the first.
+            rule(&MYSQL, &["\0mysql"], r"\x00<#3>\x00{1,16}(?:#4\x00{1,16})?mysql").within(56, 0),
             rule(&MYSQL, &["/mysql-"], MYSQL_PATH),
         ],
     },
@@ -121,6 +122,8 @@ pub(super) static ROWS: &[Classifier] = &[
             rule(&MYSQL_SERVER, &["-ndb-"], r"<#3>-ndb-#3").within(24, 24),
             rule(&MYSQL_CLUSTER, &["-cluster"], r"\x00<#3>-cluster").within(24, 0),
             rule(&MYSQL_SERVER, &["/mysql-"], MYSQL_PATH),
+            // Who has written a file of the log; builds with short paths say it nowhere else alone.
+            rule(&MYSQL_SERVER, &["\0MySQL "], r"\x00MySQL <#3>\x00"),
         ],
     },
     Classifier {

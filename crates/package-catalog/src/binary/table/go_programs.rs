@@ -82,8 +82,8 @@ pub(super) static ROWS: &[Classifier] = &[
         rules: &[
             rule(
                 &VAULT,
-                &["revoke1.", "state1.", "016x1."],
-                r"(?:revoke|state|016x)<1\.[0-9]{1,2}\.[0-9]{1,2}(?:-rc[0-9])?>",
+                &["revoke1.", "state1.", "016x1.", "stuffit1."],
+                r"(?:revoke|state|016x|stuffit)<1\.[0-9]{1,2}\.[0-9]{1,2}(?:-rc[0-9])?>",
             ),
             rule(&VAULT, &["\x001."], r"\x00<1\.(?:[0-9]|1[01])\.[0-9]{1,2}>\x00"),
         ],

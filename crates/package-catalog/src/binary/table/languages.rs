@@ -48,8 +48,13 @@ pub(super) static ROWS: &[Classifier] = &[
         rules: &[rule(&GO, &["\0go1."], GO_VERSION), rule(&GO, &["go1."], GO_VERSION)],
     },
     Classifier {
-        names: Names::Any(&["julia", "libjulia-internal.so"]),
-        rules: &[rule(&JULIA, &["__init__\0"], r"__init__\x00<#3>\x00")],
+        // Until version 1.5 there was one library.
+        names: Names::Any(&["julia", "libjulia-internal.so*", "libjulia.so*"]),
+        rules: &[
+            rule(&JULIA, &["\0julia version "], r"\x00<#3(?:-[a-z]+[0-9.]*)?>\x00{1,8}julia version")
+                .within(32, 0),
+            rule(&JULIA, &["__init__\0"], r"__init__\x00<#3>\x00"),
+        ],
     },
     Classifier {
         names: Names::Any(&["node", "libnode.so*"]),
@@ -112,6 +117,16 @@ pub(super) static ROWS: &[Classifier] = &[
             .when(&[Condition::Path("/elixir/ebin/")])],
     },
     Classifier { names: Names::Any(&["swipl"]), rules: &[rule(&SWIPL, &["swipl-"], "swipl-<#3>/")] },
+    Classifier {
+        // Neither the program nor its library says it where it was built without its folder's name.
+        names: Names::Any(&["swipl.pc"]),
+        rules: &[rule(
+            &SWIPL,
+            &["Name: swipl\n"],
+            r"Name: swipl\n(?:[A-Za-z]+:[^\n]*\n){0,3}Version: <#3>\n",
+        )
+        .within(1, 256)],
+    },
     Classifier {
         names: Names::Any(&["dart"]),
         rules: &[rule(

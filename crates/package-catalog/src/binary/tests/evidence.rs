@@ -1,6 +1,6 @@
 //! What the programs really contain: the bytes around the version.
 //!
-//! The first table is taken from executables of Debian 12, 13 and unstable, Rust, Go and packages of npm and PyPI whose versions their packages state; the second
+//! The first table is taken from executables of Debian 12, 13 and unstable, Rust, Go and packages of npm, PyPI and Maven Central whose versions their packages state; the second
 //! is written after what is known of programs that could not be had.
 
 use super::find;
@@ -73,6 +73,18 @@ const REAL: &[Row] = &[
     ("usr/bin/deno", "deno", "2.9.6", b"sdenover2.9.62.9.6+e518fbdDeno/2.9.6Deno"),
     ("usr/bin/dart", "dart", "3.13.7", b"o large\"\x003.13.7 (stable) (Th"),
     ("usr/bin/postgres", "postgresql", "18.4", b"on \"%s\".\0PostgreSQL 18.4 on "),
+    ("usr/bin/mysql", "mysql", "9.7.4", b"\0SHOW PROCESSLIST\x009.7.4\x009.7.4.0\0mysql_real_escape_string\0KILL \0"),
+    ("usr/sbin/mysqld", "mysql-server", "9.7.4", b"listed_files.empty()\0MySQL 9.7.4\0log_before_file_produced\0"),
+    ("usr/bin/mysql", "mysql", "5.5.9", b"ed\n\0\0\0\0/home/mbp/downloads/web/mysql-5.5.9/mysys/default.c\0\0\0\0"),
+    ("usr/sbin/mysqld", "mysql-server", "5.5.9", b"b_0-2859905-1295553347.5/mysql-5.5.9/sql/derror.cc\0Can't fin"),
+    ("usr/sbin/mysqld", "mariadb", "10.2.11", b"locks_warm\0-log\x0010.2.11-MariaDB\0Got signal %d f"),
+    ("usr/bin/redis-server", "redis", "6.0.16", b"%2u,\n\tpayload %5u\n\x006.0.161644878700000000000\0%llx\0netwo"),
+    ("usr/lib/libjulia.so.1.5", "julia", "1.5.3", b"unknown option `%s`\x001.5.3\0julia version %s\n\0(julia) malloc\0"),
+    ("usr/share/pkgconfig/swipl.pc", "swipl", "9.2.9", b"\nName: swipl\nDescription: ISO/Edinburgh-style Prolog compiler\nVersion: 9.2.9\nLibs: "),
+    ("bin/vault", "vault", "1.21.4", b"debug=1{{err}}stuffit1.21.4\nclusterminimumhashmap"),
+    ("bin/helm", "helm", "3.22.0", b"\0:\xeb\x02\0\0\0\0\0v3.22.0\0\xa0:\xe3\x04\0\0"),
+    ("usr/lib/jvm/bin/jdb", "openjdk", "1.8.0_504-8u504-ga-1-b01", b"\0openjdk\0java\x001.8\x001.8.0_504-8u504-ga-1-b01\0/lib/tools.jar"),
+    ("usr/lib/jvm/bin/java", "openjdk", "25.0.2+10-LTS", b"NOTE: Picked up %s: %s\0openjdk\0java\x000.0\x0025.0.2+10-LTS\0\x01"),
 ];
 
 /// The same, of programs that were not seen.
