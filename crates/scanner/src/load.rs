@@ -126,8 +126,12 @@ async fn load_unbounded(source: &ImageSource, options: &ScanOptions) -> Result<S
     let (layers, findings): (Vec<Layer>, Vec<LayerFindings>) = read.into_iter().unzip();
     let unpacked_bytes: Vec<u64> = layers.iter().map(Layer::unpacked_bytes).collect();
     let single_layers = interest.single_layers(&layers);
-    let tree = on_thread(move || squash_tracing(layers, &package_catalog::is_traced)).await?;
-    let missing = interest.missing(&tree);
+    let squashing = move || {
+        let tree = squash_tracing(layers, &package_catalog::is_traced);
+        let missing = interest.missing(&tree);
+        (tree, missing, interest)
+    };
+    let (tree, missing, interest) = on_thread(squashing).await?;
     let tree = reading.fill_linked(tree, &missing, &opened.layers, &budget).await?;
 
     report(options, Stage::Cataloging);
