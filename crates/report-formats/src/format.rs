@@ -66,12 +66,6 @@ pub struct WriteOptions<'a> {
     pub has_files: bool,
 }
 
-impl WriteOptions<'_> {
-    fn meta(&self) -> Meta {
-        Meta { created: self.written_at, has_files: self.has_files }
-    }
-}
-
 /// One format.
 #[derive(Debug, Clone, Copy)]
 pub struct Format {
@@ -151,7 +145,7 @@ pub static FORMATS: &[Format] = &[
         write: |report, options| {
             let version = CycloneDxVersion::from_name(options.format_version).unwrap_or_default();
             let found = report.scan().map(|scan| scan.report);
-            Ok(cyclonedx_json(report.sbom(), found, version, &options.meta()))
+            Ok(cyclonedx_json(report.sbom(), found, version, &meta_of_list(report, options)?))
         },
     },
     Format {
@@ -163,7 +157,7 @@ pub static FORMATS: &[Format] = &[
         write: |report, options| {
             let version = CycloneDxVersion::from_name(options.format_version).unwrap_or_default();
             let found = report.scan().map(|scan| scan.report);
-            Ok(cyclonedx_xml(report.sbom(), found, version, &options.meta()))
+            Ok(cyclonedx_xml(report.sbom(), found, version, &meta_of_list(report, options)?))
         },
     },
     Format {
@@ -172,7 +166,7 @@ pub static FORMATS: &[Format] = &[
         file_ending: "spdx.json",
         needs_findings: false,
         versions: &[],
-        write: |report, options| Ok(spdx_json(report.sbom(), &options.meta())),
+        write: |report, options| Ok(spdx_json(report.sbom(), &meta_of_list(report, options)?)),
     },
     Format {
         name: "spdx-tag-value",
@@ -180,7 +174,7 @@ pub static FORMATS: &[Format] = &[
         file_ending: "spdx",
         needs_findings: false,
         versions: &[],
-        write: |report, options| Ok(spdx_tag_value(report.sbom(), &options.meta())),
+        write: |report, options| Ok(spdx_tag_value(report.sbom(), &meta_of_list(report, options)?)),
     },
     Format {
         name: "syft-json",
@@ -188,7 +182,7 @@ pub static FORMATS: &[Format] = &[
         file_ending: "syft.json",
         needs_findings: false,
         versions: &[],
-        write: |report, options| Ok(syft_json(report.sbom(), &options.meta())),
+        write: |report, options| Ok(syft_json(report.sbom(), &meta_of_list(report, options)?)),
     },
     Format {
         name: "html",
@@ -261,6 +255,15 @@ pub static FORMATS: &[Format] = &[
 
 /// Most files of packages that are written when asked for: each takes some hundred bytes of a document and a kilobyte of memory.
 const WRITTEN_FILES_MAX: usize = 500_000;
+
+/// For formats that list files when asked to.
+fn meta_of_list(report: &Report<'_>, options: &WriteOptions<'_>) -> Result<Meta, WriteError> {
+    let found = report.sbom().inventory.packages.iter().map(|package| package.files.len()).sum();
+    if options.has_files && found > WRITTEN_FILES_MAX {
+        return Err(WriteError::TooManyFiles { found, limit: WRITTEN_FILES_MAX });
+    }
+    Ok(Meta { created: options.written_at, has_files: options.has_files })
+}
 
 fn of_findings(report: &Report<'_>, write: impl FnOnce(&Scan<'_>) -> String) -> Result<String, WriteError> {
     Ok(write(report.scan().ok_or(WriteError::NeedsFindings { format: "this" })?))
@@ -370,10 +373,6 @@ impl ChosenFormat {
     /// Writes the report.
     pub fn write(&self, report: &Report<'_>, options: &WriteOptions<'_>) -> Result<String, WriteError> {
         self.check(report.scan().is_some())?;
-        let found = report.sbom().inventory.packages.iter().map(|package| package.files.len()).sum();
-        if options.has_files && found > WRITTEN_FILES_MAX {
-            return Err(WriteError::TooManyFiles { found, limit: WRITTEN_FILES_MAX });
-        }
         (self.format.write)(report, &WriteOptions { format_version: self.version, ..*options })
     }
 }
@@ -411,7 +410,35 @@ pub fn formats_help(has_findings: bool) -> String {
 
 #[cfg(test)]
 mod tests {
+    use model::{Inventory, OwnedFile};
+
     use super::*;
+
+    #[test]
+    fn only_what_lists_files_refuses_too_many_of_them() {
+        let package = model::Package::new(model::PackageKind::Deb, "a".to_owned(), None);
+        let files = vec![OwnedFile::default(); WRITTEN_FILES_MAX + 1];
+        let packages = vec![model::Package { files, ..package }];
+        let inventory = Inventory { packages, ..Inventory::default() };
+        let report = Report::Sbom(Sbom { image_name: "app:1", image: None, inventory: &inventory });
+        let options = WriteOptions { has_files: true, ..WriteOptions::default() };
+        for (name, is_list) in [
+            ("table", false),
+            ("csv", false),
+            ("markdown", false),
+            ("html", false),
+            ("github", false),
+            ("cyclonedx-json", true),
+            ("cyclonedx-xml", true),
+            ("spdx-json", true),
+            ("spdx-tag-value", true),
+            ("syft-json", true),
+        ] {
+            let written = ChosenFormat::parse(name).unwrap().write(&report, &options);
+            let is_refused = matches!(written, Err(WriteError::TooManyFiles { .. }));
+            assert_eq!((is_refused, written.is_ok()), (is_list, !is_list), "{name}");
+        }
+    }
 
     #[test]
     fn each_format_is_found_by_its_name_and_no_other() {

@@ -34,6 +34,8 @@ pub(crate) struct Reading<'a> {
     pub(crate) has_kept: AtomicBool,
     /// Layers of which only parts were read.
     pub(crate) parts: PartsRead,
+    /// Of all layers one table of contents is read at a time: for a moment it takes several times its size.
+    pub(crate) reading_table: tokio::sync::Mutex<()>,
 }
 
 /// One layer to read.

@@ -104,7 +104,8 @@ async fn load_unbounded(source: &ImageSource, options: &ScanOptions) -> Result<S
     let _stop_at_return = stop.clone().drop_guard();
     let cache = options.layer_cache.clone().filter(|_| options.contents.is_none());
     let (has_kept, parts) = (AtomicBool::new(false), PartsRead::default());
-    let reading = Reading { origin, options, stop, cache, has_kept, parts };
+    let reading_table = tokio::sync::Mutex::default();
+    let reading = Reading { origin, options, stop, cache, has_kept, parts, reading_table };
 
     report(options, Stage::ReadingLayers);
     let image_key = reading.image_key(&opened.layers);

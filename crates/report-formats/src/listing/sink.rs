@@ -19,11 +19,24 @@ pub(crate) struct Sink {
     is_overfull: bool,
     /// Files of all packages.
     file_count: usize,
+    files_max: usize,
 }
 
 impl Sink {
     pub(crate) fn new(limits: &SbomLimits) -> Self {
-        Self { packages: Vec::new(), found: 0, limit: limits.packages_max, is_overfull: false, file_count: 0 }
+        Self {
+            packages: Vec::new(),
+            found: 0,
+            limit: limits.packages_max,
+            is_overfull: false,
+            file_count: 0,
+            files_max: FILES_MAX,
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn with_few_files(limits: &SbomLimits, files_max: usize) -> Self {
+        Self { files_max, ..Self::new(limits) }
     }
 
     pub(crate) fn push(&mut self, package: ListedPackage) {
@@ -42,11 +55,27 @@ impl Sink {
     /// Puts what was noted into an entry, within the limits.
     pub(crate) fn fill(&mut self, notes: Notes, listed: &mut ListedPackage) {
         self.check(&notes);
-        let has_files = self.file_count <= FILES_MAX;
+        let has_files = self.has_room_for_files();
         notes.put_into(listed);
         if !has_files {
             listed.files = Vec::new();
         }
+    }
+
+    /// Notes more about an entry that is filled later.
+    pub(crate) fn note_lines(&mut self, notes: &mut Notes, text: &str) {
+        let before = notes.files.len();
+        notes.note_lines(text);
+        self.is_overfull |= notes.is_overfull;
+        self.file_count = self.file_count.saturating_add(notes.files.len() - before);
+        if !self.has_room_for_files() {
+            notes.drop_files();
+        }
+    }
+
+    /// Whether the packages have no more files than are taken; of more, none are kept.
+    pub(crate) fn has_room_for_files(&self) -> bool {
+        self.file_count <= self.files_max
     }
 
     /// Whether the next one is kept.
@@ -60,8 +89,8 @@ impl Sink {
             let reason = format_args!("an entry has more than {PROPERTIES_MAX} properties");
             return Err(ReadSbomError::malformed(format, reason));
         }
-        if self.file_count > FILES_MAX {
-            let reason = format_args!("the packages have more than {FILES_MAX} files");
+        if !self.has_room_for_files() {
+            let reason = format_args!("the packages have more than {} files", self.files_max);
             return Err(ReadSbomError::malformed(format, reason));
         }
         match self.found > self.limit {
@@ -113,6 +142,15 @@ impl Notes {
     /// Puts what was found into an entry.
     pub(crate) fn finish(self, listed: &mut ListedPackage, sink: &mut Sink) {
         sink.fill(self, listed);
+    }
+
+    pub(crate) fn drop_files(&mut self) {
+        self.files = Vec::new();
+    }
+
+    #[cfg(test)]
+    pub(crate) fn file_count(&self) -> usize {
+        self.files.len()
     }
 
     pub(crate) fn put_into(self, listed: &mut ListedPackage) {

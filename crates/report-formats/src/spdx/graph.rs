@@ -133,7 +133,7 @@ impl Graph {
                 if let (Some(subject), Some(statement)) =
                     (element.subject.into_text(), element.statement.text())
                 {
-                    self.reading.late.entry(subject).or_default().note_lines(statement);
+                    self.reading.late_lines(subject, statement);
                 }
             }
             "Relationship" => self.relationship(element),

@@ -103,7 +103,7 @@ pub(super) struct Reading {
     /// Names that the document gives to licences, with their texts.
     pub(super) named: BTreeMap<String, String>,
     /// What remarks say about packages that have gone by, by their ids.
-    pub(super) late: BTreeMap<String, Notes>,
+    late: BTreeMap<String, Notes>,
     /// Licence expressions of packages, by the id of the package.
     licenses: BTreeMap<String, String>,
     purposes: BTreeMap<String, String>,
@@ -150,12 +150,19 @@ impl Reading {
         self.licenses.insert(package, expression);
     }
 
+    /// A remark about a package that has gone by.
+    pub(super) fn late_lines(&mut self, package: String, text: &str) {
+        let had_room = self.sink.has_room_for_files();
+        self.sink.note_lines(self.late.entry(package).or_default(), text);
+        // The document is refused in the end: until then it takes no more memory.
+        if had_room && !self.sink.has_room_for_files() {
+            self.late.values_mut().for_each(Notes::drop_files);
+        }
+    }
+
     pub(super) fn finish(self) -> Result<Listing, ReadSbomError> {
         let Self { name, notes, described, named, mut late, licenses, purposes, system, mut sink } = self;
         let properties = notes.finish_document(&mut sink);
-        for notes in late.values() {
-            sink.check(notes);
-        }
         let mut packages = sink.finish(FORMAT)?;
         for listed in &mut packages {
             if let Some(notes) = late.remove(&listed.reference) {
@@ -185,5 +192,36 @@ impl Reading {
             }
         }
         Ok(Listing { name, properties, system, packages, ..Listing::default() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_late_remarks_are_counted_as_they_come() {
+        const LINE: &str = "lazaret:file=- - - - /a";
+        let limits = SbomLimits::default();
+        for (files_max, kept) in [(6, 6), (5, 0)] {
+            let sink = Sink::with_few_files(&limits, files_max);
+            let mut reading = Reading { sink, ..Reading::new(&limits) };
+            // A package has one in front, and one that comes later.
+            let mut package = RawPackage::default();
+            package.listed.reference = "b".to_owned();
+            package.remark(LINE);
+            reading.package(package);
+            for (package, count) in [("a", 2), ("b", 1), ("a", 1), ("c", 1)] {
+                reading.late_lines(package.to_owned(), &vec![LINE; count].join("\n"));
+            }
+            let held: usize = reading.late.values().map(Notes::file_count).sum();
+            assert_eq!(held, if kept == 0 { 0 } else { kept - 1 }, "{files_max}");
+            match reading.finish() {
+                Ok(listing) => assert_eq!((kept, listing.packages[0].files.len()), (6, 2)),
+                Err(error) => {
+                    assert!(kept == 0 && error.to_string().contains("more than 5 files"), "{error}")
+                }
+            }
+        }
     }
 }

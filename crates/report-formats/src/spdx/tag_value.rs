@@ -212,7 +212,7 @@ impl Document {
             _ if subject == "SPDXRef-DOCUMENT" || (subject.is_empty() && !self.is_elsewhere) => {
                 self.reading.notes.note_lines(value);
             }
-            _ => self.reading.late.entry(subject).or_default().note_lines(value),
+            _ => self.reading.late_lines(subject, value),
         }
     }
 

@@ -5,13 +5,13 @@ use std::ops::Range;
 use http::StatusCode;
 use http::header::CONTENT_RANGE;
 use image_layers::{
-    ESTARGZ_FOOTER_BYTES, Toc, TocError, ZSTD_CHUNKED_HEADER_BYTES, estargz_toc_offset, read_estargz_toc,
-    read_zstd_chunked_toc,
+    ESTARGZ_FOOTER_BYTES, Toc, TocError, TocLimits, ZSTD_CHUNKED_HEADER_BYTES, estargz_toc_offset,
+    read_estargz_toc, read_zstd_chunked_toc,
 };
 use model::Digest;
 use reqwest::Response;
 
-use super::{TocPlace, toc_limits};
+use super::TocPlace;
 use crate::error::ScanError;
 use crate::load::on_thread;
 use crate::registry::{ByteSpan, RegistryClient, length};
@@ -90,7 +90,11 @@ impl RemoteLayer<'_> {
     /// Fetches the table and checks it.
     ///
     /// Errors: those of the client; `DigestMismatch` for another table than the manifest names.
-    pub(super) async fn toc(&self, place: &TocPlace) -> Result<OrWhole<FetchedToc>, ScanError> {
+    pub(super) async fn toc(
+        &self,
+        place: &TocPlace,
+        limits: TocLimits,
+    ) -> Result<OrWhole<FetchedToc>, ScanError> {
         let (packed, mut bytes) = match place {
             TocPlace::Estargz { .. } => {
                 let footer_start = self.size.saturating_sub(ESTARGZ_FOOTER_BYTES);
@@ -113,7 +117,7 @@ impl RemoteLayer<'_> {
                 }
             }
         };
-        if packed.end - packed.start > toc_limits().packed_bytes_max {
+        if packed.end - packed.start > limits.packed_bytes_max {
             return Ok(Err("its table of contents is too large".to_owned()));
         }
         bytes += packed.end - packed.start;
@@ -124,9 +128,9 @@ impl RemoteLayer<'_> {
         };
         let place = place.clone();
         let read = move || match &place {
-            TocPlace::Estargz { digest } => read_estargz_toc(&packed, start, digest, &toc_limits()),
+            TocPlace::Estargz { digest } => read_estargz_toc(&packed, start, digest, &limits),
             TocPlace::ZstdChunked { digest, position } => {
-                read_zstd_chunked_toc(&packed, position, digest, &toc_limits())
+                read_zstd_chunked_toc(&packed, position, digest, &limits)
             }
         };
         match on_thread(read).await? {

@@ -18,7 +18,7 @@ mod transfer;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use image_layers::{PlanLimits, TocLimits, ZstdChunkedPosition};
+use image_layers::{ImageLimits, PlanLimits, TocLimits, ZstdChunkedPosition};
 use model::{Diagnostic, DiagnosticCode, Digest, Inventory};
 
 use crate::open::LayerPlace;
@@ -63,8 +63,19 @@ impl TocPlace {
     }
 }
 
-fn toc_limits() -> TocLimits {
-    TocLimits::default()
+/// While a table is read, its document and what is made of it are held besides what the image holds.
+fn toc_limits(limits: &ImageLimits) -> TocLimits {
+    /// What an entry takes as it is written and as it is kept.
+    const ENTRY_BYTES: u64 = 320;
+    let TocLimits { packed_bytes_max, document_bytes_max, entries_max, zstd_window_log_max } =
+        TocLimits::default();
+    let share = limits.held_bytes_max / 8;
+    TocLimits {
+        packed_bytes_max: packed_bytes_max.min(share),
+        document_bytes_max: document_bytes_max.min(share),
+        entries_max: entries_max.min(share / ENTRY_BYTES),
+        zstd_window_log_max: zstd_window_log_max.min(limits.zstd_window_log_max),
+    }
 }
 
 /// A request is worth about as much as these bytes.
@@ -113,6 +124,22 @@ impl PartsRead {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tables_take_a_share_of_the_memory_of_an_image() {
+        let defaults = || (ImageLimits::default(), TocLimits::default());
+        assert_eq!(toc_limits(&defaults().0), defaults().1);
+        let small = ImageLimits { held_bytes_max: 64 << 20, zstd_window_log_max: 23, ..defaults().0 };
+        let expected = TocLimits {
+            packed_bytes_max: 8 << 20,
+            document_bytes_max: 8 << 20,
+            entries_max: 26_214,
+            zstd_window_log_max: 23,
+        };
+        assert_eq!(toc_limits(&small), expected);
+        let large = ImageLimits { held_bytes_max: u64::MAX, zstd_window_log_max: 31, ..defaults().0 };
+        assert_eq!(toc_limits(&large), defaults().1);
+    }
 
     #[test]
     fn annotations_name_a_table_or_none() {

@@ -6,7 +6,7 @@ use reqwest::Response;
 
 use super::fetch::{FetchedToc, OrWhole, RemoteLayer};
 use super::transfer::PartTransfer;
-use super::{LAYER_BYTES_MIN, SHARE_PERCENT_MAX, plan_limits};
+use super::{LAYER_BYTES_MIN, SHARE_PERCENT_MAX, plan_limits, toc_limits};
 use crate::error::ScanError;
 use crate::layers::{LayerJob, Reading};
 use crate::load::on_thread;
@@ -38,7 +38,11 @@ impl Reading<'_> {
             return Ok(None);
         }
         let layer = RemoteLayer { client, digest, size: job.place.size };
-        let found = match layer.toc(toc).await? {
+        let fetched = {
+            let _one_at_a_time = self.reading_table.lock().await;
+            layer.toc(toc, toc_limits(&self.options.limits)).await?
+        };
+        let found = match fetched {
             Ok(fetched) => open_parts(layer, fetched, job, is_second).await?,
             Err(reason) => Err(reason),
         };
