@@ -1,15 +1,27 @@
 //! Documents: of images, package lists, feeds, policies.
 
 use advisory_feeds::{FeedLimits, alpine_secdb, debian_tracker, osv};
+use model::ImageFacts;
 use report_formats::SbomLimits;
+use scanner::ScanError;
 
 const PACKAGES_MAX: usize = 10_000;
 
 /// A manifest and a configuration, with a NUL between them.
 pub(crate) fn describe_image(bytes: &[u8]) {
     let mut parts = bytes.splitn(2, |byte| *byte == 0);
-    let (manifest, config) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-    drop(scanner::describe_image(manifest, config));
+    drop(facts(parts.next().unwrap_or_default(), parts.next().unwrap_or_default()));
+}
+
+/// What both say. No change of a configuration keeps its digest: the manifest is made to name the one that it has.
+pub(crate) fn facts(manifest: &[u8], config: &[u8]) -> Result<ImageFacts, ScanError> {
+    let error = match scanner::describe_image(manifest, config) {
+        Err(error) => error,
+        described => return described,
+    };
+    let ScanError::DigestMismatch { expected, actual, .. } = &error else { return Err(error) };
+    let manifest = String::from_utf8_lossy(manifest).replace(&expected.to_string(), &actual.to_string());
+    scanner::describe_image(manifest.as_bytes(), config)
 }
 
 /// A package list of syft.
@@ -40,10 +52,4 @@ pub(crate) fn read_alpine_secdb(bytes: &[u8]) {
 /// Debian's tracker.
 pub(crate) fn read_debian_tracker(bytes: &[u8]) {
     drop(debian_tracker::parse(bytes, "fuzz", &FeedLimits::default()));
-}
-
-/// A policy bundle.
-pub(crate) fn load_bundle(bytes: &[u8]) {
-    let Ok(document) = serde_json::from_slice(bytes) else { return };
-    drop(policy::Bundle::load(&document));
 }

@@ -3,6 +3,8 @@
 use image_layers::{ImageLimits, Layer, LayerError, LayerInput, LayerReaders, ReadBudget, squash};
 use package_catalog::{CatalogLimits, LayerExtractor};
 
+use crate::repair;
+
 /// Reads a layer as a scan does.
 pub(crate) fn read_layer(bytes: &[u8], limits: &ImageLimits) -> Result<Layer, LayerError> {
     let mut reader = bytes;
@@ -28,8 +30,15 @@ fn limits() -> ImageLimits {
     ImageLimits { ratio_max: 100, ratio_free_bytes: 1 << 20, ..ImageLimits::default() }
 }
 
-/// A layer in any compression.
+/// A layer in any compression, as it is and with the right sums in its headers.
 pub(crate) fn read(bytes: &[u8]) {
+    read_once(bytes);
+    if let Some(repaired) = repair::tar(bytes) {
+        read_once(&repaired);
+    }
+}
+
+fn read_once(bytes: &[u8]) {
     if let Ok(layer) = read_layer(bytes, &limits()) {
         drop(package_catalog::catalog(&squash(vec![layer]), &CatalogLimits::default()));
     }
@@ -39,7 +48,11 @@ pub(crate) fn read(bytes: &[u8]) {
 pub(crate) fn squash_two(bytes: &[u8]) {
     let Some((length, rest)) = bytes.split_first_chunk::<2>() else { return };
     let (lower, upper) = rest.split_at(usize::from(u16::from_le_bytes(*length)).min(rest.len()));
-    let (Ok(lower), Ok(upper)) = (read_layer(lower, &limits()), read_layer(upper, &limits())) else { return };
+    let read = |bytes: &[u8]| {
+        let repaired = repair::tar(bytes);
+        read_layer(repaired.as_deref().unwrap_or(bytes), &limits())
+    };
+    let (Ok(lower), Ok(upper)) = (read(lower), read(upper)) else { return };
     let tree = squash(vec![lower, upper]);
     for entry in tree.entries() {
         let _ = tree.resolve(entry.path());

@@ -5,9 +5,13 @@
 
 mod catalog;
 mod documents;
+mod images;
 mod layers;
+mod repair;
+mod reports;
 mod toc;
 mod versions;
+mod wrapped;
 
 /// One reader.
 #[derive(Debug, Clone, Copy)]
@@ -31,24 +35,37 @@ pub const TARGETS: &[Target] = &[
     target("toc-zstd-chunked", toc::read_zstd_chunked),
     target("dpkg", |bytes| catalog::read("var/lib/dpkg/status", bytes)),
     target("dpkg-file-list", catalog::read_file_list),
+    target("debian-copyright", catalog::read_copyright),
     target("distroless", |bytes| catalog::read("var/lib/dpkg/status.d/base", bytes)),
     target("opkg", |bytes| catalog::read("usr/lib/opkg/status", bytes)),
+    target("opkg-control", |bytes| catalog::read("usr/lib/opkg/info/a.control", bytes)),
     target("apk", |bytes| catalog::read("lib/apk/db/installed", bytes)),
     target("rpm-sqlite", |bytes| catalog::read("var/lib/rpm/rpmdb.sqlite", bytes)),
     target("rpm-write-ahead-log", catalog::read_write_ahead_log),
     target("rpm-ndb", |bytes| catalog::read("var/lib/rpm/Packages.db", bytes)),
     target("rpm-berkeley", |bytes| catalog::read("var/lib/rpm/Packages", bytes)),
+    target("rpm-header", wrapped::read_rpm_header),
     target("rpm-manifest", |bytes| catalog::read("var/lib/rpmmanifest/container-manifest-2", bytes)),
     target("os-release", |bytes| catalog::read("etc/os-release", bytes)),
     target("executable", |bytes| catalog::read("usr/bin/app", bytes)),
+    target("rust-crates", wrapped::read_rust_crates),
+    target("classifiers", catalog::read_known_program),
+    target("busybox", |bytes| catalog::read("bin/busybox", bytes)),
     target("library-of-windows", |bytes| catalog::read("app/a.dll", bytes)),
     target("jar", |bytes| catalog::read("app/a.jar", bytes)),
+    target("jar-texts", wrapped::read_jar_texts),
     target("web-archive", |bytes| catalog::read("app/a.war", bytes)),
     target("dotnet-dependencies", |bytes| catalog::read("app/a.deps.json", bytes)),
     target("java-release", catalog::read_java_release),
     target("pacman", |bytes| catalog::read("var/lib/pacman/local/a-1-1/desc", bytes)),
+    target("pacman-files", catalog::read_pacman_files),
+    target("portage-facts", catalog::read_portage_facts),
     target("portage", |bytes| catalog::read("var/db/pkg/a/b-1/CONTENTS", bytes)),
     target("snap", |bytes| catalog::read("snap/manifest.yaml", bytes)),
+    target("snap-installed", |bytes| catalog::read("meta/snap.yaml", bytes)),
+    target("snap-recipe", catalog::read_snap_recipe),
+    target("snap-base", |bytes| catalog::read("usr/share/snappy/dpkg.yaml", bytes)),
+    target("channel", catalog::read_channel),
     target("bottlerocket", |bytes| catalog::read("usr/share/bottlerocket/application-inventory.json", bytes)),
     target("gemspec", |bytes| catalog::read("usr/lib/ruby/specifications/a-1.gemspec", bytes)),
     target("composer", |bytes| catalog::read("app/vendor/composer/installed.json", bytes)),
@@ -67,10 +84,16 @@ pub const TARGETS: &[Target] = &[
     target("python-origin", catalog::read_python_origin),
     target("package-json", |bytes| catalog::read("app/node_modules/a/package.json", bytes)),
     target("python-metadata", |bytes| catalog::read("usr/lib/python3/a.dist-info/METADATA", bytes)),
+    target("python-record", catalog::read_python_record),
+    target("egg-info", |bytes| catalog::read("usr/lib/python3/a.egg-info/PKG-INFO", bytes)),
     target("wolfi-document", |bytes| catalog::read("var/lib/db/sbom/a-1-r0.spdx.json", bytes)),
     target("bitnami-document", |bytes| catalog::read("opt/bitnami/a/.spdx-a.spdx", bytes)),
+    target("bitnami-components", |bytes| catalog::read("opt/bitnami/.bitnami_components.json", bytes)),
     target("kernel", |bytes| catalog::read("boot/vmlinuz-6.1", bytes)),
     target("kernel-module", |bytes| catalog::read("lib/modules/6.1/a.ko", bytes)),
+    target("kernel-module-gz", |bytes| catalog::read("lib/modules/6.1/a.ko.gz", bytes)),
+    target("kernel-module-xz", |bytes| catalog::read("lib/modules/6.1/a.ko.xz", bytes)),
+    target("kernel-module-zstd", |bytes| catalog::read("lib/modules/6.1/a.ko.zst", bytes)),
     target("named-by-a-link", catalog::read_linked),
     target("versions", versions::compare),
     target("image-documents", documents::describe_image),
@@ -79,7 +102,14 @@ pub const TARGETS: &[Target] = &[
     target("osv", documents::read_osv),
     target("alpine-secdb", documents::read_alpine_secdb),
     target("debian-tracker", documents::read_debian_tracker),
-    target("bundle", documents::load_bundle),
+    target("bundle", reports::judge),
+    target("reports", reports::write_all),
+    target("template", reports::render_template),
+    target("vulnerabilities", reports::find_vulnerabilities),
+    target("image-archive", images::read_archive),
+    target("saved-image", images::read_saved),
+    target("answers", images::read_answer),
+    target("references", images::read_reference),
 ];
 
 /// The reader of this name.

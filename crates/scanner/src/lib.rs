@@ -11,6 +11,7 @@
 //! The program must install a rustls crypto provider before the first call for a registry.
 
 mod all_layers;
+mod answers;
 mod archive;
 mod base_image;
 mod cache;
@@ -34,6 +35,7 @@ mod progress;
 mod registry;
 mod source;
 
+pub use answers::{is_some_answer, read_saved_image};
 pub use cache::{CacheSummary, LayerCache};
 pub use contents::{ContentLimits, ContentSettings, ContentSettingsError, NamedPattern, PatternError};
 pub use error::{ScanError, ScanErrorKind};

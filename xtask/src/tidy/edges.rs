@@ -103,6 +103,7 @@ const TABLE: &[Row] = &[
             "image-layers",
             "package-catalog",
             "advisory-feeds",
+            "vulnerability-db",
             "policy",
             "report-formats",
             "scanner",

@@ -33,6 +33,8 @@ pub(crate) fn packed_roles(path: &str) -> u64 {
 /// What an archive begins with, and each entry in it.
 const LOCAL_HEADER: [u8; 4] = *b"PK\x03\x04";
 const HEADER_BYTES: usize = 30;
+/// Longer names are passed: what only looks like many headers must not make each of them cost the length of its name.
+const NAME_BYTES_MAX: usize = 1024;
 /// Bytes of a description.
 const DESCRIPTION_BYTES_MAX: usize = 1 << 20;
 
@@ -89,7 +91,7 @@ fn description(archive: &[u8], kind: &PackedKind) -> Result<Vec<u8>, String> {
         let Some((header, rest)) = archive[at..].split_at_checked(HEADER_BYTES) else { break };
         let number = |at: usize| usize::from(header[at]) | usize::from(header[at + 1]) << 8;
         let Some((name, rest)) = rest.split_at_checked(number(26)) else { continue };
-        if !str::from_utf8(name).is_ok_and(kind.is_description) {
+        if name.len() > NAME_BYTES_MAX || !str::from_utf8(name).is_ok_and(kind.is_description) {
             continue;
         }
         let content = rest.get(number(28)..).unwrap_or_default();

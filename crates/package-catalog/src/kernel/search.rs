@@ -15,6 +15,10 @@ use crate::pattern_index::name;
 const KERNELS: [&str; 2] = ["vmlinuz", "bzImage"];
 /// More than the largest module has when it is unpacked.
 const UNPACKED_BYTES_MAX: usize = 256 << 20;
+/// How many times its own size a module may become; real ones become ten times as large. Small ones may become
+/// [`RATIO_BYTES_FREE`] in any case.
+const RATIO_MAX: u64 = 100;
+const RATIO_BYTES_FREE: u64 = 1 << 20;
 /// Memory that unpacking may take; modules are packed with a dictionary of one or two mebibytes.
 const XZ_MEMORY_MAX: u64 = 32 << 20;
 /// As much for zstd: the logarithm of its window.
@@ -162,7 +166,11 @@ impl Kind {
 
 impl ContentSearch for KernelSearch {
     fn start(&mut self, file: &SearchedFile<'_>) -> bool {
-        self.kind = kind_of(file.path, self.unpacked_bytes_max);
+        // A few kilobytes must not keep the processor busy with zeros.
+        let by_ratio = file.size_bytes.saturating_mul(RATIO_MAX).max(RATIO_BYTES_FREE);
+        let unpacked_bytes_max =
+            usize::try_from(by_ratio).unwrap_or(usize::MAX).min(self.unpacked_bytes_max);
+        self.kind = kind_of(file.path, unpacked_bytes_max);
         !matches!(self.kind, Kind::Other)
     }
 

@@ -109,6 +109,11 @@ fn what_cannot_be_unpacked_is_told() {
         assert_eq!(told[0].0, DiagnosticCode::ContentNotSearched);
     }
 
+    // Nobody's module becomes so many times as large: it is only there to keep a scan busy.
+    let zeros = zstd::encode_all(vec![0; 2 << 20].as_slice(), 1).unwrap();
+    let found = search_file(&mut KernelSearch::default(), "lib/modules/6/a.ko.zst", &zeros, 4096);
+    assert!(found[0].1.ends_with(b"it is too large"), "{found:?}");
+
     for (ending, content) in [("", module(MODULE)), (".gz", whole_gz), (".zst", whole_zstd), (".xz", whole)] {
         let path = format!("lib/modules/6/a.ko{ending}");
         for (bytes_max, is_told) in [(module(MODULE).len(), false), (module(MODULE).len() - 1, true)] {

@@ -70,6 +70,12 @@ pub(crate) struct Containerd {
     namespace: String,
 }
 
+/// Whether some bytes are a message, without what frames it.
+pub(crate) fn is_some_message(bytes: &[u8]) -> bool {
+    GetImageResponse::decode(bytes).is_ok_and(|answer| answer.image.is_some())
+        | ReadContentResponse::decode(bytes).is_ok_and(|answer| !answer.data.is_empty())
+}
+
 /// The messages of one answer.
 struct Answer<'a> {
     response: reqwest::Response,

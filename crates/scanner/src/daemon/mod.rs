@@ -3,13 +3,16 @@
 mod containerd;
 mod saved;
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use image_layers::{ImageTree, MissingBody, ReadBudget, squash_tracing};
+use image_layers::{ImageTree, Layer, MissingBody, ReadBudget, squash_tracing};
 use reqwest::StatusCode;
 
+use crate::archive::DockerImage;
+use crate::contents::LayerFindings;
 use crate::error::ScanError;
 use crate::interest::Interest;
 use crate::load::{ScannedImage, on_thread, report, to_facts};
@@ -20,7 +23,7 @@ use crate::progress::Stage;
 use crate::source::DaemonKind;
 use saved::{SavedImage, SavedReader};
 
-pub(crate) use containerd::Containerd;
+pub(crate) use containerd::{Containerd, is_some_message};
 
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
 
@@ -55,6 +58,23 @@ pub(crate) async fn load(
         on_thread(move || interest.catalog(&tree, single_layers, &findings, progress.as_deref())).await?
     };
     Ok(ScannedImage { facts: to_facts(opened, &unpacked_bytes), inventory, contents })
+}
+
+/// Reads a stream as [`load`] does that somebody else has opened.
+pub(crate) fn read_saved(
+    stream: impl Read,
+    options: &ScanOptions,
+    interest: &Arc<Interest>,
+    budget: &ReadBudget,
+) -> Result<(DockerImage, Vec<(Layer, LayerFindings)>), ScanError> {
+    let reader = SavedReader {
+        source: PathBuf::from("stream"),
+        wanted: Arc::new(package_catalog::is_wanted),
+        interest: Some(Arc::clone(interest)),
+        limits: options.limits.clone(),
+        budget: budget.clone(),
+    };
+    reader.read(stream)?.choose()
 }
 
 fn builder(socket: &Path) -> reqwest::ClientBuilder {

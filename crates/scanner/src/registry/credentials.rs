@@ -189,6 +189,13 @@ fn identity_of(raw: &RawAuth) -> Option<Result<Identity, &'static str>> {
     None
 }
 
+pub(super) fn is_config(body: &[u8]) -> bool {
+    let Ok(raw) = serde_json::from_slice::<RawConfig>(body) else { return false };
+    raw.auths.iter().any(|(scope, auth)| {
+        scope_covers(scope, model::DOCKER_HUB, "library/a") | matches!(identity_of(auth), Some(Ok(_)))
+    })
+}
+
 fn decode_auth(text: &str) -> Option<Identity> {
     let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     let bytes = GeneralPurpose::new(&alphabet::STANDARD, config).decode(text.trim()).ok()?;

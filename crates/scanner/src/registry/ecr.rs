@@ -131,6 +131,10 @@ struct RawLogin {
     expires_at: f64,
 }
 
+pub(super) fn is_login(body: &[u8]) -> bool {
+    serde_json::from_slice(body).ok().and_then(to_login).is_some()
+}
+
 fn to_login(answer: RawAnswer) -> Option<EcrLogin> {
     let raw = answer.authorization_data.into_iter().next()?;
     let text = String::from_utf8(STANDARD.decode(raw.authorization_token).ok()?).ok()?;

@@ -266,6 +266,16 @@ impl RegistryClient {
     }
 }
 
+/// Whether the value of a header is a challenge or the link to a next page.
+pub(crate) fn is_some_header(value: &str) -> bool {
+    parse_challenges(std::iter::once(value)).is_some() | tags::is_next(value)
+}
+
+/// Whether a body is a token, a page of tags, a login or the settings of a user.
+pub(crate) fn is_some_body(body: &[u8]) -> bool {
+    token::is_token_answer(body) | tags::is_page(body) | ecr::is_login(body) | credentials::is_config(body)
+}
+
 /// The digest of some bytes.
 pub(crate) fn digest_of(bytes: &[u8], algorithm: DigestAlgorithm) -> Digest {
     match algorithm {

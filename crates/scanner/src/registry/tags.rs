@@ -105,6 +105,14 @@ impl RegistryClient {
     }
 }
 
+pub(super) fn is_next(link: &str) -> bool {
+    link.split(',').any(|link| next_target(link).is_some())
+}
+
+pub(super) fn is_page(body: &[u8]) -> bool {
+    serde_json::from_slice::<RawTags>(body).is_ok()
+}
+
 fn too_many(what: String, actual: usize, limit: usize) -> ScanError {
     let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
     ScanError::TooLarge { what, actual: number(actual), limit: number(limit), unit: "tags" }

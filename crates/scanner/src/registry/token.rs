@@ -117,6 +117,16 @@ async fn get_token(
     Ok(authorization("Bearer", &token, lifetime))
 }
 
+pub(super) fn is_token_answer(body: &[u8]) -> bool {
+    let read = serde_json::from_slice::<RawToken>(body).ok();
+    let token = read.and_then(|raw| Some((raw.token.or(raw.access_token)?, raw.expires_in)));
+    token.is_some_and(|(token, seconds)| {
+        // The end of its life must be a time.
+        drop(authorization("Bearer", &token, seconds.map_or(LIFETIME_DEFAULT, Duration::from_secs)));
+        is_token(&token)
+    })
+}
+
 fn is_token(token: &str) -> bool {
     !token.is_empty() && token.len() <= TOKEN_BYTES_MAX && token.bytes().all(|byte| byte.is_ascii_graphic())
 }
