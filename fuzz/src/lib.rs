@@ -107,6 +107,7 @@ pub const TARGETS: &[Target] = &[
     target("template", reports::render_template),
     target("vulnerabilities", reports::find_vulnerabilities),
     target("image-archive", images::read_archive),
+    target("image-contents", images::read_contents),
     target("saved-image", images::read_saved),
     target("answers", images::read_answer),
     target("references", images::read_reference),

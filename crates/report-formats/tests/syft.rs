@@ -279,3 +279,17 @@ fn members_of_any_type_say_nothing_instead_of_failing() {
         assert_eq!((found.source.unwrap().name.as_str(), found.licenses.len()), ("a", 0), "{odd}");
     }
 }
+
+#[test]
+fn a_package_that_no_other_format_could_hold_is_left_out() {
+    for (bytes, is_read) in [(60 << 10, true), (65 << 10, false)] {
+        let name = "a".repeat(bytes);
+        let document = format!(
+            r#"{{"artifacts": [{{"name": "{name}", "version": "1", "type": "deb"}}, {{"name": "b", "version": "1", "type": "deb"}}]}}"#
+        );
+        let inventory = read_syft(document.as_bytes(), Vec::new(), 100).unwrap();
+        assert_eq!(inventory.packages.len(), 1 + usize::from(is_read));
+        let is_told = inventory.diagnostics.iter().any(|told| told.message.contains("of more than 64 KiB"));
+        assert_eq!(is_told, !is_read, "{:?}", inventory.diagnostics);
+    }
+}

@@ -154,6 +154,9 @@ fn parse_reference(text: &str) -> Result<ImageSource, ParseImageSourceError> {
     })
 }
 
+/// No system has longer paths; each colon of a text costs a look at the disk.
+const PATH_BYTES_MAX: usize = 4096;
+
 /// `PATH:NAME`: the name begins behind the first colon whose left side exists, else behind the first colon; a path that
 /// exists as a whole has no name.
 fn split_name(text: &str) -> (PathBuf, Option<String>) {
@@ -167,6 +170,7 @@ fn split_name(text: &str) -> (PathBuf, Option<String>) {
     };
     text.match_indices(':')
         .map(|(index, _)| index)
+        .take_while(|index| *index <= PATH_BYTES_MAX)
         .find(|index| Path::new(&text[..*index]).exists())
         .or_else(|| text.find(':').filter(|index| *index > 0))
         .map_or_else(|| (whole.to_owned(), None), split_at)

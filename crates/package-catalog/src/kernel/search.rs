@@ -168,8 +168,7 @@ impl ContentSearch for KernelSearch {
     fn start(&mut self, file: &SearchedFile<'_>) -> bool {
         // A few kilobytes must not keep the processor busy with zeros.
         let by_ratio = file.size_bytes.saturating_mul(RATIO_MAX).max(RATIO_BYTES_FREE);
-        let unpacked_bytes_max =
-            usize::try_from(by_ratio).unwrap_or(usize::MAX).min(self.unpacked_bytes_max);
+        let unpacked_bytes_max = usize::try_from(by_ratio).unwrap_or(usize::MAX).min(self.unpacked_bytes_max);
         self.kind = kind_of(file.path, unpacked_bytes_max);
         !matches!(self.kind, Kind::Other)
     }

@@ -216,13 +216,18 @@ pub(crate) fn uuid(hash: &[u8; 32]) -> String {
 impl ListedPackage {
     fn is_too_long(&self) -> bool {
         let texts = [Some(&self.name), Some(&self.purl), self.version.as_ref(), self.group.as_ref()];
-        texts.into_iter().flatten().any(|text| text.len() > NAME_BYTES_MAX)
+        is_too_long(texts.into_iter().flatten())
     }
+}
+
+/// Whether one of the texts that name a package is longer than any package's.
+pub(crate) fn is_too_long<'a>(mut texts: impl Iterator<Item = &'a String>) -> bool {
+    texts.any(|text| text.len() > NAME_BYTES_MAX)
 }
 
 /// Bytes of a name, a version or a package URL; an image may have some that fill thousands, more when they are escaped.
 const NAME_BYTES_MAX: usize = 64 << 10;
-const TOO_LONG: &str = "with a name, version or package URL of more than 64 KiB";
+pub(crate) const TOO_LONG: &str = "with a name, version or package URL of more than 64 KiB";
 const TOO_LONG_ENTRIES: &str = "entries of the package list are longer than any package's: they are left out";
 const NONE_IS_NAMED: &str = "no entry of the package list says what it is in a way that could be looked up";
 

@@ -19,7 +19,7 @@ use serde::de::DeserializeSeed as _;
 pub use write::syft_json;
 pub(crate) use write::{syft_source, syft_words};
 
-use crate::listing::{FILES_MAX, SbomSubject, source_of_rpm};
+use crate::listing::{FILES_MAX, SbomSubject, TOO_LONG, is_too_long, source_of_rpm};
 use crate::read_sbom::{ReadSbomError, SbomLimits};
 
 /// Problems that are listed one by one; the rest is counted.
@@ -74,7 +74,14 @@ fn read_document(
     let mut left_out: BTreeMap<String, usize> = BTreeMap::new();
     for artifact in artifacts {
         let owner = owners.get(artifact.id.text().unwrap_or_default()).cloned();
-        match to_known_package(artifact, owner) {
+        let read = to_known_package(artifact, owner);
+        match read {
+            // No other format could hold it.
+            Ok(package)
+                if is_too_long([&package.name, &package.purl].into_iter().chain(&package.version)) =>
+            {
+                *left_out.entry(TOO_LONG.to_owned()).or_default() += 1;
+            }
             Ok(package) => inventory.packages.push(package),
             Err(what) => *left_out.entry(what).or_default() += 1,
         }
