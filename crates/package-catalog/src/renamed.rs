@@ -58,7 +58,12 @@ pub(crate) struct RenamedFiles {
 impl RenamedFiles {
     /// Looks at each file that is something else under the name of a link than under its own.
     pub(crate) fn read(tree: &ImageTree, limits: &CatalogLimits) -> Self {
-        let (mut files, mut extractor, mut left) = (BTreeMap::new(), None, EXTRACTS_BYTES_MAX);
+        Self::read_within(EXTRACTS_BYTES_MAX, tree, limits)
+    }
+
+    /// The same, with so much room for all extracts.
+    fn read_within(mut left: usize, tree: &ImageTree, limits: &CatalogLimits) -> Self {
+        let (mut files, mut extractor) = (BTreeMap::new(), None);
         for entry in tree.entries() {
             let Some((file, roles)) = seen_file(tree, entry) else { continue };
             let Vacant(place) = files.entry((file.content_id(), roles)) else { continue };
@@ -125,6 +130,7 @@ fn read_file(extractor: &mut LayerExtractor, path: &str, file: Entry<'_>) -> Ren
 mod tests {
     use model::DiagnosticCode;
 
+    use super::{Renamed, RenamedFiles};
     use crate::CatalogLimits;
     use crate::tests::{inventory, names, tree_of_layers};
 
@@ -180,6 +186,28 @@ mod tests {
             &[&[(".wh..wh.plnk/7.1", metadata), (path, b"=> .wh..wh.plnk/7.1")]],
             &[("requests 2.0", "/usr/lib/python3/requests.dist-info/METADATA")],
         );
+    }
+
+    #[test]
+    fn extracts_have_so_much_room_together() {
+        let tree = tree_of_layers(&[&[
+            (STORED, MANIFEST),
+            ("data/b", MANIFEST),
+            ("app/node_modules/a/package.json", b"=> data/.store/v3/files/00/ab"),
+            ("app/node_modules/b/package.json", b"=> data/b"),
+        ]]);
+        let extracts = |room: usize| {
+            let files = RenamedFiles::read_within(room, &tree, &CatalogLimits::default()).files;
+            let extracts = files.into_values().filter_map(|renamed| match renamed {
+                Renamed::Extract(extract) => Some(extract.len()),
+                Renamed::Nothing | Renamed::NotRead => None,
+            });
+            extracts.collect::<Vec<_>>()
+        };
+        let one = extracts(usize::MAX)[0];
+        for (room, count) in [(one - 1, 0), (one, 1), (2 * one - 1, 1), (2 * one, 2), (2 * one + 1, 2)] {
+            assert_eq!(extracts(room), vec![one; count], "{room}");
+        }
     }
 
     #[test]
