@@ -8,7 +8,7 @@
 
 use memchr::memmem;
 
-use super::old::OldBuildInfo;
+use super::old::{KEPT_BYTES as OLD_KEPT_BYTES, OldBuildInfo};
 use crate::extract::{ContentSearch, SearchedFile, Sections};
 
 /// `go1.22.1`, a line end, the list of modules.
@@ -28,8 +28,14 @@ const VARINT_BYTES_MAX: usize = 5;
 #[derive(Debug)]
 pub(crate) struct BuildInfoSearch {
     section_bytes_max: usize,
-    /// From a header, or from what may be the beginning of one.
-    pending: Vec<u8>,
+    /// The last bytes that were read, so that nothing is cut in two.
+    window: Vec<u8>,
+    /// Where in the file the window begins.
+    window_at: u64,
+    /// Where in the window a header may begin that was not looked at.
+    header_at: usize,
+    /// Where in the window what was built before Go 1.18 is looked for.
+    old_at: usize,
     found: Option<(u8, Vec<u8>)>,
     is_old: bool,
     old: OldBuildInfo,
@@ -46,13 +52,23 @@ enum Attempt {
 impl BuildInfoSearch {
     pub(crate) fn new(section_bytes_max: usize) -> Self {
         let old = OldBuildInfo::new(section_bytes_max);
-        Self { section_bytes_max, pending: Vec::new(), found: None, is_old: false, old }
+        Self {
+            section_bytes_max,
+            window: Vec::new(),
+            window_at: 0,
+            header_at: 0,
+            old_at: 0,
+            found: None,
+            is_old: false,
+            old,
+        }
     }
 }
 
 impl ContentSearch for BuildInfoSearch {
     fn start(&mut self, file: &SearchedFile<'_>) -> bool {
-        self.pending.clear();
+        self.window.clear();
+        (self.window_at, self.header_at, self.old_at) = (0, 0, 0);
         self.found = None;
         self.is_old = false;
         self.old = OldBuildInfo::new(self.section_bytes_max);
@@ -60,38 +76,45 @@ impl ContentSearch for BuildInfoSearch {
     }
 
     fn read(&mut self, bytes: &[u8]) {
-        if self.found.is_none() {
-            self.search(bytes);
+        if self.found.is_some() {
+            return;
         }
-        if self.found.is_none() {
-            self.old.read(bytes);
+        self.window.extend_from_slice(bytes);
+        self.search_header();
+        if self.found.is_some() {
+            self.window = Vec::new();
+            return;
         }
+        self.old.read_head(bytes);
+        self.search_old(self.window.len().saturating_sub(OLD_KEPT_BYTES));
+        let passed = self.header_at.min(self.old_at);
+        self.window.drain(..passed);
+        self.window_at += passed as u64;
+        self.header_at -= passed;
+        self.old_at -= passed;
     }
 
     fn end(&mut self, sections: &mut Sections) {
-        self.pending.clear();
         match self.found.take() {
             Some((tag, section)) => sections.add(tag, &section),
-            None if self.is_old => sections.add(TAG_OLD_BUILD_INFO, &self.old.end()),
+            None if self.is_old => {
+                self.search_old(self.window.len());
+                sections.add(TAG_OLD_BUILD_INFO, &self.old.end());
+            }
             None => {}
         }
+        self.window.clear();
     }
 }
 
 impl BuildInfoSearch {
-    fn search(&mut self, bytes: &[u8]) {
-        self.pending.extend_from_slice(bytes);
-        let mut at = 0;
-        while let Some(position) = memmem::find(&self.pending[at..], MAGIC) {
-            at += position;
-            match attempt(&self.pending[at..], self.section_bytes_max) {
-                Attempt::NeedsMore => {
-                    self.pending.drain(..at);
-                    return;
-                }
+    fn search_header(&mut self) {
+        while let Some(position) = memmem::find(&self.window[self.header_at..], MAGIC) {
+            self.header_at += position;
+            match attempt(&self.window[self.header_at..], self.section_bytes_max) {
+                Attempt::NeedsMore => return,
                 Attempt::Found(section) => {
                     self.found = Some((TAG_BUILD_INFO, section));
-                    self.pending = Vec::new();
                     return;
                 }
                 Attempt::Old(address) => {
@@ -100,11 +123,18 @@ impl BuildInfoSearch {
                 }
                 Attempt::Nothing => {}
             }
-            at += MAGIC.len();
+            self.header_at += MAGIC.len();
         }
         // The magic may be cut in two.
-        let kept = self.pending.len().saturating_sub(MAGIC.len() - 1).max(at);
-        self.pending.drain(..kept);
+        self.header_at = self.window.len().saturating_sub(MAGIC.len() - 1).max(self.header_at);
+    }
+
+    /// Looks at all that begins before `end` in the window.
+    fn search_old(&mut self, end: usize) {
+        let end = end.max(self.old_at);
+        let at = self.window_at + self.old_at as u64;
+        self.old.search(&self.window[self.old_at..], at, end - self.old_at);
+        self.old_at = end;
     }
 }
 

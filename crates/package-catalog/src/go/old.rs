@@ -17,7 +17,7 @@ pub(super) const FENCE: [[u8; 16]; 2] = [
 ];
 const VERSION: &[u8] = b"go1.";
 /// Longer than any version, and than a fence.
-const KEPT_BYTES: usize = 32;
+pub(super) const KEPT_BYTES: usize = 32;
 const VERSIONS_MAX: usize = 256;
 /// The program headers stand at the beginning.
 const HEAD_BYTES: usize = 4096;
@@ -28,10 +28,6 @@ const LOADED: u64 = 1;
 pub(super) struct OldBuildInfo {
     modules_bytes_max: usize,
     head: Vec<u8>,
-    /// The last bytes that were read, so that nothing is cut in two.
-    window: Vec<u8>,
-    /// Where in the file the window begins.
-    window_at: u64,
     modules: Vec<u8>,
     /// Where in the file the list goes on, while its end has not passed by.
     modules_at: Option<u64>,
@@ -47,25 +43,19 @@ impl OldBuildInfo {
         Self { modules_bytes_max, ..Self::default() }
     }
 
-    /// The header has been found: the address of the variable with the version. Its bytes follow in [`Self::read`].
+    /// The header has been found: the address of the variable with the version. Its bytes follow in [`Self::search`].
     pub(super) fn set_variable(&mut self, address: Vec<u8>) {
         self.variable_address = self.variable_address.take().or(Some(address));
     }
 
-    /// The next bytes of the file.
-    pub(super) fn read(&mut self, bytes: &[u8]) {
+    /// The next bytes of the file, of which the first ones are kept.
+    pub(super) fn read_head(&mut self, bytes: &[u8]) {
         let head_left = HEAD_BYTES - self.head.len();
         self.head.extend_from_slice(&bytes[..bytes.len().min(head_left)]);
-        self.window.extend_from_slice(bytes);
-        self.search(self.window.len().saturating_sub(KEPT_BYTES));
-        let passed = self.window.len().saturating_sub(KEPT_BYTES);
-        self.window.drain(..passed);
-        self.window_at += passed as u64;
     }
 
     /// Version and modules, a line end between them; nothing where neither is known.
-    pub(super) fn end(&mut self) -> Vec<u8> {
-        self.search(self.window.len());
+    pub(super) fn end(&self) -> Vec<u8> {
         let version = self.version().unwrap_or_default().to_vec();
         if version.is_empty() && self.modules.is_empty() {
             return Vec::new();
@@ -73,29 +63,27 @@ impl OldBuildInfo {
         [&version, b"\n".as_slice(), &self.modules].concat()
     }
 
-    /// Looks at all that begins before `end` in the window.
-    fn search(&mut self, end: usize) {
-        let window = std::mem::take(&mut self.window);
-        for at in memmem::find_iter(&window, VERSION).take_while(|at| *at < end) {
+    /// Looks at all that begins before `end` in bytes that stand at this place in the file; the next ones begin at `end`.
+    pub(super) fn search(&mut self, window: &[u8], window_at: u64, end: usize) {
+        for at in memmem::find_iter(window, VERSION).take_while(|at| *at < end) {
             if self.versions.len() < VERSIONS_MAX {
                 let text = &window[at..window.len().min(at + KEPT_BYTES)];
-                self.versions.push((self.window_at + at as u64, text.to_vec()));
+                self.versions.push((window_at + at as u64, text.to_vec()));
             }
         }
         self.variable = self.variable.take().or_else(|| {
             let reader = Reader::of(&self.head)?;
             let address = self.variable_address.as_ref()?;
             let at = offset_of(reader, reader.with(address).number(0, address.len())?)?;
-            let at = usize::try_from(at.checked_sub(self.window_at)?).ok()?;
+            let at = usize::try_from(at.checked_sub(window_at)?).ok()?;
             window.get(at..at.saturating_add(2 * reader.word_bytes())).map(<[u8]>::to_vec)
         });
-        self.search_modules(&window, end);
-        self.window = window;
+        self.search_modules(window, window_at, end);
     }
 
-    fn search_modules(&mut self, window: &[u8], end: usize) {
+    fn search_modules(&mut self, window: &[u8], window_at: u64, end: usize) {
         let at = match self.modules_at {
-            Some(at) => usize::try_from(at - self.window_at).unwrap_or(usize::MAX),
+            Some(at) => usize::try_from(at - window_at).unwrap_or(usize::MAX),
             // The second copy, if there is one, says the same.
             None if !self.modules.is_empty() => return,
             None => match memmem::find(window, &FENCE[0]).filter(|start| *start < end) {
@@ -107,7 +95,7 @@ impl OldBuildInfo {
         let close = memmem::find(rest, &FENCE[1]);
         let length = close.unwrap_or(end.saturating_sub(at));
         self.modules.extend_from_slice(&rest[..length]);
-        self.modules_at = close.is_none().then_some(self.window_at + (at + length) as u64);
+        self.modules_at = close.is_none().then_some(window_at + (at + length) as u64);
         if self.modules.len() > self.modules_bytes_max {
             self.modules.clear();
             self.modules_at = None;
