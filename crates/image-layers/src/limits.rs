@@ -11,6 +11,12 @@ pub(crate) const PATH_BYTES_CEILING: u64 = u16::MAX as u64;
 /// What one entry takes: while layers are laid over each other, the old tree and the new one are there.
 const ENTRY_BYTES: u64 = 2 * size_of::<Item>() as u64;
 
+const UNPACKED_BYTES: &str = "unpacked bytes";
+const ENTRIES: &str = "entries";
+const PATH_BYTES: &str = "bytes of paths";
+const KEPT_BYTES: &str = "bytes of wanted files";
+const HELD_BYTES: &str = "bytes in memory";
+
 /// Limits for reading one image. Every value is the largest that is still accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageLimits {
@@ -96,6 +102,11 @@ impl LimitBreach {
         error.get_ref().and_then(|inner| inner.downcast_ref())
     }
 
+    /// Whether it is about all layers of the image together: then it depends on the order of reading in which one it showed.
+    pub fn is_of_image(&self) -> bool {
+        [UNPACKED_BYTES, ENTRIES, PATH_BYTES, KEPT_BYTES, HELD_BYTES].contains(&self.limit)
+    }
+
     pub(crate) fn into_io(self) -> std::io::Error {
         std::io::Error::new(std::io::ErrorKind::InvalidData, self)
     }
@@ -116,6 +127,8 @@ pub(crate) fn check(limit: &'static str, value: u64, maximum: u64) -> Result<(),
 #[derive(Debug, Clone, Default)]
 pub struct ReadBudget {
     spent: Arc<Spent>,
+    /// What this one and its clones have spent of it, where that may be given back.
+    attempt: Option<Arc<Spent>>,
 }
 
 #[derive(Debug, Default)]
@@ -131,6 +144,19 @@ impl ReadBudget {
     /// A budget of which nothing is spent.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The same budget for a reading that may turn out to be in vain: [`Self::give_back`] takes back what it has spent.
+    pub fn attempt(&self) -> Self {
+        Self { spent: Arc::clone(&self.spent), attempt: Some(Arc::default()) }
+    }
+
+    /// Nothing of what was read with this budget since [`Self::attempt`] is held any more.
+    pub fn give_back(self) {
+        let Some(attempt) = self.attempt else { return };
+        for (sum, part) in self.spent.counters().into_iter().zip(attempt.counters()) {
+            sum.fetch_sub(part.swap(0, Ordering::Relaxed), Ordering::Relaxed);
+        }
     }
 
     /// Unpacked bytes of all layers read so far.
@@ -154,30 +180,67 @@ impl ReadBudget {
     }
 
     pub(crate) fn spend_unpacked(&self, bytes: u64, limits: &ImageLimits) -> Result<(), LimitBreach> {
-        spend(&self.spent.unpacked_bytes, bytes, "unpacked bytes", limits.unpacked_bytes_max)
+        self.spend(|spent| &spent.unpacked_bytes, bytes, UNPACKED_BYTES, limits.unpacked_bytes_max)
     }
 
     pub(crate) fn spend_entries(&self, count: u64, limits: &ImageLimits) -> Result<(), LimitBreach> {
-        spend(&self.spent.entries, count, "entries", limits.entries_max)?;
+        self.spend(|spent| &spent.entries, count, ENTRIES, limits.entries_max)?;
         self.hold(count.saturating_mul(ENTRY_BYTES), limits)
     }
 
     pub(crate) fn spend_index(&self, bytes: u64, limits: &ImageLimits) -> Result<(), LimitBreach> {
-        spend(&self.spent.index_bytes, bytes, "bytes of paths", limits.index_bytes_max)?;
+        self.spend(|spent| &spent.index_bytes, bytes, PATH_BYTES, limits.index_bytes_max)?;
         self.hold(bytes, limits)
     }
 
     pub(crate) fn spend_kept(&self, bytes: u64, limits: &ImageLimits) -> Result<(), LimitBreach> {
-        spend(&self.spent.kept_bytes, bytes, "bytes of wanted files", limits.kept_bytes_max)?;
+        self.spend(|spent| &spent.kept_bytes, bytes, KEPT_BYTES, limits.kept_bytes_max)?;
         self.hold(bytes, limits)
     }
 
     fn hold(&self, bytes: u64, limits: &ImageLimits) -> Result<(), LimitBreach> {
-        spend(&self.spent.held_bytes, bytes, "bytes in memory", limits.held_bytes_max)
+        self.spend(|spent| &spent.held_bytes, bytes, HELD_BYTES, limits.held_bytes_max)
+    }
+    fn spend(
+        &self,
+        counter: fn(&Spent) -> &AtomicU64,
+        amount: u64,
+        limit: &'static str,
+        maximum: u64,
+    ) -> Result<(), LimitBreach> {
+        if let Some(attempt) = &self.attempt {
+            counter(attempt).fetch_add(amount, Ordering::Relaxed);
+        }
+        let before = counter(&self.spent).fetch_add(amount, Ordering::Relaxed);
+        check(limit, before.saturating_add(amount), maximum)
     }
 }
 
-fn spend(counter: &AtomicU64, amount: u64, limit: &'static str, maximum: u64) -> Result<(), LimitBreach> {
-    let before = counter.fetch_add(amount, Ordering::Relaxed);
-    check(limit, before.saturating_add(amount), maximum)
+impl Spent {
+    fn counters(&self) -> [&AtomicU64; 5] {
+        let Self { unpacked_bytes, entries, index_bytes, kept_bytes, held_bytes } = self;
+        [unpacked_bytes, entries, index_bytes, kept_bytes, held_bytes]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_attempt_has_spent_can_be_given_back() {
+        let (budget, limits) = (ReadBudget::new(), ImageLimits::default());
+        budget.spend_kept(10, &limits).unwrap();
+        let attempt = budget.attempt();
+        let clone = attempt.clone();
+        clone.spend_kept(5, &limits).unwrap();
+        clone.spend_entries(2, &limits).unwrap();
+        assert_eq!((budget.kept_bytes(), budget.entries()), (15, 2));
+        attempt.give_back();
+        clone.give_back();
+        assert_eq!((budget.kept_bytes(), budget.entries(), budget.held_bytes()), (10, 0, 10));
+        let short = ImageLimits { kept_bytes_max: 10, ..limits };
+        assert!(budget.spend_kept(1, &short).unwrap_err().is_of_image());
+        assert!(!check("bits of zstd window", 2, 1).unwrap_err().is_of_image());
+    }
 }

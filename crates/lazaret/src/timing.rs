@@ -34,6 +34,8 @@ struct Taken {
 struct Layer {
     start: LayerStart,
     is_known: bool,
+    /// Why it was not read in parts, where that was asked for and might have been.
+    whole: Option<String>,
     done: Option<Instant>,
 }
 
@@ -120,7 +122,10 @@ fn table(taken: &Taken, sums: &Sums, end: Instant) -> String {
                 let megabytes = layer.start.size_bytes as f64 / 1e6;
                 let how = if layer.is_known { "known" } else { "read" };
                 let done = layer.done.map_or(0.0, |done| milliseconds(done - began));
-                line(&format!("  layer {} {short}", number + 1), done, &format!("{how}, {megabytes:.1} MB"));
+                let whole =
+                    layer.whole.as_ref().map(|why| format!(", as a whole: {why}")).unwrap_or_default();
+                let rest = format!("{how}, {megabytes:.1} MB{whole}");
+                line(&format!("  layer {} {short}", number + 1), done, &rest);
             }
         }
         if name == CATALOGING {
@@ -141,7 +146,7 @@ fn document(taken: &Taken, sums: &Sums, end: Instant) -> Value {
     let layers = taken.layers.iter().map(|layer| {
         let done = layer.done.zip(reading).map(|(done, began)| milliseconds(done - began));
         let LayerStart { diff_id, size_bytes } = &layer.start;
-        json!({"diff_id": diff_id.to_string(), "bytes": size_bytes, "is_known": layer.is_known, "done_after_milliseconds": done})
+        json!({"diff_id": diff_id.to_string(), "bytes": size_bytes, "is_known": layer.is_known, "whole_because": layer.whole, "done_after_milliseconds": done})
     });
     let catalogers = taken.catalogers.iter().map(|(name, CatalogerTime { time, package_count })| {
         json!({"name": name, "milliseconds": milliseconds(*time), "packages": package_count})
@@ -177,7 +182,8 @@ impl Progress for Both {
     }
 
     fn layers(&self, layers: &[LayerStart]) {
-        let layer = |start: &LayerStart| Layer { start: start.clone(), is_known: false, done: None };
+        let layer =
+            |start: &LayerStart| Layer { start: start.clone(), is_known: false, whole: None, done: None };
         self.timing.with(|taken| taken.layers = layers.iter().map(layer).collect());
         if let Some(other) = &self.other {
             other.layers(layers);
@@ -192,6 +198,11 @@ impl Progress for Both {
 
     fn layer_known(&self, layer_index: usize) {
         self.timing.with(|taken| taken.layers.get_mut(layer_index).map(|layer| layer.is_known = true));
+    }
+
+    fn layer_whole(&self, layer_index: usize, reason: &str) {
+        let whole = Some(reason.to_owned());
+        self.timing.with(|taken| taken.layers.get_mut(layer_index).map(|layer| layer.whole = whole));
     }
 
     fn catalogers(&self, times: &BTreeMap<&'static str, CatalogerTime>) {

@@ -21,6 +21,7 @@ mod elf;
 mod erlang;
 mod extract;
 mod go;
+mod installed;
 mod java;
 mod julia;
 mod jvm;

@@ -8,6 +8,7 @@ use model::{Diagnostic, DiagnosticCode, Distro, Inventory, Location, Package, Pa
 
 use crate::dotnet::merge_assemblies;
 use crate::extract::{SECTIONS, read_sections};
+use crate::installed::{is_emptied, is_installed};
 use crate::ownership::note_owners;
 use crate::parse::{CatalogLimits, ParseInput, Parsed, Spent, is_always_told};
 use crate::pattern_index::PatternIndex;
@@ -160,6 +161,10 @@ impl Walk<'_, '_> {
         if let Some(extract) = entry.extract().filter(|_| self.extracted.insert((entry.content_id(), 0))) {
             self.read_extract(extract, entry.path(), entry);
         }
+        if is_emptied(entry, self.tree) {
+            let message = "file that describes packages is empty: they are not in this inventory";
+            self.tell(DiagnosticCode::PackagesLeftOut, entry.path(), message.to_owned());
+        }
         self.read_renamed(entry);
         if !DATABASES.matches(path) {
             return;
@@ -242,6 +247,11 @@ impl Walk<'_, '_> {
         for (tag, bytes) in read_sections(extract) {
             if let Some(why) = extract::left_out(bytes).filter(|_| CERTAIN_MANIFESTS.contains(&tag)) {
                 self.tell(DiagnosticCode::PackagesLeftOut, path, why);
+                continue;
+            }
+            if let Some(why) = extract::broken(bytes).filter(|_| is_installed(tag, path, self.tree)) {
+                let message = format!("{why}; what it describes is not in this inventory");
+                self.tell(DiagnosticCode::PackagesLeftOut, path, message);
                 continue;
             }
             if let Some(section) = SECTIONS.iter().find(|section| section.tag == tag) {

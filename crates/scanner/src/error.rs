@@ -357,6 +357,20 @@ fn after(wait: Option<Duration>) -> String {
 }
 
 impl ScanError {
+    /// A layer that cannot be read, counted from 1. Where the image as a whole has too much of something, no layer is named: which
+    /// one is read when it shows differs from time to time.
+    pub(crate) fn in_layer(number: usize, layer: String, source: image_layers::LayerError) -> Self {
+        match source {
+            image_layers::LayerError::Limit { breach, .. } if breach.is_of_image() => Self::TooLarge {
+                what: "image".to_owned(),
+                actual: breach.maximum.saturating_add(1),
+                limit: breach.maximum,
+                unit: breach.limit,
+            },
+            source => Self::BadLayer { number, layer, source },
+        }
+    }
+
     /// The class of the error.
     pub fn kind(&self) -> ScanErrorKind {
         match self {

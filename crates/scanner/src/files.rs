@@ -30,7 +30,11 @@ pub async fn load_files(path: &Path, options: &ScanOptions) -> Result<Inventory,
 
 async fn load_unbounded(path: &Path, options: &ScanOptions) -> Result<Inventory, ScanError> {
     report(options, Stage::ReadingLayers);
-    std::fs::metadata(path).map_err(|source| ScanError::Io { path: path.to_owned(), source })?;
+    let failed = |source| ScanError::Io { path: path.to_owned(), source };
+    let metadata = std::fs::metadata(path).map_err(failed)?;
+    if !metadata.is_file() && !metadata.is_dir() {
+        return Err(failed(io::Error::other("it is neither a regular file nor a folder")));
+    }
     let options = ScanOptions { contents: None, ..options.clone() };
     let interest = Interest::new(&options)?;
     let budget = ReadBudget::new();
@@ -78,8 +82,22 @@ async fn load_unbounded(path: &Path, options: &ScanOptions) -> Result<Inventory,
         location.layer = None;
     }
     inventory.diagnostics.extend(unreadable);
+    if metadata.is_file() && inventory.packages.is_empty() {
+        inventory.diagnostics.push(not_understood(path));
+    }
     inventory.diagnostics.sort();
     Ok(inventory)
+}
+
+/// In a folder there may be nothing of interest; whoever names one file wants to know what is in it.
+fn not_understood(path: &Path) -> Diagnostic {
+    let name = path.file_name().unwrap_or_default();
+    Diagnostic {
+        code: DiagnosticCode::UnreadableDatabase,
+        subject: format!("/{}", name.display()),
+        offset: None,
+        message: "no package is recognised in this file, so nothing is known about it".to_owned(),
+    }
 }
 
 async fn read(
@@ -92,7 +110,7 @@ async fn read(
     let archive = Archive::new(path, options.excluded.clone());
     let (written, read) =
         tokio::join!(on_thread(move || archive.write(writer)), on_thread(move || task.read(&mut reader)));
-    let bad = |source| ScanError::BadLayer { number: 1, layer: path.display().to_string(), source };
+    let bad = |source| ScanError::in_layer(1, path.display().to_string(), source);
     match (written?, read?) {
         (_, Err(source)) => Err(bad(source)),
         (Err(source), Ok(_)) => Err(failed(source)),

@@ -81,7 +81,7 @@ impl Reading<'_> {
         let limits = self.options.limits.clone();
         let found = on_thread(move || asked.find(&wanted_key, &of_place, &limits)).await?;
         if let Some(layer) = found {
-            let bad = |source| ScanError::BadLayer { number: index + 1, layer: place.name(), source };
+            let bad = |source| ScanError::in_layer(index + 1, place.name(), source);
             layer.spend(&job.limits, &job.budget).map_err(bad)?;
             if let Some(progress) = &self.options.progress {
                 progress.layer_known(index);
@@ -120,7 +120,10 @@ impl Reading<'_> {
     /// parts, both digests and the size are what image and manifest say.
     async fn read_layer(&self, job: LayerJob<'_>) -> Result<(Layer, LayerFindings), ScanError> {
         if let Some(parts) = self.find_parts(&job).await? {
-            return Ok((self.read_parts(job, parts).await?, LayerFindings::default()));
+            match self.read_parts(&job, parts).await? {
+                Ok(layer) => return Ok((layer, LayerFindings::default())),
+                Err(reason) => self.tell_whole(&job, &reason),
+            }
         }
         let LayerJob { index, place, wanted, extractor, observer, limits, budget } = job;
         let start = |reader| {
@@ -166,7 +169,7 @@ impl Reading<'_> {
             // The reader saw only that the transfer stopped; the transfer knows why.
             (Err(error), Ok(_) | Err(LayerError::Source { .. })) => return Err(error),
             (_, Err(source)) => {
-                return Err(ScanError::BadLayer { number: index + 1, layer: place.name(), source });
+                return Err(ScanError::in_layer(index + 1, place.name(), source));
             }
         };
         if layer.compressed_bytes() != place.size {
@@ -213,7 +216,7 @@ impl Reading<'_> {
             let job =
                 LayerJob { index, place, wanted, extractor: None, observer: None, limits, budget: once };
             let (layer, _) = self.through_cache(key, job, Layer::into_bodies).await?;
-            let bad = |source| ScanError::BadLayer { number: index + 1, layer: place.name(), source };
+            let bad = |source| ScanError::in_layer(index + 1, place.name(), source);
             layer.spend_bodies(all_limits, budget).map_err(bad)?;
             tree.fill(index, layer);
         }

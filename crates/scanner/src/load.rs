@@ -91,14 +91,6 @@ async fn load_unbounded(source: &ImageSource, options: &ScanOptions) -> Result<S
     }
     let opening = open_source(source, options).instrument(tracing::info_span!("open_image"));
     let (opened, origin) = opening.await?;
-    if let Some(progress) = &options.progress {
-        let starts: Vec<LayerStart> = opened
-            .layers
-            .iter()
-            .map(|layer| LayerStart { diff_id: layer.diff_id.clone(), size_bytes: layer.size })
-            .collect();
-        progress.layers(&starts);
-    }
     // Cancelled when this function is left, however it is left: threads that still read then stop.
     let stop = CancellationToken::new();
     let _stop_at_return = stop.clone().drop_guard();
@@ -106,48 +98,73 @@ async fn load_unbounded(source: &ImageSource, options: &ScanOptions) -> Result<S
     let (has_kept, parts) = (AtomicBool::new(false), PartsRead::default());
     let reading_table = tokio::sync::Mutex::default();
     let reading = Reading { origin, options, stop, cache, has_kept, parts, reading_table };
-
-    report(options, Stage::ReadingLayers);
-    let image_key = reading.image_key(&opened.layers);
-    if let Some(known) = reading.find_image(image_key.as_ref(), &opened.layers).await? {
-        return Ok(to_scanned(opened, known, None));
-    }
-    let budget = ReadBudget::new();
-    let wanted: Wanted = Arc::new(package_catalog::is_wanted);
-    let interest = Interest::new(options)?;
-    let sizes: Vec<u64> = opened.layers.iter().map(|layer| layer.size).collect();
-    let read_layer = |index| {
-        let place: &LayerPlace = &opened.layers[index];
-        let (extractor, observer) = interest.lookers();
-        let (wanted, limits, budget) = (Arc::clone(&wanted), options.limits.clone(), budget.clone());
-        let span = tracing::info_span!("read_layer", layer.index = index, layer.bytes = place.size);
-        reading.layer(LayerJob { index, place, wanted, extractor, observer, limits, budget }).instrument(span)
+    let (known, contents) = match reading.read(&opened).await {
+        Err(_) if reading.parts.are_lost() => {
+            let options = &ScanOptions { partial_reads: false, ..options.clone() };
+            let reading = Reading { options, parts: PartsRead::default(), ..reading };
+            reading.read(&opened).await?
+        }
+        read => read?,
     };
-    let read = read_all(&sizes, options.layers_at_once, read_layer).await?;
-    let (layers, findings): (Vec<Layer>, Vec<LayerFindings>) = read.into_iter().unzip();
-    let unpacked_bytes: Vec<u64> = layers.iter().map(Layer::unpacked_bytes).collect();
-    let single_layers = interest.single_layers(&layers);
-    let squashing = move || {
-        let tree = squash_tracing(layers, &package_catalog::is_traced);
-        let missing = interest.missing(&tree);
-        (tree, missing, interest)
-    };
-    let (tree, missing, interest) = on_thread(squashing).await?;
-    let tree = reading.fill_linked(tree, &missing, &opened.layers, &budget).await?;
-
-    report(options, Stage::Cataloging);
-    let span = tracing::info_span!("catalog_packages");
-    let progress = options.progress.clone();
-    let cataloging = move || {
-        let _in_span = span.enter();
-        interest.catalog(&tree, single_layers, &findings, progress.as_deref())
-    };
-    let (mut inventory, contents) = on_thread(cataloging).await?;
-    // What is kept of an image was held against its digests.
-    let image_key = image_key.filter(|_| reading.parts.is_empty());
-    reading.parts.tell(&opened.layers, &mut inventory);
-    let known = reading.keep_image(image_key, inventory, unpacked_bytes).await?;
     Ok(to_scanned(opened, known, contents))
+}
+
+impl Reading<'_> {
+    /// Reads all layers and lists what is in them.
+    async fn read(&self, opened: &OpenedImage) -> Result<(KnownImage, Option<ImageContents>), ScanError> {
+        let (reading, options) = (self, self.options);
+        if let Some(progress) = &options.progress {
+            let starts: Vec<LayerStart> = opened
+                .layers
+                .iter()
+                .map(|layer| LayerStart { diff_id: layer.diff_id.clone(), size_bytes: layer.size })
+                .collect();
+            progress.layers(&starts);
+        }
+        report(options, Stage::ReadingLayers);
+        let image_key = reading.image_key(&opened.layers);
+        if let Some(known) = reading.find_image(image_key.as_ref(), &opened.layers).await? {
+            return Ok((known, None));
+        }
+        let budget = ReadBudget::new();
+        let wanted: Wanted = Arc::new(package_catalog::is_wanted);
+        let interest = Interest::new(options)?;
+        let sizes: Vec<u64> = opened.layers.iter().map(|layer| layer.size).collect();
+        let read_layer = |index| {
+            let place: &LayerPlace = &opened.layers[index];
+            let (extractor, observer) = interest.lookers();
+            let (wanted, limits, budget) = (Arc::clone(&wanted), options.limits.clone(), budget.clone());
+            let span = tracing::info_span!("read_layer", layer.index = index, layer.bytes = place.size);
+            reading
+                .layer(LayerJob { index, place, wanted, extractor, observer, limits, budget })
+                .instrument(span)
+        };
+        let read = read_all(&sizes, options.layers_at_once, read_layer).await?;
+        let (layers, findings): (Vec<Layer>, Vec<LayerFindings>) = read.into_iter().unzip();
+        let unpacked_bytes: Vec<u64> = layers.iter().map(Layer::unpacked_bytes).collect();
+        let single_layers = interest.single_layers(&layers);
+        let squashing = move || {
+            let tree = squash_tracing(layers, &package_catalog::is_traced);
+            let missing = interest.missing(&tree);
+            (tree, missing, interest)
+        };
+        let (tree, missing, interest) = on_thread(squashing).await?;
+        let tree = reading.fill_linked(tree, &missing, &opened.layers, &budget).await?;
+
+        report(options, Stage::Cataloging);
+        let span = tracing::info_span!("catalog_packages");
+        let progress = options.progress.clone();
+        let cataloging = move || {
+            let _in_span = span.enter();
+            interest.catalog(&tree, single_layers, &findings, progress.as_deref())
+        };
+        let (mut inventory, contents) = on_thread(cataloging).await?;
+        // What is kept of an image was held against its digests.
+        let image_key = image_key.filter(|_| reading.parts.is_empty());
+        reading.parts.tell(&opened.layers, &mut inventory);
+        let known = reading.keep_image(image_key, inventory, unpacked_bytes).await?;
+        Ok((known, contents))
+    }
 }
 
 fn to_scanned(opened: OpenedImage, known: KnownImage, contents: Option<ImageContents>) -> ScannedImage {

@@ -48,6 +48,10 @@ pub trait Progress: Send + Sync {
     fn layer_known(&self, layer_index: usize) {
         let _ = layer_index;
     }
+    /// A layer that might have been read in parts is read as a whole.
+    fn layer_whole(&self, layer_index: usize, reason: &str) {
+        let _ = (layer_index, reason);
+    }
     /// How long each cataloger took, and how many packages it has found.
     fn catalogers(&self, times: &BTreeMap<&'static str, CatalogerTime>) {
         let _ = times;

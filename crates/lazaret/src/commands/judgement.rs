@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use anyhow::bail;
 use model::{
-    Decision, ImageFacts, ImageReference, Inventory, MatchReport, Platform, PolicyException, Severity,
+    Decision, DistroCoverage, ImageFacts, ImageReference, Inventory, MatchReport, NoDataReason, Platform,
+    PolicyException, Severity,
 };
 use policy::{Bundle, EvaluationInput, Explanation};
 use report_formats::Sbom;
@@ -97,10 +98,16 @@ impl Judged {
     pub(super) fn exit(&self, fail_on: Option<Severity>) -> Exit {
         let exit = decide_exit(&self.report, self.decision(), fail_on);
         if exit == Exit::Error {
-            crate::terminal::error_line(
-                "error: the packages of this image could not be looked up, so nothing is known about them; \
-                 build a database with a feed of its distribution (`lazaret db build --help`)",
-            );
+            crate::terminal::error_line(match self.report.coverage {
+                DistroCoverage::NoData(NoDataReason::PackagesNotRead) => {
+                    "error: not all packages could be read, so what was found is not all there is; \
+                     the warnings of the report say what was not"
+                }
+                _ => {
+                    "error: the packages of this image could not be looked up, so nothing is known about them; \
+                     build a database with a feed of its distribution (`lazaret db build --help`)"
+                }
+            });
         }
         exit
     }
@@ -128,7 +135,7 @@ mod tests {
     fn an_image_that_nothing_is_known_about_is_not_clean() {
         let unknown = MatchReport::without_database();
         assert_eq!(decide_exit(&unknown, None, None), Exit::Error);
-        let known = MatchReport { coverage: model::DistroCoverage::NotNeeded, ..unknown };
+        let known = MatchReport { coverage: DistroCoverage::NotNeeded, ..unknown };
         assert_eq!(decide_exit(&known, None, Some(Severity::Low)), Exit::Clean);
     }
 }

@@ -1,5 +1,6 @@
 //! `lazaret sbom IMAGE`.
 
+use model::{DiagnosticCode, Inventory};
 use report_formats::{Report, Sbom};
 
 use super::reports::Outputs;
@@ -24,5 +25,18 @@ pub(super) fn run(arguments: &SbomArguments) -> anyhow::Result<Exit> {
     if let Some(timing) = &timing {
         timing.print();
     }
+    if is_unknown(&loaded.inventory) {
+        crate::terminal::error_line(
+            "error: no package could be read, so the list is empty; its warnings say what was not read",
+        );
+        return Ok(Exit::Error);
+    }
     Ok(Exit::Clean)
+}
+
+/// Whether there is no package, and not because there is none.
+fn is_unknown(inventory: &Inventory) -> bool {
+    let is_reason =
+        |code| matches!(code, DiagnosticCode::UnreadableDatabase | DiagnosticCode::PackagesLeftOut);
+    inventory.packages.is_empty() && inventory.diagnostics.iter().any(|told| is_reason(told.code))
 }

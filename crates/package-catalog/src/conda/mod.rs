@@ -38,7 +38,8 @@ pub(crate) const PLAIN_ENDINGS: [&str; 30] = [
     ".pc", ".mo", ".ttf", ".npy",
 ];
 
-fn is_description(path: &str) -> bool {
+/// Whether the file at a path is the record of a package.
+pub(crate) fn is_description(path: &str) -> bool {
     PathPattern::InWithEnding("conda-meta", ".json").matches(path)
 }
 

@@ -98,9 +98,9 @@ fn broken_records_are_told() {
     for (text, expected, code) in [
         ("{\"name\": \"a\"}", vec!["a -"], DiagnosticCode::MissingVersion),
         ("{\"name\": \"a\", \"version\": 5, \"files\": {}}", vec!["a -"], DiagnosticCode::MissingVersion),
-        ("{\"version\": \"1\"}", vec![], DiagnosticCode::BrokenRecord),
-        ("{\"name\": \"a\", \"version\": \"1\"", vec![], DiagnosticCode::BrokenRecord),
-        ("[1, 2]", vec![], DiagnosticCode::BrokenRecord),
+        ("{\"version\": \"1\"}", vec![], DiagnosticCode::PackagesLeftOut),
+        ("{\"name\": \"a\", \"version\": \"1\"", vec![], DiagnosticCode::PackagesLeftOut),
+        ("[1, 2]", vec![], DiagnosticCode::PackagesLeftOut),
     ] {
         let (packages, diagnostics) = packages_of(PATH, text.as_bytes());
         assert_eq!(names(&packages), expected, "{text}");

@@ -13,7 +13,9 @@ use model::{DiagnosticCode, Package, PackageKind};
 use serde::{Deserialize, Serialize};
 
 use crate::extract::read_section;
+use crate::installed::code_of_broken;
 use crate::parse::{ParseInput, Parsed, Problems};
+use crate::php;
 
 pub(crate) use packed::{PackedKind, PackedSearch, packed_roles};
 pub(crate) use search::{DescriptionSearch, description_roles};
@@ -144,11 +146,16 @@ pub(crate) fn parse(input: &ParseInput<'_>, kind: &DescriptionKind) -> Parsed {
     let left_out = found.left_out.or(found.packages.get(maximum).map(|first| first.offset));
     let packages = found.packages.into_iter().take(maximum);
     let packages = packages.filter_map(|it| to_package(it, kind, input, &mut problems)).collect();
+    // In a list a record that cannot be read is a package that is missing.
+    let code = match kind.tag == php::INSTALLED.tag {
+        true => code_of_broken(kind.tag, input),
+        false => DiagnosticCode::BrokenRecord,
+    };
     for (offset, why) in found.problems {
-        problems.add(DiagnosticCode::BrokenRecord, offset, why);
+        problems.add(code, offset, why);
     }
     if found.untold > 0 {
-        problems.add(DiagnosticCode::BrokenRecord, 0, format!("{} more broken records", found.untold));
+        problems.add(code, 0, format!("{} more broken records", found.untold));
     }
     if let Some(offset) = left_out {
         let message = match maximum < PACKAGES_MAX {
@@ -177,7 +184,8 @@ fn to_package(
     let licenses = description.licenses.iter().map(|license| value(license)).collect::<Vec<_>>();
     let maintainer = description.maintainer.as_deref().map(&mut value);
     if name.is_empty() {
-        problems.add(DiagnosticCode::BrokenRecord, offset, "description of a package has no name");
+        let code = code_of_broken(kind.tag, input);
+        problems.add(code, offset, "description of a package has no name");
         return None;
     }
     if version.is_none() {

@@ -64,6 +64,11 @@ pub(crate) fn left_out(section: &[u8]) -> Option<String> {
     section.strip_prefix(&[LEFT_OUT]).map(|why| String::from_utf8_lossy(why).into_owned())
 }
 
+/// Why nothing could be kept of the file of this section.
+pub(crate) fn broken(section: &[u8]) -> Option<String> {
+    section.strip_prefix(&[BROKEN]).map(|why| String::from_utf8_lossy(why).into_owned())
+}
+
 /// A section with what was kept of a file.
 pub(crate) fn kept_section(kept: &[u8]) -> Vec<u8> {
     [&[KEPT], kept].concat()

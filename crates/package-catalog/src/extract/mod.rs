@@ -11,7 +11,7 @@ use std::fmt;
 
 use image_layers::{FileExtractor, FileStart};
 
-pub(crate) use manifest::{ManifestKind, broken_section, kept_section, left_out, read_section};
+pub(crate) use manifest::{ManifestKind, broken, broken_section, kept_section, left_out, read_section};
 pub(crate) use sections::{Sections, read_sections, section_of};
 
 use crate::binary::{self, ClassifierSearch};

@@ -49,7 +49,8 @@ struct Manifest {
     author: Option<String>,
 }
 
-fn is_yarn_cache(path: &str) -> bool {
+/// Whether a file is what Yarn keeps of a package.
+pub(crate) fn is_yarn_cache(path: &str) -> bool {
     let is_folder = |folder: &str| {
         YARN_FOLDERS
             .iter()

@@ -60,7 +60,7 @@ fn a_broken_record_takes_no_other_with_it() {
         let (packages, diagnostics) = packages_of(INSTALLED, text.as_bytes());
         assert_eq!(names(&packages).join(" "), expected, "{text}");
         assert_eq!(diagnostics.len(), problems, "{text}: {diagnostics:?}");
-        assert!(diagnostics.iter().all(|told| told.code == DiagnosticCode::BrokenRecord));
+        assert!(diagnostics.iter().all(|told| told.code == DiagnosticCode::PackagesLeftOut));
     }
     let (packages, diagnostics) = packages_of(INSTALLED, br#"[{"name":"a/a"}]"#);
     assert_eq!(names(&packages), ["a/a -"]);

@@ -13,6 +13,7 @@ use spdx::{Expression, ParseMode};
 
 use crate::described::PackedKind;
 use crate::extract::{ManifestKind, read_section};
+use crate::installed::code_of_broken;
 use crate::parse::{ParseInput, Parsed, Problems, lines};
 use crate::purl::build_language_purl;
 
@@ -85,7 +86,7 @@ fn is_expression(license: &str) -> bool {
 pub(crate) fn parse(input: &ParseInput<'_>) -> Parsed {
     let broken = |why: String| Parsed {
         packages: Vec::new(),
-        diagnostics: vec![input.diagnostic(DiagnosticCode::BrokenRecord, None, why)],
+        diagnostics: vec![input.diagnostic(code_of_broken(MANIFEST.tag, input), None, why)],
     };
     let kept = match read_section(input.bytes) {
         Ok(kept) => kept,

@@ -44,7 +44,7 @@ fn the_fields_of_the_head_count() {
     assert_eq!(diagnostics[0].code, DiagnosticCode::MissingVersion);
     for broken in [b"Version: 1\n".as_slice(), b"{}", b"\n\n"] {
         let (packages, diagnostics) = read(broken);
-        assert_eq!((packages, diagnostics[0].code), (vec![], DiagnosticCode::BrokenRecord));
+        assert_eq!((packages, diagnostics[0].code), (vec![], DiagnosticCode::PackagesLeftOut));
     }
 }
 

@@ -89,10 +89,10 @@ fn all_ways_to_write_a_value_are_known() {
 fn broken_specifications_are_told() {
     for (text, expected, code) in [
         ("s.name = \"a\"\ns.version = X", vec!["a -"], DiagnosticCode::MissingVersion),
-        ("--- !ruby/object:Gem::Specification\nname: a\n", vec![], DiagnosticCode::BrokenRecord),
-        ("s.name = \"a", vec![], DiagnosticCode::BrokenRecord),
-        ("s.name = \"   \"\ns.version = '1'", vec![], DiagnosticCode::BrokenRecord),
-        ("\u{0}\u{0}\u{0}\u{0}", vec![], DiagnosticCode::BrokenRecord),
+        ("--- !ruby/object:Gem::Specification\nname: a\n", vec![], DiagnosticCode::PackagesLeftOut),
+        ("s.name = \"a", vec![], DiagnosticCode::PackagesLeftOut),
+        ("s.name = \"   \"\ns.version = '1'", vec![], DiagnosticCode::PackagesLeftOut),
+        ("\u{0}\u{0}\u{0}\u{0}", vec![], DiagnosticCode::PackagesLeftOut),
     ] {
         let (packages, diagnostics) = packages_of(PATH, text.as_bytes());
         assert_eq!(names(&packages), expected, "{text}");

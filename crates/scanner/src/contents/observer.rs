@@ -12,7 +12,7 @@ use super::search::{Gaps, Search};
 const TEXT_SAMPLE_BYTES: usize = 8 * 1024;
 
 /// What was found in the files of one layer, by the number of the member.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct LayerFindings {
     /// Sorted by member: which patterns are in it.
     pub(crate) matches: Vec<(u32, u16)>,

@@ -107,7 +107,7 @@ impl SavedReader {
             budget,
         };
         let number = saved.layers.len() + 1;
-        let bad = |source| ScanError::BadLayer { number, layer: name.to_owned(), source };
+        let bad = |source| ScanError::in_layer(number, name.to_owned(), source);
         let (mut layer, findings) = pump(&mut reader, |reader| task.read(reader)).map_err(bad)?;
         if self.interest.is_none() {
             layer = layer.into_bodies();
@@ -140,8 +140,15 @@ impl SavedImage {
     pub(super) fn choose(mut self) -> Result<(DockerImage, Vec<(Layer, LayerFindings)>), ScanError> {
         let image = find_docker_image(&self, None)?;
         let mut layers = Vec::new();
-        for diff_id in &image.config.diff_ids {
-            let layer = self.layers.remove(diff_id).ok_or_else(|| ScanError::BlobMissing {
+        let diff_ids = &image.config.diff_ids;
+        for (index, diff_id) in diff_ids.iter().enumerate() {
+            // Steps that change nothing leave the same layer several times.
+            let is_last = !diff_ids[index + 1..].contains(diff_id);
+            let layer = match is_last {
+                true => self.layers.remove(diff_id),
+                false => self.layers.get(diff_id).cloned(),
+            };
+            let layer = layer.ok_or_else(|| ScanError::BlobMissing {
                 name: diff_id.to_string(),
                 referrer: "image configuration".to_owned(),
             })?;

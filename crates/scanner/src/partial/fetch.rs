@@ -28,6 +28,16 @@ pub(super) struct RemoteLayer<'a> {
 /// Something, or in words why the layer is to be read as a whole.
 pub(super) type OrWhole<T> = Result<T, String>;
 
+/// Why the layer is to be read as a whole after this. Whatever is wrong beside the range shows when the whole is asked for.
+///
+/// Errors: nobody may go on, or somebody says something false.
+pub(super) fn reason_of(error: ScanError) -> Result<String, ScanError> {
+    match error {
+        ScanError::Cancelled | ScanError::ReaderStopped | ScanError::DigestMismatch { .. } => Err(error),
+        error => Ok(error.to_string()),
+    }
+}
+
 /// A table of contents, and what was fetched for it.
 pub(super) struct FetchedToc {
     pub(super) toc: Toc,
@@ -48,12 +58,12 @@ impl RemoteLayer<'_> {
             Err(ScanError::UnexpectedStatus { status, .. }) => {
                 return Ok(Err(format!("the registry answers status {status} to a range")));
             }
-            answer => answer?,
+            Err(error) => return reason_of(error).map(Err),
+            Ok(answer) => answer,
         };
-        let response = response.ok_or_else(|| ScanError::BlobMissing {
-            name: self.digest.to_string(),
-            referrer: "manifest".to_owned(),
-        })?;
+        let Some(response) = response else {
+            return Ok(Err("the registry answers a range as if the layer were not there".to_owned()));
+        };
         if response.status() != StatusCode::PARTIAL_CONTENT {
             return Ok(Err("the registry answers a range with the whole".to_owned()));
         }
@@ -83,13 +93,13 @@ impl RemoteLayer<'_> {
             Ok(_) | Err(ScanError::TooLarge { .. }) => {
                 Ok(Err("the registry sends more or less than the range".to_owned()))
             }
-            Err(error) => Err(error),
+            Err(error) => reason_of(error).map(Err),
         }
     }
 
     /// Fetches the table and checks it.
     ///
-    /// Errors: those of the client; `DigestMismatch` for another table than the manifest names.
+    /// Errors: `DigestMismatch` for another table than the manifest names.
     pub(super) async fn toc(
         &self,
         place: &TocPlace,

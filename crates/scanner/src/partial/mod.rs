@@ -7,7 +7,7 @@
 //! asks for it, why each such layer is told in the inventory, and why nothing of it goes into the layer cache.
 //!
 //! Two kinds of trouble are kept apart. A layer that cannot be read in parts (no ranges, no table, one that is not understood, or
-//! too much that is wanted) is read as a whole, which checks more, not less. But bytes whose digest somebody has stated and that
+//! too much that is wanted, a registry that stops sending them in the middle) is read as a whole, which checks more, not less. But bytes whose digest somebody has stated and that
 //! have another one are an error, as they are in a whole layer: the registry or the pusher says something false, and
 //! reading on in another way would hide that.
 
@@ -16,6 +16,7 @@ mod reading;
 mod transfer;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use image_layers::{ImageLimits, PlanLimits, TocLimits, ZstdChunkedPosition};
@@ -85,25 +86,38 @@ fn plan_limits() -> PlanLimits {
 
 /// Which layers of one image were read in parts, and how many bytes of each were fetched.
 #[derive(Debug, Default)]
-pub(crate) struct PartsRead(Mutex<BTreeMap<usize, u64>>);
+pub(crate) struct PartsRead {
+    layers: Mutex<BTreeMap<usize, u64>>,
+    are_lost: AtomicBool,
+}
 
 impl PartsRead {
     pub(crate) fn contains(&self, layer_index: usize) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&layer_index)
+        self.layers.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&layer_index)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+        self.layers.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// More of a layer is wanted that was read in parts, and cannot be had in parts any more.
+    fn lose(&self) {
+        self.are_lost.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether that is why reading ended.
+    pub(crate) fn are_lost(&self) -> bool {
+        self.are_lost.load(Ordering::Relaxed)
     }
 
     fn add(&self, layer_index: usize, bytes: u64) {
-        let mut layers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut layers = self.layers.lock().unwrap_or_else(PoisonError::into_inner);
         *layers.entry(layer_index).or_default() += bytes;
     }
 
     /// Tells of each in the inventory.
     pub(crate) fn tell(&self, places: &[LayerPlace], inventory: &mut Inventory) {
-        let layers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let layers = self.layers.lock().unwrap_or_else(PoisonError::into_inner);
         for (index, bytes) in layers.iter() {
             let Some(place) = places.get(*index) else { continue };
             inventory.diagnostics.push(Diagnostic {

@@ -4,7 +4,7 @@ use image_layers::{FileExtractor, Layer, LayerError, LayerReaders, PartPlan, Par
 use package_catalog::{CatalogLimits, LayerExtractor};
 use reqwest::Response;
 
-use super::fetch::{FetchedToc, OrWhole, RemoteLayer};
+use super::fetch::{FetchedToc, OrWhole, RemoteLayer, reason_of};
 use super::transfer::PartTransfer;
 use super::{LAYER_BYTES_MIN, SHARE_PERCENT_MAX, plan_limits, toc_limits};
 use crate::error::ScanError;
@@ -48,21 +48,45 @@ impl Reading<'_> {
         };
         match found {
             Ok(parts) => Ok(Some(parts)),
-            Err(reason) if is_second => Err(ScanError::BadAnswer {
-                host: client.registry().to_owned(),
-                what: layer.what(),
-                problem: format!("it was read in parts before, and now: {reason}"),
-            }),
+            Err(reason) if is_second => Err(self.lose(layer, &reason)),
             Err(reason) => {
-                tracing::debug!(layer.digest = %digest, reason, "reading a layer as a whole");
+                self.tell_whole(job, &reason);
                 Ok(None)
             }
         }
     }
 
+    /// Parts of this layer were read before, and what is wanted now belongs to them: the image has to be read anew, without parts.
+    fn lose(&self, layer: RemoteLayer<'_>, reason: &str) -> ScanError {
+        self.parts.lose();
+        ScanError::BadAnswer {
+            host: layer.client.registry().to_owned(),
+            what: layer.what(),
+            problem: format!("it was read in parts before, and now: {reason}"),
+        }
+    }
+
+    /// Tells why a layer is read as a whole that might have been read in parts.
+    pub(crate) fn tell_whole(&self, job: &LayerJob<'_>, reason: &str) {
+        tracing::debug!(layer.index = job.index, reason, "reading a layer as a whole");
+        if let Some(progress) = self.options.progress.as_deref() {
+            progress.layer_whole(job.index, reason);
+        }
+    }
+
     /// Reads the parts of a layer. What comes out was held against the table of contents only.
-    pub(crate) async fn read_parts(&self, job: LayerJob<'_>, parts: Parts) -> Result<Layer, ScanError> {
-        let LayerJob { index, place, wanted, mut extractor, observer: _, limits, budget } = job;
+    ///
+    /// Result: why it is to be read as a whole, when the registry stops sending parts. Errors: bytes that are not those that the table
+    ///         names, and limits.
+    pub(crate) async fn read_parts(
+        &self,
+        job: &LayerJob<'_>,
+        parts: Parts,
+    ) -> Result<OrWhole<Layer>, ScanError> {
+        let (index, place, wanted, limits) = (job.index, job.place, job.wanted.clone(), job.limits.clone());
+        let mut extractor = job.extractor.is_some().then(|| LayerExtractor::new(&CatalogLimits::default()));
+        let attempt = job.budget.attempt();
+        let budget = attempt.clone();
         let Parts { toc, plan, toc_bytes, first } = parts;
         let (Origin::Registry(client), Some(digest)) = (&self.origin, place.digest.clone()) else {
             return Err(ScanError::ReaderStopped);
@@ -88,19 +112,24 @@ impl Reading<'_> {
             image_layers::read_layer_in_parts(input, readers, &limits, &budget)
         };
         let (transferred, read) = tokio::join!(transfer.run(first, sender), on_thread(read));
-        let layer = match (transferred, read?) {
+        let read = match (transferred, read?) {
             (Ok(()), Ok(layer)) => layer,
             // The reader saw only that the transfer stopped; the transfer knows why.
-            (Err(error), Ok(_) | Err(LayerError::Source { .. })) => return Err(error),
-            (_, Err(source)) => {
-                return Err(ScanError::BadLayer { number: index + 1, layer: place.name(), source });
+            (Err(error), Ok(_) | Err(LayerError::Source { .. })) => {
+                let reason = reason_of(error)?;
+                if self.parts.contains(index) {
+                    return Err(self.lose(layer, &reason));
+                }
+                attempt.give_back();
+                return Ok(Err(reason));
             }
+            (_, Err(source)) => return Err(ScanError::in_layer(index + 1, place.name(), source)),
         };
         self.parts.add(index, bytes);
         if let Some(progress) = progress {
             progress.layer_done(index);
         }
-        Ok(layer)
+        Ok(Ok(read))
     }
 }
 

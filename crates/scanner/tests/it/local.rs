@@ -127,6 +127,28 @@ async fn a_folder_is_read_as_the_root_of_an_image() {
 }
 
 #[tokio::test]
+async fn a_file_in_which_nothing_is_recognised_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    let elf = format!("\u{7f}ELF\u{2}\u{1}\u{1}{}", "\0".repeat(200));
+    write(root, &[("text", "hello"), ("empty", ""), ("program", &elf), ("package.json", PACKAGE)]);
+    let options = ScanOptions::default();
+    let is_told = |inventory: &Inventory, name: &str| {
+        let told = |it: &&model::Diagnostic| it.code == DiagnosticCode::UnreadableDatabase;
+        inventory.diagnostics.iter().find(told).is_some_and(|it| it.subject == format!("/{name}"))
+    };
+    for (name, expected) in [("text", true), ("empty", true), ("program", true), ("package.json", false)] {
+        let found = load_files(&root.join(name), &options).await.unwrap();
+        assert_eq!(is_told(&found, name), expected, "{name}: {:?}", found.diagnostics);
+    }
+    std::fs::remove_file(root.join("package.json")).unwrap();
+    let folder_of_them = load_files(root, &options).await.unwrap();
+    assert!(folder_of_them.diagnostics.iter().all(|it| it.code != DiagnosticCode::UnreadableDatabase));
+    let error = load_files(Path::new("/dev/null"), &options).await.unwrap_err();
+    assert!(std::error::Error::source(&error).unwrap().to_string().contains("neither a regular file"));
+}
+
+#[tokio::test]
 async fn what_later_layers_remove_counts_when_all_layers_do() {
     let image = TestImage::new(
         &[

@@ -112,8 +112,10 @@ async fn estargz_of_its_library_is_read_in_parts() {
     }
 }
 
-fn image() -> TestImage {
-    estargz(&archives(), &["65536", "0"])
+fn image() -> &'static TestImage {
+    static IMAGE: std::sync::LazyLock<TestImage> =
+        std::sync::LazyLock::new(|| estargz(&archives(), &["65536", "0"]));
+    &IMAGE
 }
 
 /// Loads in parts from a server whose answers about layers `change` replaces.
@@ -121,9 +123,9 @@ async fn load_changed(
     change: impl Fn(&Asked, &Reply) -> Option<Reply> + Send + Sync + 'static,
 ) -> (Result<ScannedImage, ScanError>, ScannedImage, Server) {
     let image = image();
-    let honest = ranged_server(&image, |_, _| None).await;
+    let honest = ranged_server(image, |_, _| None).await;
     let whole = load_whole(&honest.host).await;
-    let server = ranged_server(&image, change).await;
+    let server = ranged_server(image, change).await;
     (load_from(&server.host, |_| {}).await, whole, server)
 }
 
@@ -167,7 +169,7 @@ async fn what_cannot_be_read_in_parts_is_read_as_a_whole() {
 #[tokio::test]
 async fn nothing_is_read_in_parts_unasked() {
     let image = image();
-    let server = ranged_server(&image, |_, _| None).await;
+    let server = ranged_server(image, |_, _| None).await;
     let whole = load_whole(&server.host).await;
     let contents = Some(scanner::ContentSettings::default());
     let searched = load_from(&server.host, |options| options.contents = contents).await.unwrap();
@@ -242,10 +244,84 @@ async fn a_part_that_breaks_off_is_continued() {
     assert_eq!(parts.inventory, whole.inventory);
 }
 
+/// Loads from a registry that answers the first `good` ranges and then, for ever, what `bad` makes of the answer.
+async fn load_until(
+    good: usize,
+    bad: impl Fn(&Asked, &Reply) -> Reply + Send + Sync + 'static,
+) -> (Result<ScannedImage, ScanError>, ScannedImage, Server) {
+    let count = std::sync::atomic::AtomicUsize::new(0);
+    load_changed(move |asked, reply| {
+        let is_late = is_part(reply) && count.fetch_add(1, std::sync::atomic::Ordering::Relaxed) >= good;
+        is_late.then(|| bad(asked, reply))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_registry_that_stops_sending_parts_is_asked_for_the_whole() {
+    type Bad = fn(&Asked, &Reply) -> Reply;
+    fn whole(asked: &Asked, _: &Reply) -> Reply {
+        let image = image();
+        let blob = image.layers.iter().find(|layer| asked.target.ends_with(&digest(layer).to_string()));
+        Reply::new(200, blob.unwrap().clone())
+    }
+    fn cut(reply: &Reply, length: usize) -> Reply {
+        Reply { body: reply.body[..length.min(reply.body.len())].to_vec(), ..reply.clone() }
+    }
+    let faults: [(&str, Bad); 9] = [
+        ("status 500", |_, _| Reply::new(500, "")),
+        ("status 503", |_, _| Reply::new(503, "")),
+        ("status 416", |_, _| Reply::new(416, "")),
+        ("not there", |_, _| Reply::new(404, "")),
+        ("the whole", whole),
+        ("another range", |_, reply| {
+            Reply::new(206, reply.body.clone()).header("Content-Range", "bytes 7-9/1000000")
+        }),
+        ("no bytes, then closed", |_, reply| cut(reply, 0)),
+        ("a short body", |_, reply| {
+            let short = cut(reply, reply.body.len() - 1);
+            Reply { stated_length: Some(short.body.len()), ..short }
+        }),
+        ("a longer body", |_, reply| {
+            let mut long = reply.clone();
+            long.body.push(0);
+            Reply { stated_length: Some(long.body.len()), ..long }
+        }),
+    ];
+    for (fault, bad) in faults {
+        // Within the tables, at the first part, and after it.
+        for good in [0, 1, 2, 3, 5] {
+            let (read, expected, server) = load_until(good, bad).await;
+            let mut read = read.unwrap_or_else(|error| panic!("{fault} after {good}: {error:?}"));
+            take_parts(&mut read.inventory);
+            assert_eq!(read.inventory, expected.inventory, "{fault} after {good}");
+            assert!(server.asked().len() < 40, "{fault} after {good}: {}", server.asked().len());
+        }
+    }
+}
+
+#[tokio::test]
+async fn why_a_layer_is_read_as_a_whole_is_told() {
+    #[derive(Default)]
+    struct Told(std::sync::Mutex<Vec<String>>);
+    impl scanner::Progress for Told {
+        fn layer_whole(&self, layer_index: usize, reason: &str) {
+            self.0.lock().unwrap().push(format!("{layer_index} {reason}"));
+        }
+    }
+    let server = ranged_server(image(), |_, reply| is_part(reply).then(|| Reply::new(500, ""))).await;
+    let told = std::sync::Arc::new(Told::default());
+    let mut read = load_from(&server.host, |options| options.progress = Some(told.clone())).await.unwrap();
+    assert!(take_parts(&mut read.inventory).is_empty());
+    let mut reasons = told.0.lock().unwrap().clone();
+    reasons.sort();
+    assert_eq!(reasons, [0, 1].map(|index| format!("{index} the registry answers status 500 to a range")));
+}
+
 #[tokio::test]
 async fn the_cache_knows_nothing_of_parts() {
     let image = image();
-    let server = ranged_server(&image, |_, _| None).await;
+    let server = ranged_server(image, |_, _| None).await;
     let folder = tempfile::tempdir().unwrap();
     let cache = LayerCache::new(folder.path().join("cache"), LayerCache::BYTES_MAX_DEFAULT);
     let with_cache = |options: &mut ScanOptions| options.layer_cache = Some(cache.clone());
