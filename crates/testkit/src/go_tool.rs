@@ -27,7 +27,7 @@ pub struct GoTool {
 }
 
 impl GoTool {
-    /// All of them.
+    /// All that tests use.
     pub const ALL: [Self; 4] = [Self::DEX, Self::ESTARGZ, Self::HELM, Self::VAULT];
 
     /// The server of the real Dex.
@@ -61,6 +61,17 @@ impl GoTool {
         files: &["go.mod", "go.sum"],
         version_variable: Some("helm.sh/helm/v3/internal/version.version"),
         program: "helm",
+    };
+
+    /// A reader of rpm's databases that is not ours; no test needs it.
+    pub const RPMDB: Self = Self {
+        title: "go-rpmdb",
+        name: "rpmdb",
+        module: "github.com/knqyf263/go-rpmdb",
+        package: ".",
+        files: &["go.mod", "go.sum", "main.go"],
+        version_variable: None,
+        program: "rpmdb-for-checks",
     };
 
     /// The core of the real Vault.

@@ -19,6 +19,42 @@ pub(super) struct Rule {
 /// All of them.
 pub(super) const RULES: &[Rule] = &[
     Rule {
+        images: &["centos-7", "centos-8", "ubi-8-s390x", "fedora-35"],
+        kind: "rpm",
+        side: Side::Judge,
+        name: "gpg-pubkey",
+        version: "*",
+        place: "*",
+        reason: "rpm keeps the keys that it trusts as records beside the packages; they have no files and nothing can be wrong with them",
+    },
+    Rule {
+        images: &["debian-12-large"],
+        kind: "npm",
+        side: Side::Lazaret,
+        name: "parcel-transformer-*-engines",
+        version: "1.0.0",
+        place: "*/@parcel/core/test/fixtures/plugins/node_modules/*",
+        reason: "test data of a package, which lies in a `node_modules` as if it were installed; npm looks only where it installs",
+    },
+    Rule {
+        images: &["debian-12-large"],
+        kind: "npm",
+        side: Side::Lazaret,
+        name: "ruby-typeprof",
+        version: "*",
+        place: "*/gems/typeprof-*/vscode/package.json",
+        reason: "an extension for an editor that comes with a gem: a package with its manifest, but in no application of npm",
+    },
+    Rule {
+        images: &["debian-12-large"],
+        kind: "pypi",
+        side: Side::Lazaret,
+        name: "cryptography",
+        version: "38.0.4",
+        place: "/usr/lib/python3/dist-packages/cryptography.egg-info/PKG-INFO",
+        reason: "Debian's package describes itself twice in one folder, as `.dist-info` and as `.egg-info`; pip tells the first",
+    },
+    Rule {
         images: &["go-programs"],
         kind: "golang",
         side: Side::Judge,

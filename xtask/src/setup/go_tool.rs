@@ -15,7 +15,8 @@ pub(crate) fn build_missing(cache: &Path) -> Result<()> {
     GoTool::ALL.iter().try_for_each(|tool| build_if_missing(tool, cache))
 }
 
-fn build_if_missing(tool: &GoTool, cache: &Path) -> Result<()> {
+/// Builds one; those that tests use are built by `setup`.
+pub(crate) fn build_if_missing(tool: &GoTool, cache: &Path) -> Result<()> {
     let build = tool.load()?;
     if testkit::is_executable(&build.program) {
         return Ok(());

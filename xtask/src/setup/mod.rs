@@ -2,7 +2,7 @@
 
 pub(crate) mod debian_images;
 mod go;
-mod go_tool;
+pub(crate) mod go_tool;
 mod kubernetes;
 mod packages;
 mod python;

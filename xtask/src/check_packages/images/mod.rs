@@ -8,6 +8,7 @@ mod npm;
 mod pacman;
 mod python;
 mod rpm;
+mod rpm_real;
 
 use std::path::{Path, PathBuf};
 
@@ -63,6 +64,11 @@ pub(super) fn all() -> Vec<Image> {
         image("java-repository", Folder(java::repository)),
         image("rpm-sqlite", Folder(rpm::sqlite)),
         image("rpm-bdb", Folder(rpm::berkeley)),
+        image("centos-7", Folder(rpm_real::centos_7)),
+        image("centos-8", Folder(rpm_real::centos_8)),
+        image("ubi-8-s390x", Folder(rpm_real::ubi_8)),
+        image("fedora-35", Folder(rpm_real::fedora_35)),
+        image("sle-15", Folder(rpm_real::sle_15)),
         image("pacman", Folder(pacman::database)),
     ]
 }

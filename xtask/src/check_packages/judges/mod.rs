@@ -27,9 +27,10 @@ pub(super) struct Judge {
 
 impl Judge {
     /// One for each kind of packages.
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 9] = [
         Self { name: "dpkg-query -W", kind: "deb", tells_architecture: true, ask: system::ask_dpkg },
         Self { name: "rpm -qa", kind: "rpm", tells_architecture: true, ask: system::ask_rpm },
+        Self { name: "go-rpmdb", kind: "rpm", tells_architecture: true, ask: system::ask_go_rpmdb },
         Self { name: "pacman -Qi", kind: "alpm", tells_architecture: true, ask: system::ask_pacman },
         Self { name: "npm query *", kind: "npm", tells_architecture: false, ask: npm::ask },
         Self { name: "pip list", kind: "pypi", tells_architecture: false, ask: python::ask },

@@ -1,12 +1,14 @@
 //! dpkg, rpm and pacman.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use testkit::GoTool;
 
 use super::{place, rows};
 use crate::check_packages::compare::Listed;
 use crate::run::{command, output};
+use crate::setup::go_tool;
 
 /// Where dpkg keeps its database, and where images without dpkg keep a file for each package.
 const DPKG: &str = "var/lib/dpkg";
@@ -58,30 +60,39 @@ const RPM_FOLDERS: [&str; 3] = ["var/lib/rpm", "usr/lib/sysimage/rpm", "usr/shar
 const RPM_FORMS: [(&str, &str); 3] =
     [("rpmdb.sqlite", "sqlite"), ("Packages.db", "ndb"), ("Packages", "bdb_ro")];
 
-pub(super) fn ask_rpm(root: &Path, _scratch: &Path) -> Result<Option<Vec<Listed>>> {
-    for folder in RPM_FOLDERS {
-        for (file, form) in RPM_FORMS {
-            let file = root.join(folder).join(file);
-            if file.exists() {
-                return query_rpm(root, folder, form).map(Some);
-            }
-        }
-    }
-    Ok(None)
+fn find_rpm(root: &Path) -> Option<(PathBuf, &'static str)> {
+    let files = RPM_FOLDERS
+        .iter()
+        .flat_map(|folder| RPM_FORMS.iter().map(move |(file, form)| (root.join(folder).join(file), *form)));
+    files.into_iter().find(|(file, _)| file.exists())
 }
 
-fn query_rpm(root: &Path, folder: &str, form: &str) -> Result<Vec<Listed>> {
+/// Debian's rpm was built without `ndb`.
+pub(super) fn ask_rpm(root: &Path, _scratch: &Path) -> Result<Option<Vec<Listed>>> {
+    let Some((file, form)) = find_rpm(root).filter(|(_, form)| *form != "ndb") else { return Ok(None) };
     let format = "%{NAME}\\t%|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE}\\t%{ARCH}\\n";
     let mut rpm = command("rpm");
-    rpm.arg("--dbpath").arg(root.join(folder)).args(["--define", &format!("_db_backend {form}")]);
-    let listed = output(rpm.args(["-qa", "--qf", format]))?;
-    let packages = rows(&listed).filter_map(|row| match row[..] {
+    rpm.arg("--dbpath").arg(file.parent().unwrap_or(root));
+    let listed = output(rpm.args(["--define", &format!("_db_backend {form}"), "-qa", "--qf", format]))?;
+    Ok(Some(parse_rpm(&listed, &place(root, &file))))
+}
+
+/// It knows SQLite only with a driver that it does not bring along.
+pub(super) fn ask_go_rpmdb(root: &Path, _scratch: &Path) -> Result<Option<Vec<Listed>>> {
+    let Some((file, _)) = find_rpm(root).filter(|(_, form)| *form != "sqlite") else { return Ok(None) };
+    go_tool::build_if_missing(&GoTool::RPMDB, &testkit::cache_folder()?)?;
+    let listed = output(command(GoTool::RPMDB.find()?).arg(&file))?;
+    Ok(Some(parse_rpm(&listed, &place(root, &file))))
+}
+
+fn parse_rpm(listed: &str, place: &str) -> Vec<Listed> {
+    let packages = rows(listed).filter_map(|row| match row[..] {
         [name, version, architecture] => {
-            Some(Listed { architecture: architecture.to_owned(), ..Listed::new(name, version, folder) })
+            Some(Listed { architecture: architecture.to_owned(), ..Listed::new(name, version, place) })
         }
         _ => None,
     });
-    Ok(packages.collect())
+    packages.collect()
 }
 
 pub(super) fn ask_pacman(root: &Path, scratch: &Path) -> Result<Option<Vec<Listed>>> {
