@@ -157,7 +157,7 @@ impl Installation {
     }
 }
 
-/// `17.0.15+6` of `17.0.15+6-Debian-1deb12u1`, `1.8.0_302-b08` of itself.
+/// `17.0.15+6` of `17.0.15+6-Debian-1deb12u1`, `28-ea+18` of `28-ea+18-1-Debian`, `1.8.0_302-b08` of itself.
 fn release_of(stated: &str) -> Option<String> {
     let is_old = stated.starts_with("1.");
     let front = stated.find(|it: char| !(it.is_ascii_digit() || matches!(it, '.' | '_' | '+')));
@@ -165,6 +165,12 @@ fn release_of(stated: &str) -> Option<String> {
     if let Some(build) = stated[end..].strip_prefix("-b").filter(|_| is_old) {
         let digits = build.bytes().take_while(u8::is_ascii_digit).count();
         end += if digits > 0 { 2 + digits } else { 0 };
+    }
+    // A build of before the release says so between its version and its number.
+    if let Some(build) = stated[end..].strip_prefix("-ea") {
+        let digits =
+            build.strip_prefix('+').map_or(0, |it| it.bytes().take_while(u8::is_ascii_digit).count());
+        end += "-ea".len() + if digits > 0 { 1 + digits } else { 0 };
     }
     let release = stated[..end].trim_end_matches(['.', '_', '+']);
     release.starts_with(|it: char| it.is_ascii_digit()).then(|| release.to_owned())

@@ -30,6 +30,8 @@ fn installations_are_known_by_their_vendors() {
         Some(("pkg:generic/oracle/openjdk@17.0.15%2B6", &["oracle:openjdk:17.0.15:*"])),
     );
     check(debian, &["javac"], None);
+    let early = "IMPLEMENTOR=\"Debian\"\nJAVA_RUNTIME_VERSION=\"28-ea+18-1-Debian\"\nJAVA_VERSION=\"28\"\n";
+    check(early, &["java"], Some(("pkg:generic/oracle/openjdk@28-ea%2B18", &["oracle:openjdk:28:*"])));
     let eight = "JAVA_VERSION=\"1.8.0_302\"\nIMPLEMENTOR=\"Eclipse Foundation\"\nFULL_VERSION=\"1.8.0_302-b08\"\n\
         SEMANTIC_VERSION=\"8.0.302+8\"\n";
     let cpes = ["oracle:openjdk:1.8.0:update302", "oracle:openjdk:8:update302"];

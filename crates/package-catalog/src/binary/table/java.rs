@@ -20,7 +20,8 @@ const GRAAL: &str = r"\x00<[0-9][0-9.]*\+[0-9]+-jvmci-[0-9.]+-b[0-9]+>\x00";
 const UPDATE: &str =
     r"\x00(?:java|jdb)\x00+1\.[0-9]\x00+<«release»1\.[0-9]\.[0-9])_«update»[0-9]+)-[^\x00]{1,40}>\x00";
 const UPDATE_BEFORE: &str = r"\x001\.[0-9]\x00+<«release»1\.[0-9]\.[0-9])_«update»[0-9]+)-[^\x00]{1,40}>\x00+openjdk\x00+(?:java|jdb)\x00";
-const FULL: &str = r"\x00(?:java|jdb)\x00+[0-9][0-9.]*\x00+<[0-9][^\x00]{2,60}>\x00";
+/// Between both may stand what it hands to the machine by itself.
+const FULL: &str = r"\x00(?:java|jdb)\x00+[0-9][0-9.]*\x00+(?:-J[^\x00]{1,24}\x00+)?<[0-9][^\x00]{2,60}>\x00";
 const FULL_BEFORE: &str = r"\x00[0-9][0-9.]*\x00+<[0-9][^\x00]{2,60}>\x00+openjdk\x00+(?:java|jdb)\x00";
 /// IBM's debugger has the folders of its classes between the names and the version.
 const IBM_FULL: &str = r"\x00(?:java|jdb)\x00(?:.{0,120}?\x00)?1\.[0-9]\x00+<[0-9][-._a-zA-Z0-9]+>\x00";

@@ -1,6 +1,6 @@
 //! Interpreters, compilers and their libraries.
 
-use crate::binary::classifier::{Classifier, Condition, Names, NumberedEnd, Product, product, rule};
+use crate::binary::classifier::{Classifier, Condition, Names, NumberedEnd, Product, Rule, product, rule};
 
 static PYTHON: Product = product("python", "python", &["python_software_foundation:python", "python:python"]);
 static PYPY: Product = product("pypy", "pypy", &[]);
@@ -26,6 +26,9 @@ static GCC: Product = product("gcc", "gcc", &["gnu:gcc"]);
 
 const PYTHON_AT: &[&str] = &["\x002.", "\x003."];
 const PYTHON_VERSION: &str = r"\x00<[23]\.[0-9]{1,2}\.[0-9]{1,2}(?:(?:a|b|rc)[0-9]+)?>\+?\x00";
+/// Where a folder is named by the version, linkers let both be one text.
+const PYTHON_FOLDER_AT: &[&str] = &["/versions/2.", "/versions/3.", "/python/2.", "/python/3."];
+const PYTHON_FOLDER: &str = r"/(?:versions|python)/<[23]\.[0-9]{1,2}\.[0-9]{1,2}(?:(?:a|b|rc)[0-9]+)?>\x00";
 const GO_VERSION: &str = r"go<1\.[0-9]{1,2}(?:\.[0-9]{1,2}|beta[0-9]|rc[0-9])?>\x00";
 const OLD_NODE: &str = r"\x00(?:node )?v<[0456]\.[0-9]{1,2}\.[0-9]{1,2}>\x00";
 /// Erlang's own releases, and the folders that distros build it in.
@@ -33,15 +36,14 @@ const OTP_FOLDER: &str = r"/(?:otp_src_|otp-|erlang-)<#2(?:\.[0-9]+){0,2}(?:-rc[
 const OTP_BEFORE: &str = r"\x00<[12][0-9](?:\.[0-9]{1,2}){1,3}(?:-rc[0-9])?>\x00+Erlang/OTP";
 const OTP_BEHIND: &str = r"Erlang/OTP [0-9%].{1,150}?\x00<[12][0-9](?:\.[0-9]{1,2}){1,3}(?:-rc[0-9])?>\x00";
 
+const PYTHON_RULES: &[Rule] = &[
+    rule(&PYTHON, PYTHON_AT, PYTHON_VERSION).within(0, 24),
+    rule(&PYTHON, PYTHON_FOLDER_AT, PYTHON_FOLDER).within(0, 24),
+];
+
 pub(super) static ROWS: &[Classifier] = &[
-    Classifier {
-        names: Names::Numbered("python", NumberedEnd::Nothing),
-        rules: &[rule(&PYTHON, PYTHON_AT, PYTHON_VERSION).within(0, 24)],
-    },
-    Classifier {
-        names: Names::Numbered("libpython", NumberedEnd::Library),
-        rules: &[rule(&PYTHON, PYTHON_AT, PYTHON_VERSION).within(0, 24)],
-    },
+    Classifier { names: Names::Numbered("python", NumberedEnd::Nothing), rules: PYTHON_RULES },
+    Classifier { names: Names::Numbered("libpython", NumberedEnd::Library), rules: PYTHON_RULES },
     Classifier { names: Names::Any(&["libpypy*.so*"]), rules: &[rule(&PYPY, &["[PyPy "], r"\[PyPy <#3>")] },
     Classifier {
         names: Names::Any(&["go", "go.exe"]),
@@ -87,6 +89,8 @@ pub(super) static ROWS: &[Classifier] = &[
         names: Names::Any(&["libstd-????????????????.so", "libstd-????????????????.dylib"]),
         rules: &[
             rule(&RUST, &["rustc version "], r"rustc version <#3(?:-(?:nightly|beta(?:\.[0-9]+)?))?> \("),
+            // The folder that a distro builds it in.
+            rule(&RUST, &["/rustc-1."], r"/rustc-<1\.#2>/library/"),
             rule(&RUST, &["c 1."], r"c <1\.#2> \([0-9a-f]{9} 20[0-9]{2}-[0-9]{2}-[0-9]{2}\)"),
         ],
     },
@@ -176,7 +180,11 @@ pub(super) static ROWS: &[Classifier] = &[
     },
     Classifier {
         names: Names::Any(&["gcc"]),
-        // A compiler of GCC is built by itself.
-        rules: &[rule(&GCC, &["GCC: (GNU) "], r"GCC: \(GNU\) <#3>")],
+        rules: &[
+            rule(&GCC, &["\0(GCC) \0"], r"\x00<#3>\x00\(GCC\) \x00").within(24, 0),
+            rule(&GCC, &["\0(GCC) \0"], r"\(GCC\) \x00<#3>\x00").within(0, 24),
+            // A compiler of GCC is built by itself.
+            rule(&GCC, &["GCC: (GNU) "], r"GCC: \(GNU\) <#3>"),
+        ],
     },
 ];

@@ -1,6 +1,6 @@
 //! Shells, tools and libraries.
 
-use crate::binary::classifier::{Classifier, Names, Product, product, rule};
+use crate::binary::classifier::{Classifier, Names, Product, Rule, product, rule};
 
 static BUSYBOX: Product = product("busybox", "busybox", &["busybox:busybox"]);
 static UTIL_LINUX: Product = product("util-linux", "util-linux", &["kernel:util-linux"]);
@@ -16,10 +16,26 @@ static XZ: Product = product("xz", "xz", &["tukaani:xz"]);
 static GZIP: Product = product("gzip", "gzip", &["gnu:gzip"]);
 static JQ: Product = product("jq", "jq", &["jqlang:jq"]);
 static CHROME: Product = product("chrome", "chrome", &["google:chrome"]);
+/// Advisories are about Chrome.
+static CHROMIUM: Product = product("chromium", "chromium", &["google:chrome"]);
 static FIREFOX: Product = product("firefox", "firefox", &["mozilla:firefox"]);
 static FFMPEG: Product = product("ffmpeg", "ffmpeg", &["ffmpeg:ffmpeg"]);
 static KRB5: Product = product("krb5", "krb5", &["mit:kerberos_5"]);
 static HEIMDAL: Product = product("heimdal-krb5", "heimdal-krb5", &["heimdal_project:heimdal"]);
+
+const CHROME_RULES: &[Rule] = &chrome_rules(&CHROME);
+const CHROMIUM_RULES: &[Rule] = &chrome_rules(&CHROMIUM);
+
+/// Other versions with four numbers stand in it: of the browsers that it knows, and of its libraries.
+const fn chrome_rules(product: &'static Product) -> [Rule; 3] {
+    [
+        rule(product, &["\0Default"], r"\x00<#4>\x00Default").within(32, 0),
+        rule(product, &["\0Chrome/"], r"\x00Chrome/<#4>\x00"),
+        // Behind its version stands its name.
+        rule(product, &["\0chrome\0"], r"\x00<[0-9]{2,3}\.0\.[0-9]{4,5}\.[0-9]{1,3}>\x00chrome\x00")
+            .within(32, 0),
+    ]
+}
 
 pub(super) static ROWS: &[Classifier] = &[
     Classifier {
@@ -38,7 +54,8 @@ pub(super) static ROWS: &[Classifier] = &[
     Classifier {
         names: Names::Any(&["openssl"]),
         rules: &[
-            rule(&AWS_LC, &["AWS-LC "], r"AWS-LC <#3>\)"),
+            // Where its library is part of the program, the name stands alone too.
+            rule(&AWS_LC, &["AWS-LC "], r"AWS-LC <#3>[\)\x00]"),
             // Behind the version stands a date; what only says that it is compatible has none.
             rule(
                 &OPENSSL,
@@ -83,9 +100,10 @@ pub(super) static ROWS: &[Classifier] = &[
         rules: &[rule(&JQ, &["\x001.", "\0jq-1."], r"\x00(?:jq-)?<1\.[0-9](?:\.[0-9])?(?:rc[0-9])?>\x00")],
     },
     Classifier {
-        names: Names::Any(&["chrome"]),
-        rules: &[rule(&CHROME, &["\0Default"], r"\x00<#4>\x00Default").within(32, 0)],
+        names: Names::Any(&["chrome", "headless_shell", "chrome-headless-shell"]),
+        rules: CHROME_RULES,
     },
+    Classifier { names: Names::Any(&["chromium"]), rules: CHROMIUM_RULES },
     Classifier {
         // The program itself does not say it; the file beside it does.
         names: Names::Any(&["application.ini"]),

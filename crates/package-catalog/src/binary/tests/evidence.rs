@@ -83,6 +83,14 @@ const REAL: &[Row] = &[
     ("usr/share/pkgconfig/swipl.pc", "swipl", "9.2.9", b"\nName: swipl\nDescription: ISO/Edinburgh-style Prolog compiler\nVersion: 9.2.9\nLibs: "),
     ("bin/vault", "vault", "1.21.4", b"debug=1{{err}}stuffit1.21.4\nclusterminimumhashmap"),
     ("bin/helm", "helm", "3.22.0", b"\0:\xeb\x02\0\0\0\0\0v3.22.0\0\xa0:\xe3\x04\0\0"),
+    ("bin/gcc", "gcc", "7.3.0", b"_evict_file\0\0\0\0\0\0(GCC) \x007.3.0\0\0\0\0<https://gcc.gnu.org/bugs/>\0 GCC: (Ubuntu 4.8.4-2ubuntu1~14.04.4) 4.8.4\0"),
+    ("bin/chrome", "chrome", "153.0.8010.0", b"fraction <= 1.0\0v0.0\0Chrome/153.0.8010.0\x002025.1.10.0\x000.1.0.0\0"),
+    ("usr/lib/chromium/chromium", "chromium", "156.0.8078.79", b"glic-actor-ui-debounce-timer\x00156.0.8078.79\0chrome\0\0\0 {\xfb"),
+    ("usr/bin/openssl", "aws-lc", "5.12.0", b"HMAC-SHA-256 KAT\0AWS-LC 5.12.0\0compiler: n/a\0"),
+    ("lib/libpython3.13.so.1.0", "python", "3.13.0", b"RAMEWORK\0/root/.pyenv/versions/3.13.0\0EXEC_PREFIX\0VPATH\0"),
+    ("lib/libpython2.7.so.1.0", "python", "2.7.18", b"etup\0Lib\0/root/.pyenv/versions/2.7.18\0lib/python00.zip\0"),
+    ("usr/lib/libstd-6bf3f16f340782ca.so", "rust", "1.48.0", b"unreachable code/usr/src/rustc-1.48.0/library/alloc/src/collections/btree/map"),
+    ("usr/lib/jvm/bin/java", "openjdk", "11.0.24+8-post-Debian-2deb11u1", b"\0openjdk\0java\x000.0\0-J-ms8m\0\0\0\0\0\0\x0011.0.24+8-post-Debian-2deb11u1\0\0\x01"),
     ("usr/lib/jvm/bin/jdb", "openjdk", "1.8.0_504-8u504-ga-1-b01", b"\0openjdk\0java\x001.8\x001.8.0_504-8u504-ga-1-b01\0/lib/tools.jar"),
     ("usr/lib/jvm/bin/java", "openjdk", "25.0.2+10-LTS", b"NOTE: Picked up %s: %s\0openjdk\0java\x000.0\x0025.0.2+10-LTS\0\x01"),
 ];
@@ -174,6 +182,7 @@ const DOCUMENTED: &[Row] = &[
 const OTHERS: &[(&str, &[u8])] = &[
     ("usr/bin/openssl", b"\0OpenSSL 1.1.1 (compatible; BoringSSL)\0"),
     ("usr/bin/python3.11", b"\x003.110.1\0 \x003.10.1\0"),
+    ("usr/bin/python3.11", b"/opt/versions/3.11.2/lib\0/root/.pyenv/versions/3.12.1\0"),
     ("usr/bin/deno", b"OTel-OTLP-Exporter-Deno/0.80.0"),
     ("usr/bin/gzip", b"\x001.2.3\0"),
     ("usr/lib/libavcodec.so.59", b"Lavc59.37.100"),
@@ -181,6 +190,8 @@ const OTHERS: &[(&str, &[u8])] = &[
     ("usr/bin/busybox", b"BusyBox version"),
     ("bin/redis-server", b"YES\0NORMAL\x003.2.0\x005.0.0\0 nondeterministic_output\0"),
     ("bin/envoy", b"\x001.31.0\0 of something else"),
+    ("usr/lib/chromium/chromium", b"fraction <= 1.0\0v0.0\x002.50.0\x00153.0.8010.0\x002025.1.10.0\0"),
+    ("usr/bin/gcc", b"\x0012.2.0\0(Debian 12.2.0-14+deb12u1) \0gcc version %s %s\n\0"),
 ];
 
 #[test]
