@@ -246,6 +246,64 @@ fn nothing_known_is_not_clean() -> Result<()> {
 }
 
 #[test]
+fn what_came_with_the_base_image_is_told_from_what_was_added() -> Result<()> {
+    let scratch = Scratch::new("base-image")?;
+    let package = |name: &str| {
+        format!(
+            "Package: {name}\nStatus: install ok installed\nSource: pcre2\nVersion: 10.42-1\nArchitecture: amd64\n\n"
+        )
+    };
+    let release = Layer::new().file("etc/os-release", "ID=debian\nVERSION_ID=12\n");
+    let (lower, upper) = (package("libpcre2-8-0"), package("libpcre2-posix3"));
+    let base = ImageBuilder::new().layer(release).layer(Layer::new().file("var/lib/dpkg/status", &lower));
+    let both = Layer::new().file("var/lib/dpkg/status", format!("{lower}{upper}"));
+    // Of a base no layer is read: it has none that could be.
+    let unreadable = |image: testkit::Image| {
+        let layers: Vec<_> = image.layers().iter().map(|layer| layer.digest.clone()).collect();
+        layers.iter().fold(image, |image, digest| image.with_blob(digest, b"nothing"))
+    };
+    let write = |name: &str, image: testkit::Image| -> Result<String> {
+        let path = scratch.path().join(name);
+        fs_err::write(&path, image.oci_archive("image"))?;
+        Ok(archive(&path))
+    };
+    let other = ImageBuilder::new().layer(Layer::new().file("a", "b"));
+    let lowest = Layer::new().file("etc/os-release", "ID=debian\nVERSION_ID=12\n");
+    let app = write("app.tar", base.clone().layer(both).build())?;
+    let base = write("base.tar", unreadable(base.build()))?;
+    let lowest = write("lowest.tar", unreadable(ImageBuilder::new().layer(lowest).build()))?;
+    let other = write("other.tar", unreadable(other.build()))?;
+    let db = database();
+
+    let bases = ["--base-image", &lowest, "--base-image", &base, "--base-image", &other];
+    let table = run(&[&["scan", &app, "--db", &db], &bases[..]].concat(), CLEAN)?.stdout;
+    let line = format!("1 of 2 findings comes with the base image {base}; 1 from the image's own layers");
+    ensure!(table.contains(&line), "{table}");
+    ensure!(table.contains(&format!("{other} is not the base image: layer 1 differs")), "{table}");
+    let output = run(&[&["scan", &app, "--db", &db, "-o", "json"], &bases[..]].concat(), CLEAN)?;
+    ensure!(output.stderr.contains("is not the base image: layer 1 differs"), "{}", output.stderr);
+    let value = read_json(SCAN_SCHEMA, &output)?;
+    for finding in value["findings"].as_array().context("findings are a list")? {
+        ensure!(finding["from_base_image"] == (finding["package"] == "libpcre2-8-0"), "{value:#}");
+    }
+    // A package list of ours knows the layers as well.
+    let list = scratch.path().join("app.cdx.json").display().to_string();
+    run(&["sbom", &app, "-o", &format!("cyclonedx-json={list}")], CLEAN)?;
+    let of_list = run(&["sbom", &format!("sbom:{list}"), "--base-image", &base], CLEAN)?.stdout;
+    ensure!(of_list.contains("1 of 2 packages comes with the base image"), "{of_list}");
+
+    for (image, base, part) in [
+        (app.as_str(), "oci-archive:/not/there.tar", "failed to read the base image"),
+        (&app, "pkg:npm/a@1", "is a package list; --base-image wants an image"),
+        ("/etc", &base, "leave --base-image out"),
+    ] {
+        let text = run(&["sbom", image, "--base-image", base], ERROR)?.stderr;
+        ensure!(text.contains(part), "{text}");
+    }
+    Ok(())
+}
+
+#[test]
 fn mistakes_end_with_one_and_say_what_to_do() -> Result<()> {
     let scratch = Scratch::new("mistakes")?;
     let path = |name: &str| scratch.path().join(name).display().to_string();

@@ -28,7 +28,7 @@ fn find_format(name: &str) -> ChosenFormat {
 /// packages.
 pub(crate) fn write_all(bytes: &[u8]) {
     let Ok((_, inventory)) = report_formats::read_sbom(bytes, &LIMITS) else { return };
-    let sbom = Sbom { image_name: "a:1", image: Some(&IMAGE), inventory: &inventory };
+    let sbom = Sbom { image_name: "a:1", image: Some(&IMAGE), inventory: &inventory, bases: &[] };
     let report = MatchReport::without_database();
     let scan = Scan { sbom, report: &report, decision: None, hidden_count: 0 };
     for format in FORMATS.iter().filter(|format| format.name != "template") {
@@ -51,7 +51,7 @@ pub(crate) fn write_all(bytes: &[u8]) {
 pub(crate) fn render_template(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let inventory = Inventory::default();
-    let sbom = Sbom { image_name: "a:1", image: Some(&IMAGE), inventory: &inventory };
+    let sbom = Sbom { image_name: "a:1", image: Some(&IMAGE), inventory: &inventory, bases: &[] };
     let template = Some(Template { name: "a.html", text });
     let options = WriteOptions { template, ..WriteOptions::default() };
     drop(find_format("template").write(&Report::Sbom(sbom), &options));
@@ -76,7 +76,7 @@ pub(crate) fn find_vulnerabilities(bytes: &[u8]) {
     vulnerability_db::write(&image, &path).expect("a small file is written");
     let database = Database::open(&path).expect("what was built can be opened");
     let Ok(report) = match_inventory(&inventory, &database) else { return };
-    let sbom = Sbom { image_name: "a:1", image: Some(&IMAGE), inventory: &inventory };
+    let sbom = Sbom { image_name: "a:1", image: Some(&IMAGE), inventory: &inventory, bases: &[] };
     let scan = Scan { sbom, report: &report, decision: None, hidden_count: 0 };
     for format in FORMATS.iter().filter(|format| format.needs_findings) {
         drop(find_format(format.name).write(&Report::Scan(scan), &WriteOptions::default()));

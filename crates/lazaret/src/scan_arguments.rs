@@ -86,6 +86,15 @@ fn parse_scope(text: &str) -> Result<Scope, String> {
     })
 }
 
+/// What the image was built on.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct BaseArguments {
+    /// Image that this one was built on, from anywhere an image is had from: what came with it is told from what was added. Of several
+    /// the one with the most layers counts; of a base no layer is read
+    #[arg(long = "base-image", value_name = "IMAGE")]
+    pub(crate) bases: Vec<String>,
+}
+
 /// How and where the result is written.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct ReportArguments {
@@ -169,7 +178,7 @@ pub(crate) struct ScanArguments {
     pub(crate) show_suppressed: bool,
 
     /// Instead of a report tell why this vulnerability is, or is not, found; as `table` or `json`
-    #[arg(long, value_name = "ID", conflicts_with_all = ["policy", "fail_on"])]
+    #[arg(long, value_name = "ID", conflicts_with_all = ["policy", "fail_on", "bases"])]
     pub(crate) explain: Option<String>,
 
     /// Explain only about packages of this name
@@ -179,6 +188,9 @@ pub(crate) struct ScanArguments {
     /// Platform to take out of a multi-platform image
     #[arg(long, value_name = "OS/ARCH[/VARIANT]", default_value = "linux/amd64", value_parser = parse_platform)]
     pub(crate) platform: model::Platform,
+
+    #[command(flatten)]
+    pub(crate) base: BaseArguments,
 
     #[command(flatten)]
     pub(crate) report: ReportArguments,
@@ -212,6 +224,9 @@ pub(crate) struct SbomArguments {
     /// Platform to take out of a multi-platform image
     #[arg(long, value_name = "OS/ARCH[/VARIANT]", default_value = "linux/amd64", value_parser = parse_platform)]
     pub(crate) platform: model::Platform,
+
+    #[command(flatten)]
+    pub(crate) base: BaseArguments,
 
     #[command(flatten)]
     pub(crate) report: ReportArguments,

@@ -19,6 +19,7 @@
 //! - **bundle**: a policy document of the Anchore language, version `1_0`.
 
 mod advisory;
+mod base_layers;
 mod decision;
 mod digest;
 mod distro;
@@ -40,6 +41,7 @@ mod verdict;
 pub use advisory::{
     Advisory, AffectedPackage, AffectedState, Ecosystem, FeedKind, RangeEnd, SeverityRating, VersionInterval,
 };
+pub use base_layers::{BasePackages, NamedBase, NotTheBase};
 pub use decision::{
     Action, Decision, DecisionReason, DecisionRow, EvaluationProblem, ProblemSeverity, RuleOutcome,
     WhitelistedBy,

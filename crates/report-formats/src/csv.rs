@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::base::FoundBase;
 use crate::escape::csv_field;
 use crate::{Sbom, Scan};
 
@@ -25,7 +26,9 @@ pub fn scan_csv(scan: &Scan<'_>) -> String {
         "record",
         "url",
         "summary",
+        "from_base_image",
     ]);
+    let base = FoundBase::of(&scan.sbom);
     for finding in &scan.report.findings {
         let score = finding.cvss.iter().map(|score| score.score).reduce(f64::max);
         text.push_str(&line(&[
@@ -41,11 +44,12 @@ pub fn scan_csv(scan: &Scan<'_>) -> String {
             &finding.aliases.join(" "),
             finding.severity_source.as_deref().unwrap_or_default(),
             &score.map_or_else(String::new, |score| score.to_string()),
-            finding.is_known_exploited.map_or("", |is_known| if is_known { "yes" } else { "no" }),
+            yes_or_no(finding.is_known_exploited),
             &finding.epss.map_or_else(String::new, |epss| epss.probability.to_string()),
             &finding.evidence.record,
             finding.url.as_deref().unwrap_or_default(),
             finding.summary.as_deref().unwrap_or_default(),
+            yes_or_no(base.as_ref().and_then(|base| base.has_finding(finding))),
         ]));
     }
     text
@@ -65,7 +69,9 @@ pub fn sbom_csv(sbom: &Sbom<'_>) -> String {
         "path",
         "layer",
         "owner",
+        "from_base_image",
     ]);
+    let base = FoundBase::of(sbom);
     for package in &sbom.inventory.packages {
         let location = package.locations.first();
         let layer = location.and_then(|location| location.layer.as_ref());
@@ -81,9 +87,14 @@ pub fn sbom_csv(sbom: &Sbom<'_>) -> String {
             location.map_or("", |location| &location.path),
             &layer.map_or_else(String::new, ToString::to_string),
             package.owner.as_deref().unwrap_or_default(),
+            yes_or_no(base.as_ref().and_then(|base| base.has(package))),
         ]));
     }
     text
+}
+
+fn yes_or_no(value: Option<bool>) -> &'static str {
+    value.map_or("", |value| if value { "yes" } else { "no" })
 }
 
 fn line(fields: &[&str]) -> String {

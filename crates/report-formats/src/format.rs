@@ -420,7 +420,8 @@ mod tests {
         let files = vec![OwnedFile::default(); WRITTEN_FILES_MAX + 1];
         let packages = vec![model::Package { files, ..package }];
         let inventory = Inventory { packages, ..Inventory::default() };
-        let report = Report::Sbom(Sbom { image_name: "app:1", image: None, inventory: &inventory });
+        let report =
+            Report::Sbom(Sbom { image_name: "app:1", image: None, inventory: &inventory, bases: &[] });
         let options = WriteOptions { has_files: true, ..WriteOptions::default() };
         for (name, is_list) in [
             ("table", false),

@@ -15,6 +15,8 @@ pub(crate) struct PackageGroup<'a> {
     pub(crate) place_count: usize,
     /// One for each vulnerability: with a fix first, then the worst.
     pub(crate) findings: Vec<&'a Finding>,
+    /// All of them at all places.
+    pub(crate) everywhere: Vec<&'a Finding>,
 }
 
 impl PackageGroup<'_> {
@@ -35,23 +37,25 @@ impl PackageGroup<'_> {
 
 /// Groups findings by package: those with something to update first, then by their worst.
 pub(crate) fn by_package(findings: &[Finding]) -> Vec<PackageGroup<'_>> {
-    let mut packages = BTreeMap::<_, (BTreeSet<&str>, BTreeMap<_, &Finding>)>::new();
+    let mut packages = BTreeMap::<_, (BTreeSet<&str>, BTreeMap<_, &Finding>, Vec<&Finding>)>::new();
     for finding in findings {
-        let (places, rows) =
+        let (places, rows, everywhere) =
             packages.entry((&*finding.package, &*finding.version, finding.package_kind)).or_default();
         places.insert(&finding.package_path);
+        everywhere.push(finding);
         let is_fixed = finding.state == FindingState::Fixed;
         rows.entry((Reverse(is_fixed), Reverse(finding.severity), &*finding.id, fixed_in(finding)))
             .or_insert(finding);
     }
     let mut groups = packages
         .into_iter()
-        .map(|((package, version, kind), (places, rows))| PackageGroup {
+        .map(|((package, version, kind), (places, rows, everywhere))| PackageGroup {
             package,
             version,
             kind,
             place_count: places.len(),
             findings: rows.into_values().collect(),
+            everywhere,
         })
         .collect::<Vec<_>>();
     groups.sort_by(|left, right| left.order().cmp(&right.order()));

@@ -2,6 +2,7 @@
 //!
 //! The same input gives the same bytes: nothing here reads a clock, draws a random id or depends on a map's order.
 
+mod base;
 mod csv;
 mod cyclonedx;
 mod escape;
@@ -37,7 +38,7 @@ mod syft_json;
 mod template;
 mod wire;
 
-use model::{Decision, ImageFacts, Inventory, MatchReport};
+use model::{Decision, ImageFacts, Inventory, MatchReport, NamedBase};
 
 pub use csv::{sbom_csv, scan_csv};
 pub use cyclonedx::{cyclonedx_json, cyclonedx_xml};
@@ -84,6 +85,8 @@ pub struct Sbom<'a> {
     pub image: Option<&'a ImageFacts>,
     /// Its packages.
     pub inventory: &'a Inventory,
+    /// Images that the user named as its base, held against its layers.
+    pub bases: &'a [NamedBase],
 }
 
 impl<'a> Sbom<'a> {

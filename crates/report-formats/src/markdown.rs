@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use model::{Action, Decision, Finding};
 
+use crate::base::{FoundBase, origin_word, package_lines};
 use crate::escape::{markdown_code, markdown_text, web_address};
 use crate::grouped::{by_package, fixed_in};
 use crate::scan_table::{coverage_lines, summary_lines};
@@ -19,12 +20,20 @@ pub fn scan_markdown(scan: &Scan<'_>) -> String {
         text.push_str(&verdict(decision));
     }
     if !scan.report.findings.is_empty() {
-        text.push_str("\n| Package | Installed | Fixed in | Type | Vulnerability | Severity |\n|---|---|---|---|---|---|\n");
+        let base = FoundBase::of(&scan.sbom);
+        let (heading, rule) = if base.is_some() { (" From |", "---|") } else { ("", "") };
+        writeln!(
+            text,
+            "\n| Package | Installed | Fixed in | Type | Vulnerability | Severity |{heading}\n|---|---|---|---|---|---|{rule}"
+        )
+        .expect("writing to a String cannot fail");
         for group in by_package(&scan.report.findings) {
+            let origin = base.as_ref().map(|base| base.origin(group.everywhere.iter().copied()));
+            let origin = origin.map_or_else(String::new, |origin| format!(" {origin} |"));
             for finding in &group.findings {
                 writeln!(
                     text,
-                    "| {} | {} | {} | {} | {} | {} |",
+                    "| {} | {} | {} | {} | {} | {} |{origin}",
                     markdown_code(group.package),
                     markdown_code(&group.installed()),
                     markdown_code(&fixed_in(finding)),
@@ -46,18 +55,25 @@ pub fn sbom_markdown(sbom: &Sbom<'_>) -> String {
     let mut text = heading(sbom);
     let packages = &sbom.inventory.packages;
     writeln!(text, "- {} packages", packages.len()).expect("writing to a String cannot fail");
+    for line in package_lines(sbom) {
+        writeln!(text, "- {}", markdown_text(&line)).expect("writing to a String cannot fail");
+    }
+    let base = FoundBase::of(sbom);
+    let (heading, rule) = if base.is_some() { (" From |", "---|") } else { ("", "") };
     if !packages.is_empty() {
-        text.push_str("\n| Package | Version | Type | Source |\n|---|---|---|---|\n");
+        writeln!(text, "\n| Package | Version | Type | Source |{heading}\n|---|---|---|---|{rule}")
+            .expect("writing to a String cannot fail");
     }
     for package in packages {
         let source = package.source.as_ref().filter(|source| source.name != package.name);
         writeln!(
             text,
-            "| {} | {} | {} | {} |",
+            "| {} | {} | {} | {} |{}",
             markdown_code(&package.name),
             package.version.as_deref().map_or_else(|| "(unknown)".to_owned(), markdown_code),
             package.kind.purl_type(),
             markdown_code(source.map_or("", |source| &source.name)),
+            base.as_ref().map_or_else(String::new, |base| format!(" {} |", origin_word(base.has(package)))),
         )
         .expect("writing to a String cannot fail");
     }

@@ -6,6 +6,7 @@ use model::{DistroCoverage, Finding, FindingState, Severity};
 use serde_json::{Value, json};
 
 use crate::Scan;
+use crate::base::{FoundBase, objection};
 use crate::escape::web_address;
 use crate::format::WriteOptions;
 use crate::printable::printable;
@@ -29,6 +30,10 @@ pub(crate) fn sarif(scan: &Scan<'_>, options: &WriteOptions<'_>) -> String {
     if let Some(facts) = scan.sbom.facts() {
         properties["digest"] = json!(facts.digest.to_string());
     }
+    let base = FoundBase::of(&scan.sbom);
+    if let Some(found) = &base {
+        properties["baseImage"] = json!(printable(&found.base.name));
+    }
     wire::to_text(&json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
@@ -43,7 +48,7 @@ pub(crate) fn sarif(scan: &Scan<'_>, options: &WriteOptions<'_>) -> String {
                 "executionSuccessful": scan.report.is_covered(),
                 "toolExecutionNotifications": notifications(scan, findings.len() - shown.len()),
             }],
-            "results": shown.iter().map(|finding| result(scan, finding, index[&*finding.id])).collect::<Vec<_>>(),
+            "results": shown.iter().map(|finding| result(scan, finding, index[&*finding.id], base.as_ref())).collect::<Vec<_>>(),
             "columnKind": "unicodeCodePoints",
             "properties": properties,
         }],
@@ -85,12 +90,20 @@ fn help(finding: &Finding) -> String {
     printable(&text).into_owned()
 }
 
-fn result(scan: &Scan<'_>, finding: &Finding, rule_index: usize) -> Value {
+fn result(scan: &Scan<'_>, finding: &Finding, rule_index: usize, base: Option<&FoundBase<'_>>) -> Value {
     // Code hosts want a place; what is of a list without places is in the list.
     let path = match finding.package_path.trim_start_matches('/') {
         "" => scan.sbom.image_name,
         path => path,
     };
+    let mut properties = json!({
+        "purl": finding.purl,
+        "state": finding.state.name(),
+        "fixedIn": finding.fixed_in,
+    });
+    if let Some(of_base) = base.and_then(|base| base.has_finding(finding)) {
+        properties["fromBaseImage"] = json!(of_base);
+    }
     json!({
         "ruleId": printable(&finding.id),
         "ruleIndex": rule_index,
@@ -108,11 +121,7 @@ fn result(scan: &Scan<'_>, finding: &Finding, rule_index: usize) -> Value {
             }],
         }],
         "partialFingerprints": { "primaryLocationLineHash": finding_fingerprint(finding) },
-        "properties": {
-            "purl": finding.purl,
-            "state": finding.state.name(),
-            "fixedIn": finding.fixed_in,
-        },
+        "properties": properties,
     })
 }
 
@@ -156,6 +165,9 @@ fn notifications(scan: &Scan<'_>, left_out: usize) -> Vec<Value> {
     let mut notifications = Vec::new();
     if let DistroCoverage::NoData(reason) = &scan.report.coverage {
         notifications.push(notification("error", &format!("NO DATA: {}", no_data_words(reason))));
+    }
+    for text in scan.sbom.bases.iter().filter_map(objection) {
+        notifications.push(notification("warning", &text));
     }
     if left_out > 0 {
         let text =

@@ -3,6 +3,7 @@
 use model::{Package, SourcePackage};
 use serde::Serialize;
 
+use crate::base::FoundBase;
 use crate::wire::{self, DiagnosticJson, ImageJson, LocationJson};
 use crate::{SCHEMA_VERSION, Sbom};
 
@@ -31,6 +32,8 @@ struct PackageJson<'a> {
     modularity: Option<&'a str>,
     cpes: &'a [String],
     locations: Vec<LocationJson<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from_base_image: Option<bool>,
 }
 
 #[derive(Serialize)]
@@ -41,15 +44,17 @@ struct SourceJson<'a> {
 
 /// The inventory of an image as JSON, valid under [`crate::SBOM_SCHEMA`].
 pub fn sbom_json(sbom: &Sbom<'_>) -> String {
+    let base = FoundBase::of(sbom);
     wire::to_text(&SbomJson {
         schema_version: SCHEMA_VERSION,
         image: wire::image(sbom),
-        packages: sbom.inventory.packages.iter().map(package).collect(),
+        packages: sbom.inventory.packages.iter().map(|one| package(one, base.as_ref())).collect(),
         diagnostics: sbom.inventory.diagnostics.iter().map(wire::diagnostic).collect(),
     })
 }
 
-fn package(package: &Package) -> PackageJson<'_> {
+fn package<'a>(package: &'a Package, base: Option<&FoundBase<'_>>) -> PackageJson<'a> {
+    let from_base_image = base.and_then(|base| base.has(package));
     let Package {
         kind,
         name,
@@ -84,5 +89,6 @@ fn package(package: &Package) -> PackageJson<'_> {
         modularity: modularity.as_deref(),
         cpes,
         locations: locations.iter().map(wire::location).collect(),
+        from_base_image,
     }
 }

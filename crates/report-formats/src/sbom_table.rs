@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::Sbom;
+use crate::base::{FoundBase, origin_word, package_lines};
 use crate::printable::{cell, printable};
 use crate::scan_table::{diagnostics_text, new_table};
 
@@ -11,18 +12,23 @@ pub fn sbom_table(sbom: &Sbom<'_>, width: Option<u16>) -> String {
     let inventory = sbom.inventory;
     let mut text = String::new();
     if !inventory.packages.is_empty() {
-        let mut table = new_table(width, &["NAME", "VERSION", "TYPE", "SOURCE"]);
+        let base = FoundBase::of(sbom);
+        let headings = ["NAME", "VERSION", "TYPE", "SOURCE"];
+        let headings: Vec<&str> = headings.into_iter().chain(base.as_ref().map(|_| "FROM")).collect();
+        let mut table = new_table(width, &headings);
         for package in &inventory.packages {
             let source = match &package.source {
                 Some(source) if source.name != package.name => source.name.as_str(),
                 _ => "",
             };
-            table.add_row([
-                cell(&package.name).as_ref(),
-                &cell(package.version.as_deref().unwrap_or("(unknown)")),
-                package.kind.purl_type(),
-                &cell(source),
-            ]);
+            let origin = base.as_ref().map(|base| origin_word(base.has(package)).into());
+            let columns = [
+                cell(&package.name),
+                cell(package.version.as_deref().unwrap_or("(unknown)")),
+                package.kind.purl_type().into(),
+                cell(source),
+            ];
+            table.add_row(columns.into_iter().chain(origin));
         }
         writeln!(text, "{}", table.trim_fmt()).expect("writing to a String cannot fail");
         text.push('\n');
@@ -34,6 +40,9 @@ pub fn sbom_table(sbom: &Sbom<'_>, width: Option<u16>) -> String {
     let (name, distro) = (printable(sbom.image_name), cell(&distro));
     writeln!(text, "{name}: {} packages, {distro}", inventory.packages.len())
         .expect("writing to a String cannot fail");
+    for line in package_lines(sbom) {
+        writeln!(text, "{}", printable(&line)).expect("writing to a String cannot fail");
+    }
     text.push_str(&diagnostics_text(&inventory.diagnostics));
     text
 }

@@ -8,6 +8,7 @@ use model::{
 };
 use serde::Serialize;
 
+use crate::base::FoundBase;
 use crate::wire::{self, DiagnosticJson, ImageJson};
 use crate::{SCHEMA_VERSION, Scan};
 
@@ -61,6 +62,8 @@ pub(crate) struct FindingJson<'a> {
     epss: Option<EpssJson>,
     cvss: Vec<CvssJson<'a>>,
     evidence: EvidenceJson<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from_base_image: Option<bool>,
 }
 
 #[derive(Serialize)]
@@ -129,6 +132,7 @@ pub fn scan_json(scan: &Scan<'_>) -> String {
     let MatchReport { database, coverage, findings, suppressed, suppressed_left_out, diagnostics } =
         scan.report;
     let inventory = scan.sbom.inventory;
+    let base = FoundBase::of(&scan.sbom);
     wire::to_text(&ScanJson {
         schema_version: SCHEMA_VERSION,
         image: wire::image(&scan.sbom),
@@ -144,9 +148,9 @@ pub fn scan_json(scan: &Scan<'_>) -> String {
                 (severity.name(), findings.iter().filter(|finding| finding.severity == severity).count())
             })
             .collect(),
-        findings: findings.iter().map(finding).collect(),
+        findings: findings.iter().map(|found| finding_of(found, base.as_ref())).collect(),
         hidden_count: scan.hidden_count,
-        suppressed: suppressed.iter().map(suppressed_json).collect(),
+        suppressed: suppressed.iter().map(|one| suppressed_json(one, base.as_ref())).collect(),
         suppressed_left_out: *suppressed_left_out,
         diagnostics: inventory.diagnostics.iter().chain(diagnostics).map(wire::diagnostic).collect(),
         decision: scan.decision.map(decision),
@@ -217,10 +221,18 @@ pub(crate) fn finding(finding: &Finding) -> FindingJson<'_> {
             .map(|CvssScore { source, vector, score }| CvssJson { source, vector, score: *score })
             .collect(),
         evidence: evidence_json(evidence),
+        from_base_image: None,
     }
 }
 
-fn suppressed_json(suppressed: &SuppressedFinding) -> SuppressedJson<'_> {
+fn finding_of<'a>(of: &'a Finding, base: Option<&FoundBase<'_>>) -> FindingJson<'a> {
+    FindingJson { from_base_image: base.and_then(|base| base.has_finding(of)), ..finding(of) }
+}
+
+fn suppressed_json<'a>(
+    suppressed: &'a SuppressedFinding,
+    base: Option<&FoundBase<'_>>,
+) -> SuppressedJson<'a> {
     let SuppressedFinding { finding: of, reason } = suppressed;
     let (owner, record, statement) = match reason {
         SuppressionReason::OwnerSpeaks { owner, ecosystem: _, record, statement } => {
@@ -232,7 +244,7 @@ fn suppressed_json(suppressed: &SuppressedFinding) -> SuppressedJson<'_> {
         }
     };
     SuppressedJson {
-        finding: finding(of),
+        finding: finding_of(of, base),
         reason: reason.name(),
         sentence: reason.sentence(),
         owner: owner.map(String::as_str),

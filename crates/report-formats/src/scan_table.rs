@@ -4,11 +4,12 @@ use std::fmt::Write as _;
 
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, TableStyle};
 use model::{
-    Action, Decision, Diagnostic, DistroCoverage, Finding, FindingState, MatchReport, NoDataReason, Severity,
+    Action, Decision, Diagnostic, DistroCoverage, FindingState, MatchReport, NoDataReason, Severity,
     SuppressedFinding,
 };
 
 use crate::Scan;
+use crate::base::{FoundBase, finding_lines};
 use crate::grouped::{by_package, fixed_in, severity_counts, state_count};
 use crate::printable::{cell, printable};
 
@@ -33,7 +34,7 @@ pub fn scan_table(scan: &Scan<'_>, options: TableOptions) -> String {
     let mut text = String::new();
     let report = scan.report;
     if !report.findings.is_empty() {
-        writeln!(text, "{}\n", findings_table(&report.findings, options).trim_fmt())
+        writeln!(text, "{}\n", findings_table(scan, options).trim_fmt())
             .expect("writing to a String cannot fail");
     }
     if options.shows_suppressed && !report.suppressed.is_empty() {
@@ -51,13 +52,15 @@ pub fn scan_table(scan: &Scan<'_>, options: TableOptions) -> String {
     text
 }
 
-fn findings_table(findings: &[Finding], options: TableOptions) -> Table {
+fn findings_table(scan: &Scan<'_>, options: TableOptions) -> Table {
+    let base = FoundBase::of(&scan.sbom);
     let headings = ["PACKAGE", "INSTALLED", "FIXED IN", "TYPE", "VULNERABILITY", "SEVERITY"];
+    let headings: Vec<&str> = headings.into_iter().chain(base.as_ref().map(|_| "FROM")).collect();
     let mut table = new_table(options.width, &headings);
     if options.has_color {
         table.enforce_styling();
     }
-    for group in by_package(findings) {
+    for group in by_package(&scan.report.findings) {
         for (index, finding) in group.findings.iter().enumerate() {
             let is_named = index == 0 || options.width.is_none();
             let (package, installed, kind) = match is_named {
@@ -65,14 +68,16 @@ fn findings_table(findings: &[Finding], options: TableOptions) -> Table {
                 false => ("", String::new(), ""),
             };
             let severity = Cell::new(finding.severity.name());
-            table.add_row([
+            let mut row = vec![
                 Cell::new(cell(package)),
                 Cell::new(cell(&installed)),
                 Cell::new(cell(&fixed_in(finding))),
                 Cell::new(kind),
                 Cell::new(cell(&finding.id)),
                 if options.has_color { colored(severity, finding.severity) } else { severity },
-            ]);
+            ];
+            row.extend(base.as_ref().map(|base| Cell::new(base.origin(group.everywhere.iter().copied()))));
+            table.add_row(row);
         }
     }
     table
@@ -178,6 +183,7 @@ pub(crate) fn summary_lines(scan: &Scan<'_>) -> Vec<String> {
     if scan.hidden_count > 0 {
         lines.push(format!("{} more findings are left out of this report, as asked for", scan.hidden_count));
     }
+    lines.extend(finding_lines(scan));
     lines
 }
 

@@ -1,9 +1,10 @@
 //! The parts that the JSON of `sbom` and of `scan` share.
 
-use model::{BaseImage, Diagnostic, Distro, Inventory, Location, Platform};
+use model::{BaseImage, Diagnostic, Distro, Inventory, Location, NamedBase, Platform};
 use serde::Serialize;
 
 use crate::Sbom;
+use crate::base::is_stated;
 
 #[derive(Serialize)]
 pub(crate) struct ImageJson<'a> {
@@ -14,6 +15,8 @@ pub(crate) struct ImageJson<'a> {
     size_bytes: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     base: Option<BaseJson<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    base_images: Vec<NamedBaseJson<'a>>,
     layers: Vec<String>,
     distro: Option<DistroJson<'a>>,
 }
@@ -22,6 +25,17 @@ pub(crate) struct ImageJson<'a> {
 struct BaseJson<'a> {
     name: Option<&'a str>,
     digest: Option<String>,
+}
+
+#[derive(Serialize)]
+struct NamedBaseJson<'a> {
+    name: &'a str,
+    digest: Option<String>,
+    image_id: String,
+    layer_count: usize,
+    is_base: bool,
+    objection: Option<String>,
+    is_stated: Option<bool>,
 }
 
 #[derive(Serialize)]
@@ -60,6 +74,7 @@ pub(crate) fn image<'a>(sbom: &Sbom<'a>) -> ImageJson<'a> {
             name: name.as_deref(),
             digest: digest.as_ref().map(ToString::to_string),
         }),
+        base_images: sbom.bases.iter().map(|base| named_base(base, sbom)).collect(),
         layers: layers.iter().map(ToString::to_string).collect(),
         distro: distro.as_ref().map(|distro| {
             let Distro { id, version_id, version_codename, id_like, pretty_name, channel } = distro;
@@ -72,6 +87,19 @@ pub(crate) fn image<'a>(sbom: &Sbom<'a>) -> ImageJson<'a> {
                 channel: channel.as_deref(),
             }
         }),
+    }
+}
+
+fn named_base<'a>(named: &'a NamedBase, sbom: &Sbom<'_>) -> NamedBaseJson<'a> {
+    let NamedBase { name, digests, image_id, layer_count, objection } = named;
+    NamedBaseJson {
+        name,
+        digest: digests.first().map(ToString::to_string),
+        image_id: image_id.to_string(),
+        layer_count: *layer_count,
+        is_base: objection.is_none(),
+        objection: objection.as_ref().map(ToString::to_string),
+        is_stated: is_stated(named, sbom),
     }
 }
 

@@ -22,8 +22,10 @@ mod dockerfile;
 mod error;
 mod excluded;
 mod files;
+mod identity;
 mod interest;
 mod known;
+mod layer_chains;
 mod layers;
 mod load;
 mod manifest;
@@ -41,6 +43,8 @@ pub use contents::{ContentLimits, ContentSettings, ContentSettingsError, NamedPa
 pub use error::{ScanError, ScanErrorKind};
 pub use excluded::ExcludedPaths;
 pub use files::load_files;
+pub use identity::{ImageIdentity, identify};
+pub use layer_chains::{LayerChains, object_to_base};
 pub use load::{ResolvedImage, ScannedImage, describe_image, load, resolve};
 pub use options::{
     Connections, Credentials, DaemonSockets, DockerConfig, ProxyOptions, RegistryLogin, RegistryOptions,

@@ -36,7 +36,12 @@ pub(super) async fn native(
 fn pack(analyzed: &AnalyzedImage) -> std::io::Result<Vec<u8>> {
     let name = analyzed.image.tags.first().and_then(|tag| tag.full_tag());
     let image_name = name.unwrap_or_else(|| analyzed.image.digest.to_string());
-    let sbom = Sbom { image_name: &image_name, image: Some(&analyzed.facts), inventory: &analyzed.inventory };
+    let sbom = Sbom {
+        image_name: &image_name,
+        image: Some(&analyzed.facts),
+        inventory: &analyzed.inventory,
+        bases: &[],
+    };
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     encoder.write_all(sbom_json(&sbom).as_bytes())?;
     encoder.finish()

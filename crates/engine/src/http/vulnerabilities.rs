@@ -1,10 +1,9 @@
 //! `/images/{digest}/vuln`: the findings.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use model::{CvssScore, DistroCoverage, Finding, FindingState, Inventory, NoDataReason, PackageKind};
+use model::{BasePackages, CvssScore, DistroCoverage, Finding, FindingState, NoDataReason, PackageKind};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -72,7 +71,7 @@ async fn list_one(engine: &Engine, call: &Call, filter: Result<ImageFilter, ApiE
     }
     let image_report = engine.report(&call.account, &filter?).await?;
     let base = engine.find_base_image(&image_report.image).await?;
-    let layers = base.map(|base| PackageLayers::new(&image_report.inventory, base.layer_count));
+    let layers = base.map(|base| BasePackages::new(&image_report.inventory, base.layer_count));
     let report = &image_report.report;
     let vulnerabilities: Vec<VulnerabilityWire> = report
         .findings
@@ -80,7 +79,7 @@ async fn list_one(engine: &Engine, call: &Call, filter: Result<ImageFilter, ApiE
         .filter(|finding| kind == "all" || (kind == "os") == finding.package_kind.is_operating_system())
         .filter(|finding| !vendor_only || finding.state != FindingState::WillNotFix)
         .map(|finding| VulnerabilityWire {
-            from_base_image: layers.as_ref().and_then(|layers| layers.is_of_base(finding)),
+            from_base_image: layers.as_ref().and_then(|layers| layers.has_finding(finding)),
             ..to_wire(finding)
         })
         .collect();
@@ -94,26 +93,6 @@ async fn list_one(engine: &Engine, call: &Call, filter: Result<ImageFilter, ApiE
             "code": diagnostic.code.name(), "subject": diagnostic.subject, "message": diagnostic.message,
         })).collect::<Vec<_>>(),
     }))
-}
-
-/// Whether the packages of an image came with its base.
-struct PackageLayers<'a>(BTreeMap<(&'a str, &'a str), bool>);
-
-impl<'a> PackageLayers<'a> {
-    fn new(inventory: &'a Inventory, base_layers: usize) -> Self {
-        let layers: BTreeMap<_, _> =
-            inventory.layers.iter().rev().zip((0..inventory.layers.len()).rev()).collect();
-        let places = inventory.packages.iter().filter_map(|package| {
-            let place = package.locations.first()?;
-            let layer = layers.get(place.layer.as_ref()?)?;
-            Some(((package.purl.as_str(), place.path.as_str()), *layer < base_layers))
-        });
-        Self(places.collect())
-    }
-
-    fn is_of_base(&self, finding: &Finding) -> Option<bool> {
-        self.0.get(&(finding.purl.as_str(), finding.package_path.as_str())).copied()
-    }
 }
 
 fn coverage(coverage: &DistroCoverage) -> Value {

@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use model::{Inventory, Platform};
-use scanner::{ContentSettings, ExcludedPaths, ImageSource, Progress, ScanError, ScanOptions, ScannedImage};
+use scanner::{
+    ContentSettings, ExcludedPaths, ImageIdentity, ImageSource, Progress, ScanError, ScanOptions,
+    ScannedImage,
+};
 
 use crate::config::ImageConfig;
 use crate::progress::TerminalProgress;
@@ -28,6 +31,17 @@ pub(super) fn load(
 pub(super) fn load_files(path: &Path, images: &ImageConfig) -> anyhow::Result<Inventory> {
     let loading = async |options: &ScanOptions| scanner::load_files(path, options).await;
     run(options(images)?, images, &path.display().to_string(), loading)
+}
+
+/// Finds out which image a source means; its layers are not read.
+pub(super) fn identify(
+    source: &ImageSource,
+    image_name: &str,
+    platform: &Platform,
+    images: &ImageConfig,
+) -> anyhow::Result<ImageIdentity> {
+    let identifying = async |options: &ScanOptions| scanner::identify(source, options).await;
+    run(ScanOptions { platform: platform.clone(), ..options(images)? }, images, image_name, identifying)
 }
 
 fn options(images: &ImageConfig) -> anyhow::Result<ScanOptions> {

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use anyhow::bail;
 use model::{
-    Decision, DistroCoverage, ImageFacts, ImageReference, Inventory, MatchReport, NoDataReason, Platform,
-    PolicyException, Severity,
+    Decision, DistroCoverage, ImageFacts, ImageReference, Inventory, MatchReport, NamedBase, NoDataReason,
+    Platform, PolicyException, Severity,
 };
 use policy::{Bundle, EvaluationInput, Explanation};
 use report_formats::Sbom;
 use scanner::ImageSource;
 
+use super::base::Bases;
 use super::source::{Loaded, Source};
 use crate::arguments::ImageArguments;
 use crate::config::{self, ImageConfig};
@@ -26,6 +27,8 @@ pub(super) struct Question<'a> {
     pub(super) db: Option<&'a Path>,
     pub(super) platform: &'a Platform,
     pub(super) images: &'a ImageArguments,
+    /// Images that it was built on, as typed.
+    pub(super) bases: &'a [String],
     pub(super) bundle: Option<&'a Bundle>,
     /// The name that mappings see; `None`: the image's own.
     pub(super) reference: Option<&'a ImageReference>,
@@ -42,6 +45,7 @@ pub(super) struct Judged {
     /// `None`: the packages come from a list that does not say of which image.
     facts: Option<ImageFacts>,
     inventory: Inventory,
+    bases: Vec<NamedBase>,
     pub(super) report: MatchReport,
     /// With a bundle.
     pub(super) explanation: Option<Explanation>,
@@ -60,6 +64,7 @@ pub(super) fn judge(question: &Question<'_>) -> anyhow::Result<Judged> {
     if let (Some(what), Some(_)) = (source.not_an_image(), question.bundle) {
         bail!("a policy judges images, and `{}` is {what}; leave the policy out", question.image);
     }
+    let bases = Bases::parse(question.bases, &source, question.image)?;
     let reference = match (question.reference, &source) {
         (Some(reference), _) | (None, Source::Image(ImageSource::Registry(reference))) => reference.clone(),
         (None, _) => NAME_OF_ARCHIVES.parse()?,
@@ -67,8 +72,9 @@ pub(super) fn judge(question: &Question<'_>) -> anyhow::Result<Judged> {
     let images =
         ImageConfig { timing: question.timing.cloned(), ..ImageConfig::load(question.images.clone()) };
     let wanted = question.bundle.and_then(super::bundle::wanted_contents);
-    let Loaded { name, facts, inventory, contents } =
-        source.load(question.image, question.platform, &images, wanted)?;
+    let loaded = source.load(question.image, question.platform, &images, wanted)?;
+    let bases = bases.hold_against(&loaded, question.platform, &images)?;
+    let Loaded { name, facts, inventory, contents } = loaded;
     if let Some(timing) = question.timing {
         timing.begin("matching");
     }
@@ -81,13 +87,19 @@ pub(super) fn judge(question: &Question<'_>) -> anyhow::Result<Judged> {
         };
         policy::explain(bundle, &input)
     });
-    Ok(Judged { image_name: name, reference, facts, inventory, report, explanation })
+    Ok(Judged { image_name: name, reference, facts, inventory, bases, report, explanation })
 }
 
 impl Judged {
     /// The image and its packages, for reports.
     pub(super) fn sbom(&self) -> Sbom<'_> {
-        Sbom { image_name: &self.image_name, image: self.facts.as_ref(), inventory: &self.inventory }
+        let Self { image_name, facts, inventory, bases, .. } = self;
+        Sbom { image_name, image: facts.as_ref(), inventory, bases }
+    }
+
+    /// What the user says that the image was built on.
+    pub(super) fn bases(&self) -> &[NamedBase] {
+        &self.bases
     }
 
     pub(super) fn decision(&self) -> Option<&Decision> {

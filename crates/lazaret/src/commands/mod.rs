@@ -2,6 +2,7 @@
 
 pub(crate) mod admission;
 mod backup;
+mod base;
 mod bundle;
 pub(crate) mod cache;
 mod cluster_webhooks;

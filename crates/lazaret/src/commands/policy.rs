@@ -65,6 +65,7 @@ fn test(arguments: &PolicyTestArguments) -> anyhow::Result<Exit> {
         db: db.as_deref(),
         platform,
         images,
+        bases: &[],
         bundle: Some(&bundle),
         reference: reference.as_ref(),
         exceptions: &exceptions,

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use model::NamedBase;
 use report_formats::{ChosenFormat, GithubJob, Report, TableOptions, Template, WriteError, WriteOptions};
 
 use crate::arguments::ReportArguments;
@@ -92,6 +93,18 @@ impl Outputs {
             replace(file, &text(format)?).with_context(|| format!("failed to write `{}`", file.display()))?;
         }
         self.printed.iter().try_for_each(|format| terminal::print(&text(format)?))
+    }
+
+    /// Says on standard error which images are no base, where standard output does not say it in words.
+    pub(super) fn tell_bases(&self, bases: &[NamedBase]) {
+        if self.printed.as_ref().is_some_and(|format| format.format.name == "table") {
+            return;
+        }
+        for base in bases {
+            if let Some(objection) = &base.objection {
+                terminal::error_line(&format!("warning: {} is not the base image: {objection}", base.name));
+            }
+        }
     }
 
     /// Writes the report everywhere.

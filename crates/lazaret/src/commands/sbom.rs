@@ -3,6 +3,7 @@
 use model::{DiagnosticCode, Inventory};
 use report_formats::{Report, Sbom};
 
+use super::base::Bases;
 use super::reports::Outputs;
 use super::source::Source;
 use crate::arguments::SbomArguments;
@@ -16,11 +17,19 @@ pub(super) fn run(arguments: &SbomArguments) -> anyhow::Result<Exit> {
     let timing = Timing::start(arguments.report.timing);
     let images = ImageConfig { timing: timing.clone(), ..ImageConfig::load(arguments.images.clone()) };
     let source = Source::parse(&arguments.image)?;
+    let bases = Bases::parse(&arguments.base.bases, &source, &arguments.image)?;
     let loaded = source.load(&arguments.image, &arguments.platform, &images, None)?;
-    let sbom = Sbom { image_name: &loaded.name, image: loaded.facts.as_ref(), inventory: &loaded.inventory };
+    let bases = bases.hold_against(&loaded, &arguments.platform, &images)?;
+    let sbom = Sbom {
+        image_name: &loaded.name,
+        image: loaded.facts.as_ref(),
+        inventory: &loaded.inventory,
+        bases: &bases,
+    };
     if let Some(timing) = &timing {
         timing.begin("writing");
     }
+    outputs.tell_bases(&bases);
     outputs.write(&Report::Sbom(sbom), false)?;
     if let Some(timing) = &timing {
         timing.print();

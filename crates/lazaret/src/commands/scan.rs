@@ -18,6 +18,7 @@ pub(super) fn run(arguments: &ScanArguments) -> anyhow::Result<Exit> {
         db: arguments.db.as_deref(),
         platform: &arguments.platform,
         images: &arguments.images,
+        bases: &arguments.base.bases,
         bundle: bundle.as_ref(),
         reference: None,
         exceptions: &[],
@@ -39,6 +40,7 @@ pub(super) fn run(arguments: &ScanArguments) -> anyhow::Result<Exit> {
     if let Some(timing) = &timing {
         timing.begin("writing");
     }
+    outputs.tell_bases(judged.bases());
     outputs.write(&Report::Scan(scan), arguments.show_suppressed)?;
     if let Some(timing) = &timing {
         timing.print();

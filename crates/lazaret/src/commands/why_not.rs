@@ -18,6 +18,7 @@ pub(super) fn run(arguments: &WhyNotArguments) -> anyhow::Result<Exit> {
         db: db.as_deref(),
         platform,
         images,
+        bases: &[],
         bundle: None,
         timing: None,
         reference: None,

@@ -31,6 +31,8 @@
     const words = form.elements.words.value.toLowerCase().split(/\s+/).filter(Boolean);
     const severities = new Set([...form.querySelectorAll("[name=severity]:checked")].map((box) => box.value));
     const fixable = form.elements.fixable?.checked;
+    const origin = form.elements.origin?.value;
+    const isFrom = (row) => !origin || row.dataset.origin.split(", ").includes(origin);
     const has = (text) => words.every((word) => text.includes(word));
     const wanted = form.elements.order?.value ?? "";
     if (wanted !== order) {
@@ -40,7 +42,7 @@
     let count = 0;
     for (const { row, text } of rows) {
       const fits =
-        severities.has(row.dataset.severity) && (!fixable || row.dataset.state === "fixed") && has(text);
+        severities.has(row.dataset.severity) && (!fixable || row.dataset.state === "fixed") && isFrom(row) && has(text);
       row.hidden = !fits;
       count += fits;
     }
@@ -48,7 +50,7 @@
       group.hidden = !group.querySelector("tr[data-severity]:not([hidden])");
     }
     for (const { row, text } of packages) {
-      row.hidden = !has(text);
+      row.hidden = !(isFrom(row) && has(text));
     }
     if (rows.length > 0) {
       shown.textContent = count + " of " + rows.length + " findings";

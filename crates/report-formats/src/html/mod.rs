@@ -11,6 +11,7 @@ use data_encoding::BASE64;
 use model::{Action, DistroCoverage, FindingState, Severity};
 use sha2::{Digest as _, Sha256};
 
+use crate::base::{FoundBase, finding_lines, objection, package_lines};
 use crate::escape::markup;
 use crate::format::{Report, WriteOptions};
 use crate::grouped::{severity_counts, state_count};
@@ -40,6 +41,7 @@ pub(crate) fn html(report: &Report<'_>, options: &WriteOptions<'_>) -> String {
         text.push_str(&banners(scan));
         text.push_str(&counts(scan));
     }
+    text.push_str(&bases(report));
     text.push_str(&filter(report));
     if let Some(scan) = report.scan() {
         text.push_str(&sections::findings(scan));
@@ -137,6 +139,20 @@ fn counts(scan: &Scan<'_>) -> String {
     text
 }
 
+/// What came with the base image, and what is none.
+fn bases(report: &Report<'_>) -> String {
+    let sbom = report.sbom();
+    let mut text = String::new();
+    let objections: Vec<String> = sbom.bases.iter().filter_map(objection).collect();
+    let lines = report.scan().map_or_else(|| package_lines(sbom), finding_lines);
+    for line in lines {
+        let class = if objections.contains(&line) { "banner warn" } else { "bases" };
+        writeln!(text, "<p class=\"{class}\">{}</p>", markup(&line))
+            .expect("writing to a String cannot fail");
+    }
+    text
+}
+
 /// Hidden without JavaScript: it would do nothing.
 fn filter(report: &Report<'_>) -> String {
     let mut text = "<form class=\"filter\" hidden>\n\
@@ -150,6 +166,12 @@ fn filter(report: &Report<'_>) -> String {
             "<label><input type=\"checkbox\" name=\"fixable\"> with a fix only</label>\n\
             <label>order <select name=\"order\"><option value=\"\">updates first</option>\
             <option value=\"worst\">worst first</option><option value=\"package\">by name</option></select></label>\n",
+        );
+    }
+    if FoundBase::of(report.sbom()).is_some() {
+        text.push_str(
+            "<label>from <select name=\"origin\"><option value=\"\">base and own layers</option>\
+            <option value=\"base\">the base image</option><option value=\"own\">own layers</option></select></label>\n",
         );
     }
     text.push_str("<output class=\"quiet\"></output>\n</form>\n");

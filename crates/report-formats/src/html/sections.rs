@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use model::{Action, Finding, FindingState, MatchedBy, SuppressedFinding};
 
+use crate::base::{FoundBase, origin_word};
 use crate::escape::{markup, web_address};
 use crate::format::Report;
 use crate::grouped::{PackageGroup, by_package, fixed_in};
@@ -23,17 +24,21 @@ pub(super) fn findings(scan: &Scan<'_>) -> String {
         <th scope=\"col\" class=\"id\">Vulnerability</th><th scope=\"col\" class=\"fix\">Fixed in</th>\
         <th scope=\"col\">About</th></tr></thead>\n"
         .to_owned();
+    let base = FoundBase::of(&scan.sbom);
     for group in by_package(&scan.report.findings) {
+        let origin = base.as_ref().map(|base| base.origin(group.everywhere.iter().copied()));
+        let words = origin.filter(|origin| !origin.is_empty());
+        let words = words.map_or_else(String::new, |origin| format!(" · from: {origin}"));
         let (package, installed) = (markup(group.package), markup(&group.installed()));
         write!(
             text,
             "<tbody class=\"group\">\n<tr class=\"package\"><th scope=\"rowgroup\" colspan=\"4\">{package} \
-            <span class=\"quiet\">{installed} · {}</span></th></tr>\n",
+            <span class=\"quiet\">{installed} · {}{words}</span></th></tr>\n",
             group.kind.purl_type()
         )
         .expect("writing to a String cannot fail");
         for finding in &group.findings {
-            text.push_str(&finding_row(&group, finding));
+            text.push_str(&finding_row(&group, finding, origin));
         }
         text.push_str("</tbody>\n");
     }
@@ -41,7 +46,7 @@ pub(super) fn findings(scan: &Scan<'_>) -> String {
     text
 }
 
-fn finding_row(group: &PackageGroup<'_>, finding: &Finding) -> String {
+fn finding_row(group: &PackageGroup<'_>, finding: &Finding, origin: Option<&str>) -> String {
     let severity = finding.severity.name();
     let fix = match finding.state {
         FindingState::Fixed => markup(&fixed_in(finding)),
@@ -51,14 +56,20 @@ fn finding_row(group: &PackageGroup<'_>, finding: &Finding) -> String {
     };
     let summary = finding.summary.as_deref().unwrap_or("Details");
     format!(
-        "<tr data-severity=\"{severity}\" data-state=\"{}\" data-package=\"{}\"><td><span class=\"tag {severity}\">{severity}</span></td>\
+        "<tr data-severity=\"{severity}\" data-state=\"{}\"{} data-package=\"{}\"><td><span class=\"tag {severity}\">{severity}</span></td>\
         <td class=\"id\">{}</td><td class=\"fix\">{fix}</td><td><details><summary>{}</summary>{}</details></td></tr>\n",
         finding.state.name(),
+        origin_attribute(origin),
         markup(&format!("{} {}", group.package, group.version)),
         identifier(finding),
         markup(summary),
         details(finding),
     )
+}
+
+/// By which rows are filtered; nothing where no base is known.
+fn origin_attribute(origin: Option<&str>) -> String {
+    origin.map_or_else(String::new, |origin| format!(" data-origin=\"{origin}\""))
 }
 
 fn identifier(finding: &Finding) -> String {
@@ -192,12 +203,14 @@ pub(super) fn packages(sbom: &Sbom<'_>, is_open: bool) -> String {
         <th scope=\"col\">Path</th></tr></thead>\n<tbody>\n",
         packages.len()
     );
+    let base = FoundBase::of(sbom);
     for package in packages {
         let source = package.source.as_ref().filter(|source| source.name != package.name);
         let path = package.locations.first().map_or("", |location| &location.path);
         writeln!(
             text,
-            "<tr data-listed><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td class=\"mono\">{}</td></tr>",
+            "<tr data-listed{}><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td class=\"mono\">{}</td></tr>",
+            origin_attribute(base.as_ref().map(|base| origin_word(base.has(package)))),
             markup(&package.name),
             markup(package.version.as_deref().unwrap_or("(unknown)")),
             package.kind.purl_type(),

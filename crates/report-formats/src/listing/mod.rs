@@ -20,6 +20,7 @@ use model::{Diagnostic, DiagnosticCode, ImageFacts, Inventory, OwnedFile, Packag
 use sha2::{Digest as _, Sha256};
 
 use crate::Sbom;
+use crate::base::FoundBase;
 
 pub(crate) use files::{FILE, FILES_MAX, from_line, to_line};
 pub(crate) use foreign::source_of_rpm;
@@ -87,9 +88,11 @@ impl Listing {
     /// The list of what is in an image; `has_files`: also which files its packages own.
     pub(crate) fn of(sbom: &Sbom<'_>, has_files: bool) -> Self {
         let inventory = sbom.inventory;
+        let base = FoundBase::of(sbom);
         let mut seen: BTreeMap<String, usize> = BTreeMap::new();
         let mut listed = |package: &Package| {
             let mut listed = own::package(package);
+            own::note_base(&mut listed, base.as_ref().and_then(|base| base.has(package)));
             if has_files {
                 listed.files.clone_from(&package.files);
             }

@@ -6,7 +6,7 @@
 
 use model::{
     BaseImage, Diagnostic, DiagnosticCode, Digest, Distro, DockerfileMode, ImageFacts, Inventory,
-    JavaVersions, LayerFacts, Location, Package, PackageKind, Platform, SourcePackage,
+    JavaVersions, LayerFacts, Location, NamedBase, Package, PackageKind, Platform, SourcePackage,
 };
 
 use super::text::{decode, encode, is_locator, is_plain};
@@ -41,6 +41,10 @@ const IMAGE_PLATFORM: &str = "lazaret:image:platform";
 const IMAGE_SIZE: &str = "lazaret:image:size";
 const IMAGE_BASE_NAME: &str = "lazaret:image:base:name";
 const IMAGE_BASE_DIGEST: &str = "lazaret:image:base:digest";
+/// They are about the base that the user named, and nothing is read back from them.
+const BASE_IMAGE: &str = "lazaret:base-image:name";
+const BASE_IMAGE_ID: &str = "lazaret:base-image:id";
+const FROM_BASE_IMAGE: &str = "lazaret:from-base-image";
 const DISTRO_ID: &str = "lazaret:distro:id";
 const DISTRO_VERSION: &str = "lazaret:distro:version-id";
 const DISTRO_CODENAME: &str = "lazaret:distro:version-codename";
@@ -140,6 +144,12 @@ pub(super) fn package(package: &Package) -> ListedPackage {
     }
 }
 
+/// Notes whether the package came with the base image.
+pub(super) fn note_base(listed: &mut ListedPackage, of_base: Option<bool>) {
+    let word = of_base.map(|of_base| if of_base { "true" } else { "false" });
+    put(&mut listed.properties, FROM_BASE_IMAGE, word);
+}
+
 /// An entry of ours as the package that it was; what is wrong with it otherwise.
 pub(super) fn to_package(listed: &mut ListedPackage) -> Result<Package, String> {
     let mut files = std::mem::take(&mut listed.files);
@@ -201,6 +211,10 @@ pub(super) fn document(sbom: &Sbom<'_>) -> Properties {
             add(IMAGE_BASE_NAME, name.as_deref());
             add(IMAGE_BASE_DIGEST, digest.as_ref().map(ToString::to_string).as_deref());
         }
+    }
+    if let Some(base) = NamedBase::nearest(sbom.bases) {
+        add(BASE_IMAGE, Some(&base.name));
+        add(BASE_IMAGE_ID, Some(&base.image_id.to_string()));
     }
     let Inventory { distro, packages: _, diagnostics, layers } = sbom.inventory;
     if let Some(distro) = distro {

@@ -3,8 +3,8 @@
 use model::{
     Action, CvssScore, DatabaseIdentity, Decision, DecisionReason, DecisionRow, Diagnostic, DiagnosticCode,
     Digest, Distro, DistroCoverage, DockerfileMode, Ecosystem, Evidence, FeedKind, Finding, FindingState,
-    ImageFacts, Inventory, LayerFacts, Location, MatchReport, MatchedBy, NoDataReason, Package, PackageKind,
-    Platform, Severity, SourcePackage, SuppressedFinding, SuppressionReason, VendorStatement,
+    ImageFacts, Inventory, LayerFacts, Location, MatchReport, MatchedBy, NamedBase, NoDataReason, Package,
+    PackageKind, Platform, Severity, SourcePackage, SuppressedFinding, SuppressionReason, VendorStatement,
 };
 use report_formats::{Sbom, Scan};
 
@@ -23,6 +23,7 @@ pub(crate) struct Example {
     pub(crate) report: MatchReport,
     pub(crate) decision: Option<Decision>,
     pub(crate) has_findings: bool,
+    pub(crate) bases: Vec<NamedBase>,
 }
 
 impl Example {
@@ -44,6 +45,7 @@ impl Example {
             report,
             decision: Some(refusal()),
             has_findings: true,
+            bases: Vec::new(),
         }
     }
 
@@ -129,7 +131,12 @@ impl Example {
     }
 
     pub(crate) fn sbom(&self) -> Sbom<'_> {
-        Sbom { image_name: &self.name, image: self.image.as_ref(), inventory: &self.inventory }
+        Sbom {
+            image_name: &self.name,
+            image: self.image.as_ref(),
+            inventory: &self.inventory,
+            bases: &self.bases,
+        }
     }
 
     pub(crate) fn scan(&self) -> Scan<'_> {

@@ -57,11 +57,28 @@ fn a_browser_shows_what_the_filter_lets_through() {
     }
 }
 
-/// A page that somebody has touched: what the script does when the order is chosen.
-fn ordered(page: &str, order: &str) -> String {
+#[test]
+fn findings_are_filtered_by_where_they_come_from() {
+    let page = write(&super::bases::example(), "html");
+    assert!(page.contains("1 of 3 findings comes with the base image debian:12"), "{page}");
+    assert!(page.contains("<p class=\"banner warn\">debian:11 is not the base image"), "{page}");
+    let folder = Scratch::new("html").unwrap();
+    let file = folder.path().join("report.html");
+    for (origin, shown) in
+        [("base", ["libssl3"].as_slice()), ("own", &["app"]), ("", &["app", "libssl3", "lost"])]
+    {
+        std::fs::write(&file, touched(&page, "origin", origin)).unwrap();
+        let rows = rows_in_browser(&file, "");
+        let names: Vec<_> = rows.iter().filter(|(_, is_hidden)| !is_hidden).map(|(name, _)| name).collect();
+        assert_eq!(names, shown, "{origin}");
+    }
+}
+
+/// A page that somebody has touched: what the script does when something is chosen.
+fn touched(page: &str, what: &str, value: &str) -> String {
     let policy = page.find("<meta http-equiv").unwrap()..page.find("<meta name=\"viewport\"").unwrap();
     let touch = format!(
-        "<script>const form = document.forms[0]; form.elements.order.value = '{order}'; \
+        "<script>const form = document.forms[0]; form.elements.{what}.value = '{value}'; \
          form.dispatchEvent(new Event('input'));</script>\n</body>"
     );
     let mut page = page.replace("</body>", &touch);
@@ -88,7 +105,7 @@ fn thousands_of_findings_are_filtered_and_sorted() {
     let page = folder.path().join("report.html");
     let text = write(&example, "html");
     for (order, fragment, shown) in [("worst", "cve-2024-00007", 1), ("package", "package049", 20)] {
-        std::fs::write(&page, ordered(&text, order)).unwrap();
+        std::fs::write(&page, touched(&text, "order", order)).unwrap();
         let rows = rows_in_browser(&page, fragment);
         assert_eq!(rows.len(), 5000);
         assert_eq!(rows.iter().filter(|(_, is_hidden)| !is_hidden).count(), shown, "{order}");

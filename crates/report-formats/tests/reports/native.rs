@@ -12,7 +12,7 @@ use serde_json::Value;
 fn render(report: &MatchReport, decision: Option<&Decision>) -> (Value, String) {
     let (image, inventory) = (image(), inventory());
     let scan = Scan {
-        sbom: Sbom { image_name: "app:1", image: Some(&image), inventory: &inventory },
+        sbom: Sbom { image_name: "app:1", image: Some(&image), inventory: &inventory, bases: &[] },
         report,
         decision,
         hidden_count: 0,
@@ -22,7 +22,7 @@ fn render(report: &MatchReport, decision: Option<&Decision>) -> (Value, String) 
     (value, scan_table(&scan, TableOptions::default()))
 }
 
-fn assert_valid(schema: &str, value: &Value) {
+pub(crate) fn assert_valid(schema: &str, value: &Value) {
     let schema = serde_json::from_str::<Value>(schema).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
     let errors = validator
@@ -35,7 +35,7 @@ fn assert_valid(schema: &str, value: &Value) {
 #[test]
 fn an_sbom_names_source_purl_and_place_of_each_package() {
     let (image, inventory) = (image(), inventory());
-    let sbom = Sbom { image_name: "app:1", image: Some(&image), inventory: &inventory };
+    let sbom = Sbom { image_name: "app:1", image: Some(&image), inventory: &inventory, bases: &[] };
     let value = serde_json::from_str::<Value>(&sbom_json(&sbom)).unwrap();
     assert_valid(SBOM_SCHEMA, &value);
     let package = &value["packages"][0];
@@ -81,7 +81,7 @@ fn names_in_an_image_cannot_steer_the_terminal() {
     inventory.distro.as_mut().unwrap().pretty_name = Some(strange.to_owned());
     let mut refusal = refusal();
     refusal.rows[0].message = strange.to_owned();
-    let sbom = Sbom { image_name: strange, image: Some(&image), inventory: &inventory };
+    let sbom = Sbom { image_name: strange, image: Some(&image), inventory: &inventory, bases: &[] };
     let scan = Scan { sbom, report: &report(vec![finding]), decision: Some(&refusal), hidden_count: 0 };
     let rule = RuleOutcome {
         policy_id: strange.to_owned(),

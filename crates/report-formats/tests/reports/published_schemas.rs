@@ -56,6 +56,7 @@ pub(crate) fn examples() -> Vec<Example> {
         unknown,
         Example::list(),
         Example::clean(),
+        super::bases::example(),
     ]
 }
 

@@ -9,22 +9,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use image_layers::{ImageTree, Layer, MissingBody, ReadBudget, squash_tracing};
+use model::Digest;
 use reqwest::StatusCode;
+use serde::Deserialize;
 
 use crate::archive::DockerImage;
 use crate::contents::LayerFindings;
 use crate::error::ScanError;
+use crate::identity::ImageIdentity;
 use crate::interest::Interest;
 use crate::load::{ScannedImage, on_thread, report, to_facts};
+use crate::manifest::CONFIG_BYTES_MAX;
 use crate::open::open_docker;
 use crate::options::ScanOptions;
 use crate::pipe::{BlobSender, pipe};
 use crate::progress::Stage;
+use crate::registry::length;
 use crate::source::DaemonKind;
 use saved::{SavedImage, SavedReader};
 
 pub(crate) use containerd::{Containerd, is_some_message};
 
+/// A configuration is smaller.
+const INSPECTED_BYTES_MAX: u64 = CONFIG_BYTES_MAX;
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// Reads an image that Docker or Podman has. The stream is read as it comes: nothing is written to disk.
@@ -77,6 +84,15 @@ pub(crate) fn read_saved(
     reader.read(stream)?.choose()
 }
 
+/// What Docker and Podman say about an image, as far as it identifies it.
+pub(crate) async fn identify(
+    kind: DaemonKind,
+    name: &str,
+    options: &ScanOptions,
+) -> Result<ImageIdentity, ScanError> {
+    Daemon::new(kind, options)?.inspect(name).await
+}
+
 fn builder(socket: &Path) -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .unix_socket(socket)
@@ -113,30 +129,56 @@ impl Daemon {
         self.socket.clone()
     }
 
-    /// Has the image written and reads it as it comes.
-    async fn save(&self, name: &str, reader: SavedReader) -> Result<SavedImage, ScanError> {
-        let host = || format!("{} ({})", self.kind.name(), self.socket.display());
-        let what = || format!("image `{name}`");
-        let unreachable = |source| ScanError::Unreachable { host: host(), what: what(), source };
+    fn host(&self) -> String {
+        format!("{} ({})", self.kind.name(), self.socket.display())
+    }
+
+    fn unreachable(&self, name: &str, source: reqwest::Error) -> ScanError {
+        ScanError::Unreachable { host: self.host(), what: format!("image `{name}`"), source }
+    }
+
+    /// Asks for `/images/NAME/WHAT`.
+    async fn ask(&self, name: &str, what: &str) -> Result<reqwest::Response, ScanError> {
         let mut url = reqwest::Url::parse("http://localhost/images").expect("an address of letters");
-        url.path_segments_mut().expect("an address with a path").extend([name, "get"]);
-        let response = self.connections.get(url).send().await.map_err(unreachable)?;
+        url.path_segments_mut().expect("an address with a path").extend([name, what]);
+        let response = self.connections.get(url).send().await;
+        let response = response.map_err(|source| self.unreachable(name, source))?;
         match response.status() {
-            StatusCode::OK => {}
+            StatusCode::OK => Ok(response),
             StatusCode::NOT_FOUND => {
-                return Err(ScanError::ImageNotInDaemon { daemon: self.kind.name(), name: name.to_owned() });
+                Err(ScanError::ImageNotInDaemon { daemon: self.kind.name(), name: name.to_owned() })
             }
-            status => {
-                let status = status.as_u16();
-                return Err(ScanError::UnexpectedStatus { host: host(), what: what(), status });
+            status => Err(ScanError::UnexpectedStatus {
+                host: self.host(),
+                what: format!("image `{name}`"),
+                status: status.as_u16(),
+            }),
+        }
+    }
+
+    async fn inspect(&self, name: &str) -> Result<ImageIdentity, ScanError> {
+        let mut response = self.ask(name, "json").await?;
+        let what = format!("what {} says about image `{name}`", self.kind.name());
+        let mut bytes = Vec::new();
+        while let Some(piece) = response.chunk().await.map_err(|source| self.unreachable(name, source))? {
+            bytes.extend_from_slice(&piece);
+            if length(&bytes) > INSPECTED_BYTES_MAX {
+                let (actual, limit) = (length(&bytes), INSPECTED_BYTES_MAX);
+                return Err(ScanError::TooLarge { what, actual, limit, unit: "bytes" });
             }
         }
+        parse_inspected(&bytes).map_err(|problem| ScanError::Inconsistent { what, problem })
+    }
+
+    /// Has the image written and reads it as it comes.
+    async fn save(&self, name: &str, reader: SavedReader) -> Result<SavedImage, ScanError> {
+        let response = self.ask(name, "get").await?;
         let (sender, bytes) = pipe();
         let (sent, read) = tokio::join!(send(response, sender), on_thread(move || reader.read(bytes)));
         match (sent, read?) {
             (_, Ok(saved)) => Ok(saved),
             // The reader saw only that the stream stopped; the sender knows why.
-            (Err(source), Err(_)) => Err(unreachable(source)),
+            (Err(source), Err(_)) => Err(self.unreachable(name, source)),
             (Ok(()), Err(error)) => Err(error),
         }
     }
@@ -169,6 +211,38 @@ impl Daemon {
         }
         Ok(tree)
     }
+}
+
+/// What is of interest of `/images/NAME/json`.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Inspected {
+    id: String,
+    repo_digests: Option<Vec<String>>,
+    #[serde(rename = "RootFS")]
+    root_fs: RootFs,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct RootFs {
+    layers: Option<Vec<String>>,
+}
+
+fn parse_inspected(bytes: &[u8]) -> Result<ImageIdentity, String> {
+    let inspected: Inspected = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    let Inspected { id, repo_digests, root_fs } = inspected;
+    // Podman leaves the algorithm away.
+    let id = if id.contains(':') { id } else { format!("sha256:{id}") };
+    let digests = repo_digests.unwrap_or_default();
+    let mut digests: Vec<Digest> =
+        digests.iter().filter_map(|name| name.rsplit_once('@')?.1.parse().ok()).collect();
+    digests.sort();
+    digests.dedup();
+    let digest = |text: &String| text.parse().map_err(|_| "an id in it is no digest".to_owned());
+    let diff_ids = root_fs.layers.unwrap_or_default();
+    let diff_ids = diff_ids.iter().map(digest).collect::<Result<_, _>>()?;
+    Ok(ImageIdentity { digests, image_id: digest(&id)?, diff_ids })
 }
 
 async fn send(mut response: reqwest::Response, sender: BlobSender) -> Result<(), reqwest::Error> {

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use model::{DiagnosticCode, Inventory};
 use scanner::{
-    DaemonKind, DaemonSockets, ExcludedPaths, Glob, ImageSource, ScanErrorKind, ScanOptions, Scope, load,
-    load_files,
+    DaemonKind, DaemonSockets, ExcludedPaths, Glob, ImageSource, ScanErrorKind, ScanOptions, Scope, identify,
+    load, load_files,
 };
 use serde_json::json;
 use testkit::ImageDaemon;
@@ -42,6 +42,11 @@ async fn check_daemon(daemon: &ImageDaemon, kind: DaemonKind, name: &str, image:
     assert_eq!(names(&found.inventory), ["zlib1g", "app"]);
     assert_eq!(found.inventory, expected.inventory);
     assert_eq!(found.facts.image_id, crate::support::image::digest(&image.config));
+    let identity = identify(&source(name), &options).await.unwrap();
+    assert_eq!(identity.image_id, found.facts.image_id);
+    assert_eq!(identity.diff_ids, found.inventory.layers);
+    let missing = identify(&source("example.org/not-there:1"), &options).await.unwrap_err();
+    assert_eq!(missing.kind(), ScanErrorKind::NotFound, "{missing}");
     let missing = load(&source("example.org/not-there:1"), &options).await.unwrap_err();
     assert_eq!(missing.kind(), ScanErrorKind::NotFound, "{missing}");
     assert!(missing.to_string().contains("registry:example.org/not-there:1"), "{missing}");

@@ -152,7 +152,8 @@ fn any_inventory_reads_back_from_any_form() {
     for _ in 0..100 {
         let (inventory, image_name) = (numbers.inventory(), numbers.text());
         for (format, write) in LOSSLESS {
-            let written = write(&Sbom { image_name: &image_name, image: None, inventory: &inventory });
+            let written =
+                write(&Sbom { image_name: &image_name, image: None, inventory: &inventory, bases: &[] });
             let (subject, read) = read_sbom(written.as_bytes(), &SbomLimits::default())
                 .unwrap_or_else(|error| panic!("{format}: {error}\n{written}"));
             assert_eq!(read, inventory, "{format}\n{written}");

@@ -210,7 +210,7 @@ pub(crate) fn report() -> MatchReport {
 #[test]
 fn findings_point_to_their_packages() {
     let (inventory, report) = (inventory(), report());
-    let sbom = Sbom { image_name: "app:1", image: None, inventory: &inventory };
+    let sbom = Sbom { image_name: "app:1", image: None, inventory: &inventory, bases: &[] };
     let written = cyclonedx_json(&sbom, Some(&report), CycloneDxVersion::V1_6, &Meta::default());
     let value: serde_json::Value = serde_json::from_str(&written).expect("JSON of ours");
     let vulnerabilities = value["vulnerabilities"].as_array().expect("a list");
@@ -252,7 +252,7 @@ fn what_is_written_reads_back_as_it_was() {
     let (image, inventory) = (image(), inventory());
     for (format, write) in LOSSLESS {
         for image_name in ["app:1", " odd\nname"] {
-            let written = write(&Sbom { image_name, image: Some(&image), inventory: &inventory });
+            let written = write(&Sbom { image_name, image: Some(&image), inventory: &inventory, bases: &[] });
             let (subject, read) = read_sbom(written.as_bytes(), &SbomLimits::default())
                 .unwrap_or_else(|error| panic!("{format}: {error}\n{written}"));
             assert_eq!(subject.name.as_deref(), Some(image_name), "{format}");
@@ -262,7 +262,7 @@ fn what_is_written_reads_back_as_it_was() {
             assert_eq!(read, inventory, "{format}\n{written}");
         }
         let nothing = Inventory::default();
-        let written = write(&Sbom { image_name: "none", image: None, inventory: &nothing });
+        let written = write(&Sbom { image_name: "none", image: None, inventory: &nothing, bases: &[] });
         let (subject, read) = read_sbom(written.as_bytes(), &SbomLimits::default()).expect("a list of ours");
         assert_eq!((subject.image, read), (None, nothing), "{format}");
     }
@@ -272,15 +272,15 @@ fn what_is_written_reads_back_as_it_was() {
 fn the_same_content_gives_the_same_bytes_and_other_content_another_name() {
     let mut inventory = inventory();
     for (format, write) in LOSSLESS {
-        let first = write(&Sbom { image_name: "app:1", image: None, inventory: &inventory });
+        let first = write(&Sbom { image_name: "app:1", image: None, inventory: &inventory, bases: &[] });
         assert_eq!(
             first,
-            write(&Sbom { image_name: "app:1", image: None, inventory: &inventory }),
+            write(&Sbom { image_name: "app:1", image: None, inventory: &inventory, bases: &[] }),
             "{format}"
         );
     }
     let serial = |inventory: &Inventory| {
-        let sbom = Sbom { image_name: "app:1", image: None, inventory };
+        let sbom = Sbom { image_name: "app:1", image: None, inventory, bases: &[] };
         let written = cyclonedx_json(&sbom, None, CycloneDxVersion::V1_6, &Meta::default());
         let value: serde_json::Value = serde_json::from_str(&written).expect("JSON of ours");
         value["serialNumber"].to_string()
@@ -295,7 +295,7 @@ fn files_of_packages_are_in_a_list_when_asked_for_and_in_syfts_unless_they_are_m
     let count = |inventory: &Inventory| inventory.packages.iter().map(|it| it.files.len()).sum::<usize>();
     let read = |written: &str| read_sbom(written.as_bytes(), &SbomLimits::default()).expect("a list").1;
     let mut inventory = inventory();
-    let sbom = Sbom { image_name: "app:1", image: None, inventory: &inventory };
+    let sbom = Sbom { image_name: "app:1", image: None, inventory: &inventory, bases: &[] };
     for written in [
         cyclonedx_json(&sbom, None, CycloneDxVersion::V1_6, &Meta::default()),
         cyclonedx_xml(&sbom, None, CycloneDxVersion::V1_6, &Meta::default()),
@@ -308,7 +308,7 @@ fn files_of_packages_are_in_a_list_when_asked_for_and_in_syfts_unless_they_are_m
     assert_eq!(count(&read(&syft_json(&sbom, &Meta::default()))), 6);
     let deb = inventory.packages.iter_mut().find(|it| it.kind == PackageKind::Deb).expect("there is one");
     deb.files = (0..100_001).map(|number| owned(&format!("/{number:06}"))).collect();
-    let sbom = Sbom { image_name: "app:1", image: None, inventory: &inventory };
+    let sbom = Sbom { image_name: "app:1", image: None, inventory: &inventory, bases: &[] };
     let without = syft_json(&sbom, &Meta::default());
     assert_eq!(count(&read(&without)), 0);
     assert!(without.len() < 50_000, "{} bytes", without.len());

@@ -50,8 +50,8 @@ fn documents_are_valid_under_the_published_schemas() {
     let (image, inventory, report) = (image(), inventory(), report());
     let nothing = model::Inventory::default();
     for sbom in [
-        Sbom { image_name: "app:1", image: Some(&image), inventory: &inventory },
-        Sbom { image_name: "a\tb", image: None, inventory: &nothing },
+        Sbom { image_name: "app:1", image: Some(&image), inventory: &inventory, bases: &[] },
+        Sbom { image_name: "a\tb", image: None, inventory: &nothing, bases: &[] },
     ] {
         for version in CycloneDxVersion::ALL {
             for report in [None, Some(&report)] {
@@ -90,7 +90,7 @@ fn documents_in_xml_are_valid_under_the_published_schemas() {
     let xmllint = testkit::require_program("xmllint").expect("it is installed");
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/sbom/schemas");
     let (image, inventory, report) = (image(), inventory(), report());
-    let sbom = Sbom { image_name: "app:1", image: Some(&image), inventory: &inventory };
+    let sbom = Sbom { image_name: "app:1", image: Some(&image), inventory: &inventory, bases: &[] };
     let check = |version: CycloneDxVersion, document: &str| {
         let output = testkit::run(&xmllint, document.as_bytes(), |command| {
             let schema = format!("{folder}/bom-{}.SNAPSHOT.xsd", version.name());
