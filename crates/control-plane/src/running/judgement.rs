@@ -79,13 +79,23 @@ impl Judgement {
     }
 
     /// Nobody needs to ask an engine about this image.
-    pub(super) fn undecided(why: String, now: Timestamp) -> Self {
+    pub(super) fn undecided(why: String, state: &SourceState, now: Timestamp) -> Self {
+        Self::without_verdict(Outcome::Undecided { why, is_retryable: false }, None, state, now)
+    }
+
+    /// What no verdict is known about is of the state that was asked, so that it is not asked for again in the same.
+    fn without_verdict(
+        outcome: Outcome,
+        policy_id: Option<String>,
+        state: &SourceState,
+        now: Timestamp,
+    ) -> Self {
         Self {
-            outcome: Outcome::Undecided { why, is_retryable: false },
+            outcome,
             digest: None,
-            policy_id: None,
-            policy_revision: String::new(),
-            database_revision: String::new(),
+            policy_id,
+            policy_revision: state.policy_revision.clone(),
+            database_revision: state.database_revision.clone(),
             resolved_at: now,
             judged_at: now,
         }
@@ -118,8 +128,8 @@ impl Judgement {
         error: &VerdictError,
         now: Timestamp,
     ) -> Self {
-        let SourceState { policy_revision, database_revision, bundle } = state;
-        let unseen = bundle
+        let unseen = state
+            .bundle
             .as_ref()
             .and_then(|bundle| policy::judge_without_image(bundle, reference, now))
             .filter(|decision| !decision.is_pass());
@@ -130,15 +140,7 @@ impl Judgement {
             },
             None => (undecided(error), None),
         };
-        Self {
-            outcome,
-            digest: None,
-            policy_id,
-            policy_revision: policy_revision.clone(),
-            database_revision: database_revision.clone(),
-            resolved_at: now,
-            judged_at: now,
-        }
+        Self::without_verdict(outcome, policy_id, state, now)
     }
 
     pub(super) fn state(&self) -> PodState {

@@ -34,8 +34,6 @@ const ROWS_MAX: usize = 100;
 const IMAGES_AT_ONCE: usize = 3;
 /// How long one image is waited for; its analysis goes on, and is asked for again.
 const IMAGE_TIME: Duration = Duration::from_secs(30);
-/// After this a look ends, and goes on when the other clusters had their turn: a slow engine must not hold them up.
-const JUDGE_TIME: Duration = Duration::from_secs(300);
 /// So long, nothing is told of what is known already.
 const TELL_EVERY: Duration = Duration::from_secs(15);
 
@@ -130,6 +128,7 @@ impl Look<'_> {
         };
         if is_whole {
             self.forget(known).await?;
+            self.forget_images().await?;
         }
         Ok((is_whole, version))
     }
@@ -157,15 +156,21 @@ impl Look<'_> {
         Ok(!changed.is_empty())
     }
 
-    async fn forget(&self, gone: BTreeMap<String, String>) -> Result<(), LookError> {
+    /// Forgets Pods that are gone. Returns whether an Audit is old now.
+    pub(super) async fn forget(&self, gone: BTreeMap<String, String>) -> Result<bool, LookError> {
         let gone: Vec<String> = gone.into_keys().collect();
+        let mut is_news = false;
         for some in gone.chunks(ROWS_MAX) {
             let mut tx = self.plane.storage.begin().await.map_err(StorageError::at("begin"))?;
             for uid in some {
-                store::forget_pod(&mut tx, self.cluster.id, uid).await?;
+                is_news |= store::forget_pod(&mut tx, self.cluster.id, uid).await?;
             }
             tx.commit().await.map_err(StorageError::at("commit"))?;
         }
+        Ok(is_news)
+    }
+
+    pub(super) async fn forget_images(&self) -> Result<(), LookError> {
         let mut tx = self.plane.storage.begin().await.map_err(StorageError::at("begin"))?;
         store::forget_images(&mut tx, self.cluster.id).await?;
         tx.commit().await.map_err(StorageError::at("commit"))?;
@@ -186,7 +191,7 @@ impl Look<'_> {
                 (text, judgement)
             })
             .buffer_unordered(IMAGES_AT_ONCE);
-        let until = Instant::now() + JUDGE_TIME;
+        let until = Instant::now() + self.plane.settings.running.judge_time;
         let mut told_at = Instant::now();
         while let Some((text, judgement)) = answers.next().await {
             let mut tx = self.plane.storage.begin().await.map_err(StorageError::at("begin"))?;
@@ -207,7 +212,7 @@ impl Look<'_> {
     async fn ask(&self, text: &str) -> Judgement {
         let reference: ImageReference = match text.parse() {
             Ok(reference) => reference,
-            Err(_) => return Judgement::undecided(why_unknown(text), self.plane.now()),
+            Err(_) => return Judgement::undecided(why_unknown(text), &self.state, self.plane.now()),
         };
         let deadline = Instant::now() + IMAGE_TIME;
         let question = VerdictQuestion { reference, deadline };

@@ -26,11 +26,17 @@ pub struct RunningSettings {
     pub every: Duration,
     /// Pause between two questions whether policy, data or whitelist changed.
     pub check_every: Duration,
+    /// After this a look ends, and goes on when the other clusters had their turn: a slow engine must not hold them up.
+    pub judge_time: Duration,
 }
 
 impl Default for RunningSettings {
     fn default() -> Self {
-        Self { every: Duration::from_secs(3600), check_every: Duration::from_secs(10) }
+        Self {
+            every: Duration::from_secs(3600),
+            check_every: Duration::from_secs(10),
+            judge_time: Duration::from_secs(300),
+        }
     }
 }
 

@@ -214,15 +214,15 @@ pub(super) async fn save_pod(
     Ok(())
 }
 
-/// Forgets a Pod that runs no longer.
+/// Forgets a Pod that runs no longer. Returns whether an Audit is old now.
 pub(super) async fn forget_pod(
     tx: &mut WriteTransaction,
     cluster: i64,
     uid: &str,
-) -> Result<(), StorageError> {
+) -> Result<bool, StorageError> {
     // What was told about it is still in the Audit of its owner, whose other Pods may be none the worse.
-    storage::query(
-        "UPDATE plane_running_pods SET audit_hash = $3 WHERE cluster_id = $1 AND EXISTS (SELECT 1 FROM plane_running_pods gone \
+    let changed = storage::query(
+        "UPDATE plane_running_pods SET audit_hash = $3 WHERE cluster_id = $1 AND uid <> $2 AND EXISTS (SELECT 1 FROM plane_running_pods gone \
             WHERE gone.cluster_id = $1 AND gone.uid = $2 AND gone.told NOT IN ('', 'passed') \
             AND gone.namespace = plane_running_pods.namespace AND gone.audit = plane_running_pods.audit)",
     )
@@ -238,7 +238,7 @@ pub(super) async fn forget_pod(
         .execute(tx)
         .await
         .map_err(failed("forget a Pod"))?;
-    Ok(())
+    Ok(changed > 0)
 }
 
 /// Forgets images that nobody runs any more.

@@ -277,10 +277,10 @@ async fn look_at_all(look: &Look<'_>, places: &Semaphore, memory: &mut Memory) -
     }
     tx.commit().await.map_err(StorageError::at("commit"))?;
     let seen = look.run().await?;
-    memory.has_looked = true;
+    memory.has_looked = seen.is_complete;
     memory.version.clone_from(&seen.version);
     if !seen.is_complete {
-        // It is still due, and goes on with what was not asked for.
+        // The next one goes on with what was not asked for.
         return Ok(());
     }
     let mut tx = plane.storage.begin().await.map_err(StorageError::at("begin"))?;

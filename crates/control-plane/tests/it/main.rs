@@ -17,6 +17,8 @@ mod older_security;
 mod openapi;
 mod processes;
 mod running;
+mod running_fresh;
+mod running_support;
 mod secret_stores;
 mod secrets;
 mod services;

@@ -128,6 +128,7 @@ pub(super) fn settings(
         running: RunningSettings {
             every: values.duration("control-plane.running-pods"),
             check_every: values.duration("control-plane.running-pods-check"),
+            ..RunningSettings::default()
         },
         clock: now,
     }
