@@ -250,4 +250,9 @@ impl Package {
             cpes: Vec::new(),
         }
     }
+
+    /// Where it was found first; empty where nobody knows.
+    pub fn path(&self) -> &str {
+        self.locations.first().map_or("", |location| &location.path)
+    }
 }

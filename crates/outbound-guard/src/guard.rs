@@ -35,6 +35,11 @@ impl Guard {
         Self { rule, networks: Vec::new(), advice, exempt: BTreeSet::new(), names: Names::default() }
     }
 
+    /// The same with another rule.
+    pub fn with_rule(self, rule: AddressRule) -> Self {
+        Self { rule, ..self }
+    }
+
     /// Whether this address may be connected to.
     pub fn check(&self, address: IpAddr) -> Result<(), RefusedAddress> {
         let class = AddressClass::of(address);

@@ -50,6 +50,18 @@ impl RegistryAddresses {
             ..Guard::new(self.any, ADVICE)
         }
     }
+
+    /// The guard of connections to a registry, `host[:port][/path]`, that somebody has a login for.
+    pub fn guard_with_login(&self, registry: &str) -> Guard {
+        let authority = registry.split('/').next().unwrap_or_default();
+        let mut addresses = self.clone();
+        addresses.add_login(authority);
+        let guard = addresses.guard();
+        match Url::parse(&format!("https://{authority}/")) {
+            Ok(url) => guard.with_rule(addresses.rule(&url)),
+            Err(_) => guard,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -73,6 +85,14 @@ mod tests {
             ("https://other/v2/", AddressRule::PublicOnly),
         ] {
             assert_eq!(addresses.rule(&url.parse().unwrap()), expected, "{url}");
+        }
+        for (registry, expected) in [
+            ("named:5000", AddressRule::PrivateToo),
+            ("other", AddressRule::PrivateNetworks),
+            ("other:5000/team", AddressRule::PrivateNetworks),
+            ("no host", AddressRule::PublicOnly),
+        ] {
+            assert_eq!(addresses.guard_with_login(registry).rule, expected, "{registry}");
         }
         let everything = RegistryAddresses::default();
         assert_eq!(everything.rule(&"https://other/".parse().unwrap()), AddressRule::Everything);

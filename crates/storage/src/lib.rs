@@ -22,7 +22,7 @@ pub use database::{Database, MigrateError, Migrations, OpenError, queue_migratio
 pub use error::StorageError;
 pub use location::{Location, PostgresSettings};
 pub use mark::Mark;
-pub use query::{Executor, Query, Value, query, query_built};
+pub use query::{Executor, Query, Value, places, query, query_built};
 pub use queue::{
     Backoff, EnqueueOutcome, Job, JobCounts, Lease, LeaseScope, NewJob, QueueError, ReleasedJob, claim,
     claim_key, complete, count_jobs, enqueue, fail, forget, has_due, heartbeat, hurry, put_back,

@@ -33,6 +33,12 @@ pub fn query_built(sql: String) -> Query {
     Query { sql: Cow::Owned(sql), values: Vec::new() }
 }
 
+/// Placeholders of several values, as they stand in `IN ($2, $3)`: so many from a number on.
+pub fn places(first: usize, count: usize) -> String {
+    let places: Vec<String> = (first..first + count).map(|place| format!("${place}")).collect();
+    places.join(", ")
+}
+
 /// A statement with its values.
 #[derive(Debug, Clone)]
 #[must_use = "a statement does nothing until it is run"]

@@ -12,7 +12,7 @@ pub(crate) const ID_TOKEN_BYTES_MAX: usize = 64 << 10;
 /// Clocks of two machines may differ by this many seconds.
 const LEEWAY_S: i64 = 30;
 const TEXT_CHARS_MAX: usize = 255;
-pub(super) const GROUPS_MAX: usize = 10_000;
+const GROUPS_MAX: usize = 10_000;
 
 /// Why an id token does not count.
 #[derive(Debug, thiserror::Error)]
@@ -109,11 +109,14 @@ pub(super) enum Words {
     Several(Vec<String>),
 }
 
-impl Words {
-    pub(super) fn into_vec(self) -> Vec<String> {
-        match self {
-            Self::One(word) => vec![word],
-            Self::Several(words) => words,
+/// The groups that somebody is told to be in.
+pub(super) fn groups(words: Option<Words>) -> Vec<String> {
+    match words {
+        None => Vec::new(),
+        Some(Words::One(word)) => vec![word],
+        Some(Words::Several(mut words)) => {
+            words.truncate(GROUPS_MAX);
+            words
         }
     }
 }
@@ -236,8 +239,6 @@ fn person(claims: ClaimsWire) -> Person {
     let email = text(claims.email);
     let login = [text(claims.preferred_username), email.split('@').next().unwrap_or_default().to_owned()];
     let login = login.into_iter().find(|login| !login.is_empty()).unwrap_or_else(|| claims.sub.clone());
-    let mut groups = claims.groups.map(Words::into_vec).unwrap_or_default();
-    groups.truncate(GROUPS_MAX);
     Person {
         login,
         name: text(claims.name),
@@ -246,7 +247,7 @@ fn person(claims: ClaimsWire) -> Person {
         email,
         image: text(claims.picture.filter(|address| address.starts_with("https://"))),
         subject: claims.sub,
-        groups,
+        groups: groups(claims.groups),
     }
 }
 

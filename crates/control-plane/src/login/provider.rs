@@ -16,7 +16,7 @@ use tokio::sync::Mutex;
 use url::Url;
 use url::form_urlencoded::{Serializer, byte_serialize};
 
-use super::id_token::{self, Expected, GROUPS_MAX, Person, Words};
+use super::id_token::{self, Expected, Person, Words};
 use super::{IdTokenError, LoginError, LoginSettings};
 
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
@@ -289,9 +289,7 @@ impl Provider {
             let problem = "it speaks of somebody else than the id token".to_owned();
             return Err(ProviderError::Unreadable { address: address.to_owned(), problem });
         }
-        let mut groups = groups.map(Words::into_vec).unwrap_or_default();
-        groups.truncate(GROUPS_MAX);
-        Ok(groups)
+        Ok(id_token::groups(groups))
     }
 
     fn exchange_request(&self, discovery: &Discovery, code: &str, verifier: &str) -> RequestBuilder {

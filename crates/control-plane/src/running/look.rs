@@ -70,19 +70,17 @@ pub(super) struct Seen {
     pub(super) is_complete: bool,
     /// What the cluster did not take, or what was left out.
     pub(super) problem: String,
-    /// Up to which version of the list all Pods are kept, where they are.
-    pub(super) version: Option<String>,
 }
 
 impl Look<'_> {
-    /// Looks, judges and tells.
-    pub(super) async fn run(&self) -> Result<Seen, LookError> {
+    /// Looks, judges and tells. With the version of the list up to which all Pods are kept, where they are.
+    pub(super) async fn run(&self) -> Result<(Seen, Option<String>), LookError> {
         let (is_whole, version) = self.list().await?;
-        self.conclude(version.filter(|_| is_whole), is_whole).await
+        Ok((self.conclude(is_whole).await?, version.filter(|_| is_whole)))
     }
 
     /// Judges and tells what is kept.
-    pub(super) async fn conclude(&self, version: Option<String>, is_whole: bool) -> Result<Seen, LookError> {
+    pub(super) async fn conclude(&self, is_whole: bool) -> Result<Seen, LookError> {
         let is_complete = self.judge().await?;
         let refused = self.tell().await?;
         let states = store::image_states(&self.plane.storage, self.cluster.id).await?;
@@ -97,7 +95,6 @@ impl Look<'_> {
             is_complete,
             is_waiting: states.values().any(|(_, is_retryable)| *is_retryable),
             problem: problems.join("; "),
-            version,
         })
     }
 

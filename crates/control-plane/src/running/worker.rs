@@ -255,7 +255,7 @@ async fn look_at_fresh(look: &Look<'_>, places: &Semaphore, memory: &mut Memory)
         Fresh::Nothing(version) => memory.version = Some(version),
         Fresh::Kept(version) => {
             let _place = places.acquire().await;
-            let seen = look.conclude(None, true).await?;
+            let seen = look.conclude(true).await?;
             memory.version = Some(version);
             // What was not asked for in time is left to a look at everything.
             memory.has_looked = seen.is_complete;
@@ -276,9 +276,9 @@ async fn look_at_all(look: &Look<'_>, places: &Semaphore, memory: &mut Memory) -
         return Ok(());
     }
     tx.commit().await.map_err(StorageError::at("commit"))?;
-    let seen = look.run().await?;
+    let (seen, version) = look.run().await?;
     memory.has_looked = seen.is_complete;
-    memory.version.clone_from(&seen.version);
+    memory.version = version;
     if !seen.is_complete {
         // The next one goes on with what was not asked for.
         return Ok(());

@@ -2,7 +2,6 @@
 
 use engine_client::ClientError;
 use futures_util::future::join_all;
-use outbound_guard::Guard;
 
 use super::ServiceError;
 use super::validation::{
@@ -91,7 +90,8 @@ impl ControlPlane {
             // How the other engine pulls is not known here; what holds for all that people name holds for this.
             Some(_) => self.refused_host(&what, registry.host()).await,
             None => {
-                let guard = self.registry_guard(registry);
+                // The rule by which the engine of this process pulls.
+                let guard = self.settings.registry_addresses.guard_with_login(&registry.registry);
                 find_refusal(&guard, registry.host()).await.map(|problem| format!("{what}: {problem}"))
             }
         });
@@ -170,18 +170,6 @@ impl ControlPlane {
         }
         problems.push(unknown_policy(id));
         Ok(())
-    }
-
-    /// The rule by which the engine of this process pulls from a registry that it has a login for.
-    fn registry_guard(&self, registry: &RegistryChoice) -> Guard {
-        let authority = registry.registry.split('/').next().unwrap_or_default();
-        let mut addresses = self.settings.registry_addresses.clone();
-        addresses.add_login(authority);
-        let guard = addresses.guard();
-        match url::Url::parse(&format!("https://{authority}/")) {
-            Ok(url) => Guard { rule: addresses.rule(&url), ..guard },
-            Err(_) => guard,
-        }
     }
 
     async fn refused_host(&self, what: &str, host: &str) -> Option<String> {

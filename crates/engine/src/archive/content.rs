@@ -111,12 +111,8 @@ async fn insert(
         return Err(StorageError::new("unpack an archived image", "it has a column with a bad name"));
     }
     let names: Vec<&str> = values.iter().map(|(name, _)| name.as_str()).collect();
-    let places: Vec<String> = (1..=names.len()).map(|position| format!("${position}")).collect();
-    let sql = format!(
-        "INSERT INTO {table} ({}) VALUES ({}) ON CONFLICT DO NOTHING",
-        names.join(", "),
-        places.join(", ")
-    );
+    let places = storage::places(1, names.len());
+    let sql = format!("INSERT INTO {table} ({}) VALUES ({places}) ON CONFLICT DO NOTHING", names.join(", "));
     let mut query = storage::query_built(sql);
     for (_, value) in values {
         query = match value {

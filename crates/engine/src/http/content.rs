@@ -203,7 +203,7 @@ fn to_language_package(package: &Package) -> LanguagePackageWire {
         package: package.name.clone(),
         version: package.version.clone().unwrap_or_else(not_stated),
         r#type,
-        location: location(package),
+        location: package.path().to_owned(),
         origin: package.maintainer.clone().unwrap_or_else(not_stated),
         license,
         licenses,
@@ -214,7 +214,7 @@ fn to_language_package(package: &Package) -> LanguagePackageWire {
 fn to_java_package(package: &Package) -> JavaPackageWire {
     let java = package.java.clone().unwrap_or_default();
     let stated = |version: Option<String>| version.unwrap_or_else(|| NOT_AVAILABLE.to_owned());
-    let location = location(package);
+    let location = package.path().to_owned();
     let ending = location.rsplit_once('.').map(|(_, ending)| ending.to_ascii_uppercase());
     let ending = ending.filter(|ending| ["JAR", "WAR", "EAR", "HPI", "JPI"].contains(&ending.as_str()));
     JavaPackageWire {
@@ -229,10 +229,6 @@ fn to_java_package(package: &Package) -> JavaPackageWire {
         cpes: [],
         metadata: json!({}),
     }
-}
-
-fn location(package: &Package) -> String {
-    package.locations.first().map(|location| location.path.clone()).unwrap_or_default()
 }
 
 /// The text that old clients show, and the list.

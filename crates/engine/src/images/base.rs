@@ -46,14 +46,13 @@ impl Engine {
         if prefixes.is_empty() {
             return Ok(None);
         }
-        let places: Vec<String> = (2..prefixes.len() + 2).map(|place| format!("${place}")).collect();
+        let places = storage::places(2, prefixes.len());
         let sql = format!(
             "SELECT i.digest, a.layer_count FROM analyses a JOIN images i ON i.digest = a.digest AND i.account = $1 \
-             WHERE a.chain_id IN ({}) AND (a.imported_by IS NULL OR a.imported_by = $1) \
+             WHERE a.chain_id IN ({places}) AND (a.imported_by IS NULL OR a.imported_by = $1) \
                AND i.image_status = 'active' AND i.analysis_status = 'analyzed' \
              ORDER BY a.layer_count DESC, CASE WHEN EXISTS (SELECT 1 FROM image_tags t WHERE t.account = i.account \
-               AND t.digest = i.digest AND t.tag <> '') THEN 0 ELSE 1 END, i.created_us, i.digest LIMIT 1",
-            places.join(", ")
+               AND t.digest = i.digest AND t.tag <> '') THEN 0 ELSE 1 END, i.created_us, i.digest LIMIT 1"
         );
         let query =
             prefixes.iter().fold(storage::query_built(sql).bind(account), |query, one| query.bind(*one));

@@ -100,10 +100,9 @@ impl Engine {
             }
             ImageFilter::Several(digests) if digests.is_empty() => return Ok(Vec::new()),
             ImageFilter::Several(digests) => {
-                let places: Vec<String> = (2..digests.len() + 2).map(|place| format!("${place}")).collect();
+                let places = storage::places(2, digests.len());
                 let sql = format!(
-                    "{COLUMNS} FROM images i {ANALYSIS} WHERE i.account = $1 AND i.digest IN ({}) {NEWEST_FIRST}",
-                    places.join(", ")
+                    "{COLUMNS} FROM images i {ANALYSIS} WHERE i.account = $1 AND i.digest IN ({places}) {NEWEST_FIRST}"
                 );
                 (sql, digests.iter().map(Digest::to_string).collect())
             }
@@ -178,9 +177,8 @@ impl Engine {
                     .await
             }
             few if few.len() <= LISTED_MAX => {
-                let places: Vec<String> =
-                    (0..few.len()).map(|position| format!("${}", position + 2)).collect();
-                let sql = format!("{TAGS} AND digest IN ({}) {LAST_FIRST}", places.join(", "));
+                let places = storage::places(2, few.len());
+                let sql = format!("{TAGS} AND digest IN ({places}) {LAST_FIRST}");
                 let query = storage::query_built(sql).bind(account);
                 few.iter()
                     .fold(query, |query, image| query.bind(image.digest.to_string()))

@@ -361,13 +361,8 @@ impl Matches {
     ) -> Result<Vec<T>, StorageError> {
         let mut rows = Vec::new();
         for some in digests.chunks(RECORDS_MAX) {
-            let first = self.values.len() + 1;
-            let places: Vec<String> = (first..first + some.len()).map(|place| format!("${place}")).collect();
-            let sql = format!(
-                "SELECT DISTINCT i.digest, {columns} {} AND x.digest IN ({})",
-                self.sql,
-                places.join(", ")
-            );
+            let places = storage::places(self.values.len() + 1, some.len());
+            let sql = format!("SELECT DISTINCT i.digest, {columns} {} AND x.digest IN ({places})", self.sql);
             let query = some.iter().fold(self.query(sql), |query, digest| query.bind(digest));
             rows.extend(query.fetch_all_as(storage).await.map_err(StorageError::at("look for images"))?);
         }

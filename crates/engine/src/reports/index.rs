@@ -65,10 +65,7 @@ pub(crate) async fn store_packages(
         .map_err(StorageError::at("index an image"))?;
     for some in packages.chunks(ROWS_MAX) {
         let rows = |first: usize| {
-            let row = |index: usize| {
-                let at = first + index * 5;
-                format!("(${}, ${}, ${}, ${}, ${})", at, at + 1, at + 2, at + 3, at + 4)
-            };
+            let row = |index: usize| format!("({})", storage::places(first + index * 5, 5));
             (0..some.len()).map(row).collect::<Vec<_>>().join(", ")
         };
         let bind = |query: storage::Query| {
@@ -112,11 +109,7 @@ pub(super) async fn store_findings(
     let findings: Vec<[String; 7]> = findings.into_iter().collect();
     for some in findings.chunks(ROWS_MAX) {
         let rows = |first: usize| {
-            let row = |index: usize| {
-                let places: Vec<String> =
-                    (0..7).map(|column| format!("${}", first + index * 7 + column)).collect();
-                format!("({})", places.join(", "))
-            };
+            let row = |index: usize| format!("({})", storage::places(first + index * 7, 7));
             (0..some.len()).map(row).collect::<Vec<_>>().join(", ")
         };
         let bind = |query: storage::Query| some.iter().flatten().fold(query, |query, text| query.bind(text));
@@ -175,7 +168,7 @@ pub(crate) async fn images_with(
     }
     let mut digests = BTreeSet::new();
     for some in ids.chunks(IDS_MAX) {
-        let places = (1..=some.len()).map(|place| format!("${place}")).collect::<Vec<_>>().join(", ");
+        let places = storage::places(1, some.len());
         let sql = format!("SELECT DISTINCT digest FROM image_packages WHERE package_id IN ({places})");
         let query = some.iter().fold(storage::query_built(sql), |query, id| query.bind(*id));
         let rows: Vec<(String,)> =

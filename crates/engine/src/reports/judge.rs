@@ -81,7 +81,7 @@ impl Engine {
 
     /// Analyzed images whose report rests on none of these revisions, is not in the index, or that have none.
     async fn outdated_images(&self, revisions: &[&str]) -> Result<BTreeSet<String>, StorageError> {
-        let places = (1..=revisions.len()).map(|place| format!("${place}")).collect::<Vec<_>>().join(", ");
+        let places = storage::places(1, revisions.len());
         let sql = format!(
             "SELECT analyses.digest FROM analyses LEFT JOIN image_reports ON image_reports.digest = analyses.digest \
              WHERE image_reports.digest IS NULL OR image_reports.database_revision NOT IN ({places}) \

@@ -20,9 +20,8 @@ pub(super) fn list(
 ) -> Vec<Value> {
     let mut references: BTreeMap<Key<'_>, &str> = BTreeMap::new();
     for (package, listed) in sbom.inventory.packages.iter().zip(&listing.packages) {
-        let path = package.locations.first().map_or("", |location| location.path.as_str());
         let version = package.version.as_deref().unwrap_or_default();
-        let key = (package.kind, package.name.as_str(), version, package.purl.as_str(), path);
+        let key = (package.kind, package.name.as_str(), version, package.purl.as_str(), package.path());
         references.entry(key).or_insert(&listed.reference);
     }
     let findings = report.findings.iter().enumerate();

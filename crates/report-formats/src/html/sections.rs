@@ -206,7 +206,6 @@ pub(super) fn packages(sbom: &Sbom<'_>, is_open: bool) -> String {
     let base = FoundBase::of(sbom);
     for package in packages {
         let source = package.source.as_ref().filter(|source| source.name != package.name);
-        let path = package.locations.first().map_or("", |location| &location.path);
         writeln!(
             text,
             "<tr data-listed{}><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td class=\"mono\">{}</td></tr>",
@@ -215,7 +214,7 @@ pub(super) fn packages(sbom: &Sbom<'_>, is_open: bool) -> String {
             markup(package.version.as_deref().unwrap_or("(unknown)")),
             package.kind.purl_type(),
             markup(source.map_or("", |source| &source.name)),
-            markup(path),
+            markup(package.path()),
         )
         .expect("writing to a String cannot fail");
     }

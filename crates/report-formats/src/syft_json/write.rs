@@ -259,8 +259,7 @@ fn rpm_metadata(package: &Package, version: &str, size: u64) -> Value {
 }
 
 fn java_metadata(package: &Package) -> Value {
-    let path = package.locations.first().map_or("", |location| location.path.as_str());
-    let mut metadata = json!({"virtualPath": path});
+    let mut metadata = json!({"virtualPath": package.path()});
     let Some(JavaVersions { specification, implementation, maven, sha1 }) = &package.java else {
         return metadata;
     };

@@ -141,7 +141,7 @@ impl Clients {
         is_verified: bool,
         what: &str,
     ) -> Result<Client, ScanError> {
-        let guard = Guard { rule, ..self.settings.guard.clone() };
+        let guard = self.settings.guard.clone().with_rule(rule);
         guard.check_url(url).map_err(|source| ScanError::ForbiddenAddress {
             host: authority(url),
             what: what.to_owned(),

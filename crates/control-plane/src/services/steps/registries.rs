@@ -95,7 +95,7 @@ async fn put_registry(engine: &ClusterEngine, new: &NewRegistry, is_there: bool)
 fn of_check(what: &str) -> impl FnOnce(ClientError) -> StepError {
     move |error| match error {
         ClientError::Refused { status: NOT_ACCEPTABLE, message, .. } => {
-            let message = message.trim_end_matches("; validate=false stores it all the same");
+            let message = message.split("; validate=false").next().unwrap_or_default();
             StepError::Final(format!("{what}: {message}; {ADVICE}"))
         }
         error => of_engine(what)(error),
