@@ -1,5 +1,6 @@
-//! Pods that came or changed since the last look: asked for now and then, so that one that the webhook did not see is judged
-//! soon, at a price that grows with what changes and not with the cluster.
+//! Pods that came, changed or went since the last look: asked for now and then, so that one that the webhook did not see is
+//! judged soon. What the cluster is asked for grows with what changes, and not with the cluster; when something has changed that
+//! is to be judged or told, our own tables are gone through once.
 
 use std::collections::BTreeMap;
 
@@ -112,8 +113,8 @@ impl Look<'_> {
         if pods.is_empty() {
             return Ok(false);
         }
-        let mut known = store::known_pods(&self.plane.storage, self.cluster.id).await?;
-        known.retain(|uid, _| pods.contains_key(uid));
+        let uids: Vec<&str> = pods.keys().map(String::as_str).collect();
+        let mut known = store::known_among(&self.plane.storage, self.cluster.id, &uids).await?;
         let is_changed = self.keep(pods.into_values().flatten(), &mut known).await?;
         if known.is_empty() {
             return Ok(is_changed);

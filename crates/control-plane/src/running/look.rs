@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use super::judgement::Judgement;
 use super::pod::{SeenPod, why_unknown};
 use super::store::{self, Basis};
+use super::tell::Telling;
 use crate::storage_error::chain;
 use crate::{Cluster, ControlPlane, StorageError, WhitelistRecord};
 
@@ -82,8 +83,7 @@ impl Look<'_> {
     /// Judges and tells what is kept.
     pub(super) async fn conclude(&self, is_whole: bool) -> Result<Seen, LookError> {
         let is_complete = self.judge().await?;
-        let refused = self.tell().await?;
-        let states = store::image_states(&self.plane.storage, self.cluster.id).await?;
+        let Telling { refused, is_waiting } = self.tell().await?;
         let mut problems = Vec::new();
         if !is_whole {
             problems.push(format!("there are more than {PODS_MAX} Pods: the rest is not looked at"));
@@ -91,11 +91,7 @@ impl Look<'_> {
         if let Some(first) = refused.first() {
             problems.push(format!("the cluster did not take {} of the news, first {first}", refused.len()));
         }
-        Ok(Seen {
-            is_complete,
-            is_waiting: states.values().any(|(_, is_retryable)| *is_retryable),
-            problem: problems.join("; "),
-        })
+        Ok(Seen { is_complete, is_waiting, problem: problems.join("; ") })
     }
 
     /// Keeps the Pods as they are now, page by page. `false`: there are too many. With the version of the list.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use storage::{Executor, Row, WriteTransaction, from_micros, to_micros};
+use storage::{Database, Executor, Row, WriteTransaction, from_micros, to_micros};
 
 use super::PodState;
 use super::judgement::Judgement;
@@ -11,6 +11,9 @@ use super::pod::{SeenImage, SeenPod};
 use super::tell::STALE;
 use crate::services::SECURITY_SCAN;
 use crate::storage_error::StorageError;
+
+/// Pods that are asked for in one statement.
+const UIDS_MAX: usize = 500;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -155,6 +158,26 @@ pub(super) async fn known_pods<'c>(
             .await
             .map_err(failed("list running Pods"))?;
     Ok(rows.into_iter().collect())
+}
+
+/// Those of some Pods that are kept, with the hash of each.
+pub(super) async fn known_among(
+    database: &Database,
+    cluster: i64,
+    uids: &[&str],
+) -> Result<BTreeMap<String, String>, StorageError> {
+    let mut known = BTreeMap::new();
+    for some in uids.chunks(UIDS_MAX) {
+        let places = storage::places(2, some.len());
+        let sql = format!(
+            "SELECT uid, content_hash FROM plane_running_pods WHERE cluster_id = $1 AND uid IN ({places})"
+        );
+        let query = some.iter().fold(storage::query_built(sql).bind(cluster), |query, uid| query.bind(*uid));
+        let rows: Vec<(String, String)> =
+            query.fetch_all_as(database).await.map_err(failed("look for running Pods"))?;
+        known.extend(rows);
+    }
+    Ok(known)
 }
 
 /// Keeps a Pod as it is now; what was told about it stays told.

@@ -39,6 +39,14 @@ struct Told {
     change: Option<Change>,
 }
 
+/// What telling has brought.
+pub(super) struct Telling {
+    /// What the cluster did not take.
+    pub(super) refused: Vec<String>,
+    /// Whether some image should be asked for again soon.
+    pub(super) is_waiting: bool,
+}
+
 /// What became of one write to the cluster.
 enum Written {
     Done,
@@ -47,16 +55,17 @@ enum Written {
 }
 
 impl Look<'_> {
-    /// Tells what is not told yet. Returns what the cluster did not take.
-    pub(super) async fn tell(&self) -> Result<Vec<String>, LookError> {
+    /// Tells what is not told yet.
+    pub(super) async fn tell(&self) -> Result<Telling, LookError> {
         let states = store::image_states(&self.plane.storage, self.cluster.id).await?;
+        let is_waiting = states.values().any(|(_, is_retryable)| *is_retryable);
         let mut place = (String::new(), String::new());
         let mut refused = Vec::new();
         loop {
             let behind = (place.0.as_str(), place.1.as_str());
             let owners =
                 store::next_audits(&self.plane.storage, self.cluster.id, behind, OWNERS_PAGE).await?;
-            let Some(last) = owners.last().cloned() else { return Ok(refused) };
+            let Some(last) = owners.last().cloned() else { return Ok(Telling { refused, is_waiting }) };
             let told: Vec<Told> = futures_util::stream::iter(owners)
                 .map(|owner| self.tell_about(owner, &states))
                 .buffer_unordered(OWNERS_AT_ONCE)

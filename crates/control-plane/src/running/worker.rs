@@ -225,8 +225,10 @@ async fn check(
     };
     let now = plane.now();
     let of_cluster = |error: crate::ClusterError| LookError::Cluster(error.text());
-    let (whitelist, whitelist_revision) =
-        read_whitelist(plane.list_whitelist(cluster).await.map_err(of_cluster)?, now);
+    // Once for each check: it may be in a store of secrets elsewhere, and another one by now.
+    let client = plane.kubernetes(cluster).await.map_err(of_cluster)?;
+    let items = plane.list_whitelist_by(cluster, client.clone()).await.map_err(of_cluster)?;
+    let (whitelist, whitelist_revision) = read_whitelist(items, now);
     let basis = Basis {
         service_version: row.version,
         policy_revision: state.policy_revision.clone(),
@@ -235,25 +237,31 @@ async fn check(
     };
     let progress = store::find_progress(&plane.storage, cluster.id).await?;
     let is_again = memory.again.is_some_and(|(at, _)| at <= Instant::now());
-    let is_whole = !memory.has_looked || is_again || is_due(plane, progress.as_ref(), &basis);
+    let is_whole = !memory.has_looked
+        || (is_again && memory.version.is_none())
+        || is_due(plane, progress.as_ref(), &basis);
     if !is_whole && memory.version.is_none() {
         return Ok(());
     }
-    let client = plane.kubernetes(cluster).await.map_err(of_cluster)?;
     let look =
         Look { plane, cluster, account: account_of(row), client, source, state, whitelist, basis, now };
-    if !is_whole && look_at_fresh(&look, places, memory).await? {
+    if !is_whole && look_at_fresh(&look, places, memory, is_again).await? {
         return Ok(());
     }
     look_at_all(&look, places, memory).await
 }
 
-/// Looks at the Pods that came since. `false`: all have to be looked at.
-async fn look_at_fresh(look: &Look<'_>, places: &Semaphore, memory: &mut Memory) -> Result<bool, LookError> {
+/// Looks at the Pods that came since, and asks again for images when it is time. `false`: all Pods have to be looked at.
+async fn look_at_fresh(
+    look: &Look<'_>,
+    places: &Semaphore,
+    memory: &mut Memory,
+    is_again: bool,
+) -> Result<bool, LookError> {
     let since = memory.version.take().unwrap_or_default();
     match look.catch_up(&since).await? {
-        Fresh::Nothing(version) => memory.version = Some(version),
-        Fresh::Kept(version) => {
+        Fresh::Nothing(version) if !is_again => memory.version = Some(version),
+        Fresh::Nothing(version) | Fresh::Kept(version) => {
             let _place = places.acquire().await;
             let seen = look.conclude(true).await?;
             memory.version = Some(version);

@@ -45,7 +45,15 @@ pub enum WhitelistError {
 impl ControlPlane {
     /// The exemptions of a cluster.
     pub async fn list_whitelist(&self, cluster: &Cluster) -> Result<Vec<WhitelistRecord>, ClusterError> {
-        let client = self.kubernetes(cluster).await?;
+        self.list_whitelist_by(cluster, self.kubernetes(cluster).await?).await
+    }
+
+    /// The same by a client that somebody has already.
+    pub(crate) async fn list_whitelist_by(
+        &self,
+        cluster: &Cluster,
+        client: kube::Client,
+    ) -> Result<Vec<WhitelistRecord>, ClusterError> {
         let items: Vec<WhiteListItem> = list_resources(cluster, client, "whitelist items").await?;
         let record = |item: WhiteListItem| WhitelistRecord {
             name: item.metadata.name.unwrap_or_default(),

@@ -31,6 +31,7 @@ async fn what_changes_between_two_looks_is_not_left_to_the_next() {
             ("one", Says::Passes),
             ("two", Says::Passes),
             ("three", Says::Passes),
+            ("slow", Says::Later(1)),
         ]);
     });
     stage.activate().await;
@@ -56,6 +57,15 @@ async fn what_changes_between_two_looks_is_not_left_to_the_next() {
     stage.delete("stays").await;
     stage.until_states(&[("undecided", 1)]).await;
     stage.until_told(0, 0).await;
+
+    // An image that was not ready is asked for again, and not every Pod looked at for it.
+    let started = stage.scan().await["summary"]["startedAt"].clone();
+    stage.run("slow", "slow").await;
+    stage.until_states(&[("undecided", 1), ("passed", 1)]).await;
+    assert_eq!(stage.engine.asked("/slow:1"), 2);
+    assert_eq!(stage.scan().await["summary"]["startedAt"], started);
+    stage.delete("slow").await;
+    stage.until_states(&[("undecided", 1)]).await;
 
     // A look that had no time for all of what came meanwhile is followed by others.
     stage.stop_processes().await;
