@@ -21,7 +21,7 @@ pub(crate) struct Element {
 
 /// A text, or nothing where the document has something else.
 #[derive(Debug, Default)]
-struct Text(Option<String>);
+pub(crate) struct Text(pub(crate) Option<String>);
 
 impl<'de> Deserialize<'de> for Text {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -5,14 +5,17 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+
 use model::{OwnedFile, Package, PackageKind};
-use serde::Deserialize;
-use serde_json::Value;
+use serde::de::{IgnoredAny, MapAccess, SeqAccess};
 
 use crate::cataloger::PathPattern;
+use crate::described::json::{TakeMembers, Taking, take_members};
 use crate::described::{self, Description, DescriptionKind, Extent, Found};
 use crate::parse::{ParseInput, Parsed, Problems};
 use crate::purl::qualified_purl;
+use crate::spdx::Text;
 
 /// `conda-meta/numpy-1.26.4-py312heda63a1_0.json`
 pub(crate) static RECORD: DescriptionKind = DescriptionKind {
@@ -31,6 +34,8 @@ const TYPES: [(&str, &str); 2] = [(".conda", "conda"), (".tar.bz2", "tar.bz2")];
 
 /// Bytes of the paths of a package's files that are kept.
 const FILES_BYTES_MAX: usize = 2 << 20;
+/// What each path counts at least.
+const FILE_BYTES_MIN: usize = 32;
 /// Endings of files in which no package is ever found; all others are kept as files of the package.
 pub(crate) const PLAIN_ENDINGS: [&str; 30] = [
     ".py", ".pyc", ".pyi", ".pyx", ".pxd", ".h", ".hpp", ".hxx", ".ipp", ".inc", ".c", ".cpp", ".html",
@@ -43,72 +48,75 @@ pub(crate) fn is_description(path: &str) -> bool {
     PathPattern::InWithEnding("conda-meta", ".json").matches(path)
 }
 
-/// What is read of a record. The keys of the rest are not even built.
-#[derive(Deserialize)]
-#[serde(default)]
+/// What is read of a record, as it streams by.
+#[derive(Default)]
 struct Raw {
-    name: Value,
-    version: Value,
-    build: Value,
-    channel: Value,
-    subdir: Value,
-    license: Value,
-    #[serde(rename = "fn")]
-    file_name: Value,
-    files: Value,
+    texts: BTreeMap<String, String>,
+    files: Vec<String>,
+    /// Bytes of the paths of all files, those included that are left out.
+    files_bytes: usize,
 }
 
-impl Default for Raw {
-    fn default() -> Self {
-        const NONE: Value = Value::Null;
-        Self {
-            name: NONE,
-            version: NONE,
-            build: NONE,
-            channel: NONE,
-            subdir: NONE,
-            license: NONE,
-            file_name: NONE,
-            files: NONE,
+const TEXTS: [&str; 7] = ["build", "channel", "fn", "license", "name", "subdir", "version"];
+
+impl TakeMembers for Raw {
+    fn take<'de, A: MapAccess<'de>>(&mut self, key: String, members: &mut A) -> Result<(), A::Error> {
+        if key == "files" {
+            return members.next_value_seed(Taking(&mut Files(self)));
         }
+        let is_read = TEXTS.contains(&key.as_str());
+        if !is_read {
+            return members.next_value::<IgnoredAny>().map(|_| ());
+        }
+        if let Text(Some(text)) = members.next_value()? {
+            self.texts.insert(key, text.trim().to_owned());
+        }
+        Ok(())
+    }
+}
+
+/// Takes the files of interest out of a list.
+struct Files<'r>(&'r mut Raw);
+
+impl TakeMembers for Files<'_> {
+    fn item<'de, A: SeqAccess<'de>>(&mut self, items: &mut A) -> Result<bool, A::Error> {
+        let Some(Text(file)) = items.next_element()? else { return Ok(false) };
+        if let Some(file) = file.filter(|it| !PLAIN_ENDINGS.iter().any(|ending| it.ends_with(ending))) {
+            self.0.files_bytes = self.0.files_bytes.saturating_add(file.len().max(FILE_BYTES_MIN));
+            if self.0.files_bytes <= FILES_BYTES_MAX {
+                self.0.files.push(file);
+            }
+        }
+        Ok(true)
     }
 }
 
 fn read(content: &[u8], found: &mut Found) -> Result<(), String> {
-    let raw: Raw = serde_json::from_slice(content).map_err(|error| format!("file is no JSON: {error}"))?;
-    let one = |value: &Value| value.as_str().map(|text| text.trim().to_owned());
-    let Some(name) = one(&raw.name).filter(|name| !name.is_empty()) else {
+    let mut raw = Raw::default();
+    take_members(content, &mut raw)?;
+    let one = |key: &str| raw.texts.get(key).cloned();
+    let Some(name) = one("name").filter(|name| !name.is_empty()) else {
         return Err("record of a package has no name".to_owned());
     };
     let mut description = Description {
         name,
-        version: one(&raw.version),
-        licenses: one(&raw.license).into_iter().collect(),
+        version: one("version"),
+        licenses: one("license").into_iter().collect(),
         ..Description::default()
     };
-    let subdir = one(&raw.subdir);
-    let channel = one(&raw.channel).and_then(|channel| channel_name(&channel, subdir.as_deref()));
-    let package_type = one(&raw.file_name).and_then(|name| {
+    let subdir = one("subdir");
+    let channel = one("channel").and_then(|channel| channel_name(&channel, subdir.as_deref()));
+    let package_type = one("fn").and_then(|name| {
         TYPES.iter().find(|(ending, _)| name.ends_with(ending)).map(|(_, kind)| (*kind).to_owned())
     });
-    for (key, value) in QUALIFIERS.into_iter().zip([one(&raw.build), channel, subdir, package_type]) {
+    for (key, value) in QUALIFIERS.into_iter().zip([one("build"), channel, subdir, package_type]) {
         description.put(key, value);
     }
-    let mut bytes = 0;
-    for file in raw.files.as_array().into_iter().flatten().filter_map(Value::as_str) {
-        if PLAIN_ENDINGS.iter().any(|ending| file.ends_with(ending)) {
-            continue;
-        }
-        bytes += file.len();
-        if bytes > FILES_BYTES_MAX {
-            found.tell(
-                0,
-                format!("more than {FILES_BYTES_MAX} bytes of paths of files: the others are left out"),
-            );
-            break;
-        }
-        description.files.push(file.to_owned());
+    if raw.files_bytes > FILES_BYTES_MAX {
+        found
+            .tell(0, format!("more than {FILES_BYTES_MAX} bytes of paths of files: the others are left out"));
     }
+    description.files = raw.files;
     found.add(description);
     Ok(())
 }

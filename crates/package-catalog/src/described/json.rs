@@ -26,12 +26,13 @@ pub(crate) fn for_each_record(
     read.map_err(|error| (offset_of(content, &error), format!("file is no JSON: {error}")))
 }
 
-/// A document that is one record.
-pub(crate) fn value_of(content: &[u8]) -> Result<Value, String> {
-    serde_json::from_slice(content).map_err(|error| format!("file is no JSON: {error}"))
+/// Only these members of one record of a list.
+pub(crate) fn record_of(record: &str, keys: &[&str]) -> Result<Value, String> {
+    let members = members_of(record.as_bytes(), keys)?;
+    Ok(Value::Object(members.into_iter().collect()))
 }
 
-/// Only these members of a document; of one that is there twice the last, as all who run programs of such packages read it. A document
+/// Only these members of a document, each as far as [`Pruned`] reads it; of one that is there twice the last, as all who run programs of such packages read it. A document
 /// that is no object has none. Whatever stands in the other members costs next to nothing, however deep it is.
 pub(crate) fn members_of(content: &[u8], keys: &[&str]) -> Result<BTreeMap<String, Value>, String> {
     let mut deserializer = serde_json::Deserializer::from_slice(content);
@@ -59,13 +60,172 @@ impl<'de> Visitor<'de> for Members<'_> {
         let mut members = BTreeMap::new();
         while let Some(key) = entries.next_key::<String>()? {
             if self.keys.contains(&key.as_str()) {
-                members.insert(key, entries.next_value()?);
+                let mut left = VALUES_MAX;
+                members.insert(key, entries.next_value_seed(Pruned { left: &mut left, depth: 0 })?);
             } else {
                 entries.next_value::<IgnoredAny>()?;
             }
         }
         Ok(members)
     }
+}
+
+/// Values in one value that are built.
+const VALUES_MAX: usize = 1_000;
+/// So deep nothing of interest lies.
+const DEPTH_MAX: usize = 8;
+
+/// Builds the beginning of a value: what a hostile file has of millions of values costs next to nothing.
+struct Pruned<'l> {
+    left: &'l mut usize,
+    depth: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for Pruned<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        if self.depth > DEPTH_MAX {
+            return IgnoredAny::deserialize(deserializer).map(|_| Value::Null);
+        }
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Pruned<'_> {
+    type Value = Value;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while *self.left > 0 {
+            *self.left -= 1;
+            match items.next_element_seed(Pruned { left: &mut *self.left, depth: self.depth + 1 })? {
+                Some(item) => list.push(item),
+                None => return Ok(list.into()),
+            }
+        }
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(list.into())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut members = serde_json::Map::new();
+        while *self.left > 0 {
+            *self.left -= 1;
+            let Some(key) = entries.next_key::<String>()? else { return Ok(members.into()) };
+            let value = entries.next_value_seed(Pruned { left: &mut *self.left, depth: self.depth + 1 })?;
+            members.insert(key, value);
+        }
+        while entries.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(members.into())
+    }
+}
+
+/// What is taken out of the members of an object or the items of a list, one by one, without building it.
+pub(crate) trait TakeMembers {
+    /// It is an object.
+    fn begin(&mut self) {}
+
+    /// Takes the value of one member out of `members`, or reads over it.
+    fn take<'de, A: MapAccess<'de>>(&mut self, _key: String, members: &mut A) -> Result<(), A::Error> {
+        members.next_value::<IgnoredAny>().map(|_| ())
+    }
+
+    /// Takes the next item out of a list, or reads over it; `false` at its end.
+    fn item<'de, A: SeqAccess<'de>>(&mut self, items: &mut A) -> Result<bool, A::Error> {
+        Ok(items.next_element::<IgnoredAny>()?.is_some())
+    }
+}
+
+/// A value out of which is taken what is wanted.
+pub(crate) struct Taking<'t, T>(pub(crate) &'t mut T);
+
+impl<'de, T: TakeMembers> DeserializeSeed<'de> for Taking<'_, T> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de, T: TakeMembers> Visitor<'de> for Taking<'_, T> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        self.0.begin();
+        while let Some(key) = members.next_key::<String>()? {
+            self.0.take(key, &mut members)?;
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        while self.0.item(&mut items)? {}
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+}
+
+/// Takes what it wants out of the members of a document.
+pub(crate) fn take_members(content: &[u8], taker: &mut impl TakeMembers) -> Result<(), String> {
+    let mut deserializer = serde_json::Deserializer::from_slice(content);
+    let read = Taking(taker).deserialize(&mut deserializer).and_then(|()| deserializer.end());
+    read.map_err(|error| format!("file is no JSON: {error}"))
 }
 
 /// Where an error is.

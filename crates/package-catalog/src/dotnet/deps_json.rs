@@ -5,14 +5,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::{DiagnosticCode, OwnedFile, Package, PackageKind};
+use serde::de::{IgnoredAny, MapAccess};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use super::assemblies::runtime_cpes;
+use crate::described::json::{TakeMembers, Taking, take_members};
 use crate::extract::{ManifestKind, read_section};
 use crate::parse::{ParseInput, Parsed, Problems};
 use crate::pattern_index::name;
 use crate::purl::language_purl;
+use crate::spdx::Text;
 
 /// Such a file, with only the values that matter.
 pub(crate) static MANIFEST: ManifestKind = ManifestKind { tag: 15, is_manifest, reduce };
@@ -29,6 +31,8 @@ const BUNDLERS: [&str; 8] = [
     "ilrepack.lib",
     "ilrepack.lib.msbuild.task",
 ];
+/// Libraries, files and dependencies of one application that are read; large ones have some thousands.
+const NAMES_MAX: usize = 100_000;
 /// How a part of the runtime is called that an application brings along.
 const RUNTIME_PACK: &str = "runtimepack.";
 
@@ -68,38 +72,164 @@ fn is_manifest(path: &str) -> bool {
 
 pub(super) fn reduce(content: &[u8]) -> Result<Vec<u8>, String> {
     let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
-    let document: Value =
-        serde_json::from_slice(content).map_err(|error| format!("file is no JSON: {error}"))?;
-    let stated = document["libraries"].as_object().ok_or("file has no `libraries`")?;
-    let mut libraries: BTreeMap<&str, Library> = BTreeMap::new();
-    for (key, value) in stated {
-        let (name, version) = key.rsplit_once('/').unwrap_or((key, ""));
-        let kind = value["type"].as_str().unwrap_or_default().to_ascii_lowercase();
-        let (name, version) = (name.to_owned(), version.to_owned());
-        libraries.insert(key, Library { name, version, kind, ..Library::default() });
+    let mut application = Stated::default();
+    // Targets stand before the libraries that they are about.
+    take_members(content, &mut Document { application: &mut application, part: Part::Libraries })?;
+    if !application.has_libraries {
+        return Err("file has no `libraries`".to_owned());
     }
-    let targets = document["targets"].as_object();
-    for (key, target) in targets.into_iter().flat_map(Map::values).filter_map(Value::as_object).flatten() {
-        let Some(library) = libraries.get_mut(key.as_str()) else { continue };
-        let files = files_of(target).filter(|file| is_code(file));
-        library.files.extend(files);
-        let needed = target.get("dependencies").and_then(Value::as_object);
-        library.dependencies.extend(needed.into_iter().flat_map(Map::keys).cloned());
+    take_members(content, &mut Document { application: &mut application, part: Part::Targets })?;
+    if application.names > NAMES_MAX {
+        return Err(format!("file names more than {NAMES_MAX} libraries, files and dependencies"));
     }
-    let application = Application { libraries: libraries.into_values().collect() };
+    let application = Application { libraries: application.libraries.into_values().collect() };
     serde_json::to_vec(&application).map_err(|error| error.to_string())
 }
 
-/// Where the files of a library lie in the folder of the application. Those of all systems are there without their folders.
-fn files_of(target: &Value) -> impl Iterator<Item = String> {
-    let keys = |group: &str| target.get(group).and_then(Value::as_object).into_iter().flatten();
-    let plain = keys("runtime").chain(keys("native")).map(|(path, _)| name(path).to_owned());
-    let translated = keys("resources").map(|(path, value)| match value["locale"].as_str() {
-        Some(locale) => format!("{locale}/{}", name(path)),
-        None => name(path).to_owned(),
-    });
-    let by_system = keys("runtimeTargets").map(|(path, _)| path.clone());
-    plain.chain(translated).chain(by_system)
+/// What the file says so far.
+#[derive(Default)]
+struct Stated {
+    has_libraries: bool,
+    libraries: BTreeMap<String, Library>,
+    /// Of libraries, files and dependencies, those included that are one too many.
+    names: usize,
+}
+
+impl Stated {
+    /// Room for one more name.
+    fn take_name(&mut self) -> bool {
+        self.names += 1;
+        self.names <= NAMES_MAX
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Part {
+    Libraries,
+    Targets,
+}
+
+struct Document<'s> {
+    application: &'s mut Stated,
+    part: Part,
+}
+
+impl TakeMembers for Document<'_> {
+    fn take<'de, A: MapAccess<'de>>(&mut self, key: String, members: &mut A) -> Result<(), A::Error> {
+        match (self.part, key.as_str()) {
+            (Part::Libraries, "libraries") => {
+                members.next_value_seed(Taking(&mut Libraries(self.application)))
+            }
+            (Part::Targets, "targets") => members.next_value_seed(Taking(&mut Targets(self.application))),
+            _ => members.next_value::<IgnoredAny>().map(|_| ()),
+        }
+    }
+}
+
+/// `"Newtonsoft.Json/13.0.3": {"type": "package"}`
+struct Libraries<'s>(&'s mut Stated);
+
+impl TakeMembers for Libraries<'_> {
+    fn begin(&mut self) {
+        self.0.has_libraries = true;
+    }
+
+    fn take<'de, A: MapAccess<'de>>(&mut self, key: String, members: &mut A) -> Result<(), A::Error> {
+        let mut kind = Texts { keys: &["type"], found: BTreeMap::new() };
+        members.next_value_seed(Taking(&mut kind))?;
+        if self.0.take_name() {
+            let kind = kind.found.remove("type").unwrap_or_default().to_ascii_lowercase();
+            let (name, version) = key.rsplit_once('/').unwrap_or((&key, ""));
+            let (name, version) = (name.to_owned(), version.to_owned());
+            self.0.libraries.insert(key, Library { name, version, kind, ..Library::default() });
+        }
+        Ok(())
+    }
+}
+
+/// `".NETCoreApp,Version=v8.0": {…}`, one for each system.
+struct Targets<'s>(&'s mut Stated);
+
+impl TakeMembers for Targets<'_> {
+    fn take<'de, A: MapAccess<'de>>(&mut self, _: String, members: &mut A) -> Result<(), A::Error> {
+        members.next_value_seed(Taking(&mut Target(self.0)))
+    }
+}
+
+/// `"Newtonsoft.Json/13.0.3": {"dependencies": {…}, "runtime": {…}}`
+struct Target<'s>(&'s mut Stated);
+
+impl TakeMembers for Target<'_> {
+    fn take<'de, A: MapAccess<'de>>(&mut self, library: String, members: &mut A) -> Result<(), A::Error> {
+        match self.0.libraries.contains_key(&library) {
+            true => members.next_value_seed(Taking(&mut Groups { application: self.0, library })),
+            false => members.next_value::<IgnoredAny>().map(|_| ()),
+        }
+    }
+}
+
+struct Groups<'s> {
+    application: &'s mut Stated,
+    library: String,
+}
+
+impl TakeMembers for Groups<'_> {
+    fn take<'de, A: MapAccess<'de>>(&mut self, group: String, members: &mut A) -> Result<(), A::Error> {
+        match group.as_str() {
+            "dependencies" | "runtime" | "native" | "resources" | "runtimeTargets" => {
+                let Self { application, library } = self;
+                members.next_value_seed(Taking(&mut Names { application, library, group: &group }))
+            }
+            _ => members.next_value::<IgnoredAny>().map(|_| ()),
+        }
+    }
+}
+
+/// The names of one group of a library, with what is said about each.
+struct Names<'s> {
+    application: &'s mut Stated,
+    library: &'s str,
+    group: &'s str,
+}
+
+impl TakeMembers for Names<'_> {
+    fn take<'de, A: MapAccess<'de>>(&mut self, path: String, members: &mut A) -> Result<(), A::Error> {
+        let mut locale = Texts { keys: &["locale"], found: BTreeMap::new() };
+        members.next_value_seed(Taking(&mut locale))?;
+        let is_dependency = self.group == "dependencies";
+        // Where the files of a library lie in the folder of the application. Those of all systems are there without their folders.
+        let name = name(&path);
+        let text = match (self.group, locale.found.get("locale")) {
+            ("dependencies" | "runtimeTargets", _) => path,
+            ("resources", Some(locale)) => format!("{locale}/{name}"),
+            _ => name.to_owned(),
+        };
+        if (is_dependency || is_code(&text))
+            && self.application.take_name()
+            && let Some(library) = self.application.libraries.get_mut(self.library)
+        {
+            if is_dependency { library.dependencies.push(text) } else { library.files.push(text) }
+        }
+        Ok(())
+    }
+}
+
+/// Texts under some keys.
+struct Texts<'k> {
+    keys: &'k [&'k str],
+    found: BTreeMap<String, String>,
+}
+
+impl TakeMembers for Texts<'_> {
+    fn take<'de, A: MapAccess<'de>>(&mut self, key: String, members: &mut A) -> Result<(), A::Error> {
+        if !self.keys.contains(&key.as_str()) {
+            return members.next_value::<IgnoredAny>().map(|_| ());
+        }
+        if let Text(Some(text)) = members.next_value()? {
+            self.found.insert(key, text);
+        }
+        Ok(())
+    }
 }
 
 fn is_code(path: &str) -> bool {

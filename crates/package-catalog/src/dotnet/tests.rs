@@ -248,6 +248,19 @@ fn broken_lists_are_told() {
     assert_eq!(urls(&[("a.deps.json", cycle)]), ["a@1", "b@1"]);
 }
 
+#[test]
+fn lists_of_very_many_names_are_refused() {
+    let list = |count: usize| {
+        let libraries: Vec<String> = (0..count).map(|number| format!("\"{number}\":0")).collect();
+        format!("{{\"targets\":[0],\"libraries\":{{{}}}}}", libraries.join(","))
+    };
+    for (count, is_read) in [(100_000, true), (100_001, false)] {
+        assert_eq!(super::deps_json::reduce(list(count).as_bytes()).is_ok(), is_read, "{count}");
+    }
+    let deep = format!("{{\"x\":{},\"libraries\":{{}}}}", "[".repeat(5_000) + &"]".repeat(5_000));
+    assert!(super::deps_json::reduce(deep.as_bytes()).is_ok());
+}
+
 proptest! {
     #[test]
     fn changed_bytes_never_panic_and_pieces_do_not_matter(

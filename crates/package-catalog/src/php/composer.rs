@@ -5,7 +5,7 @@
 use model::{Package, PackageKind};
 use serde_json::Value;
 
-use crate::described::json::{for_each_record, text, texts};
+use crate::described::json::{for_each_record, record_of, text, texts};
 use crate::described::{Description, DescriptionKind, Extent, Found};
 use crate::parse::{ParseInput, Problems};
 use crate::purl::qualified_purl;
@@ -21,6 +21,8 @@ pub(crate) static INSTALLED: DescriptionKind = DescriptionKind {
     complete,
 };
 
+/// What is read of a record.
+const KEYS: [&str; 4] = ["authors", "license", "name", "version"];
 const FILE: &str = "composer/installed.json";
 
 /// The folder of packages has any name, Composer's own in it always this one.
@@ -30,11 +32,9 @@ fn is_description(path: &str) -> bool {
 
 fn read(content: &[u8], found: &mut Found) -> Result<(), String> {
     let read =
-        for_each_record(content, &["packages"], &mut |offset, record| match serde_json::from_str::<Value>(
-            record,
-        ) {
+        for_each_record(content, &["packages"], &mut |offset, record| match record_of(record, &KEYS) {
             Ok(record) => add(offset, &record, found),
-            Err(error) => found.tell(offset, format!("record cannot be read: {error}")),
+            Err(why) => found.tell(offset, why),
         });
     if let Err((offset, why)) = read {
         found.tell(offset, why);

@@ -68,6 +68,19 @@ fn a_broken_record_takes_no_other_with_it() {
 }
 
 #[test]
+fn of_a_record_of_millions_of_values_the_known_ones_are_read() {
+    let many = vec!["0"; 100_000].join(",");
+    let keys: Vec<String> = (0..50_000).map(|number| format!("\"{number}\":0")).collect();
+    let text = format!(
+        "[{{{},\"license\":[{many}],\"authors\":{},\"name\":\"a/a\",\"version\":\"1\"}}]",
+        keys.join(","),
+        "[".repeat(100) + &"]".repeat(100)
+    );
+    let (packages, diagnostics) = packages_of(INSTALLED, text.as_bytes());
+    assert_eq!((names(&packages), diagnostics), (vec!["a/a 1".to_owned()], vec![]));
+}
+
+#[test]
 fn records_of_pear_in_both_forms_are_read() {
     let new = concat!(
         r#"a:7:{s:7:"attribs";a:1:{s:7:"version";s:3:"2.0";}s:4:"name";s:5:"redis";s:7:"channel";s:12:"pecl.php.net";"#,

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::ends_with;
 use crate::described::address::without_secrets;
-use crate::described::json::{text, value_of};
+use crate::described::json::{members_of, text};
 use crate::extract::{ManifestKind, read_section, section_of};
 use crate::parse::ParseInput;
 
@@ -25,7 +25,8 @@ fn is_manifest(path: &str) -> bool {
 }
 
 fn reduce(content: &[u8]) -> Result<Vec<u8>, String> {
-    let document = value_of(content)?;
+    let members = members_of(content, &["archive_info", "url", "vcs_info"])?;
+    let document = Value::Object(members.into_iter().collect());
     let qualifier = text(&document, "url").and_then(|url| {
         let url = without_secrets(&url)?;
         let revision = text(&document["vcs_info"], "commit_id");

@@ -9,7 +9,7 @@ use model::{Package, PackageKind};
 use serde_json::Value;
 
 use crate::described::address::repository_name;
-use crate::described::json::{for_each_record, text};
+use crate::described::json::{for_each_record, record_of, text};
 use crate::described::{self, Description, DescriptionKind, Extent, Found};
 use crate::parse::{ParseInput, Parsed, Problems};
 use crate::purl::qualified_purl;
@@ -29,15 +29,13 @@ fn is_description(path: &str) -> bool {
 }
 
 fn read(content: &[u8], found: &mut Found) -> Result<(), String> {
-    let read =
-        for_each_record(
-            content,
-            &["object", "dependencies"],
-            &mut |offset, record| match serde_json::from_str::<Value>(record) {
-                Ok(record) => add(offset, &record, found),
-                Err(error) => found.tell(offset, format!("record cannot be read: {error}")),
-            },
-        );
+    let read = for_each_record(content, &["object", "dependencies"], &mut |offset, record| match record_of(
+        record,
+        &["packageRef", "state"],
+    ) {
+        Ok(record) => add(offset, &record, found),
+        Err(why) => found.tell(offset, why),
+    });
     if let Err((offset, why)) = read {
         found.tell(offset, why);
     }
