@@ -26,7 +26,7 @@ pub(crate) fn read_bodies(bytes: &[u8], is_wanted: &dyn Fn(&str) -> bool) -> Res
 }
 
 /// Limits that a short input can reach.
-fn limits() -> ImageLimits {
+pub(crate) fn limits() -> ImageLimits {
     ImageLimits { ratio_max: 100, ratio_free_bytes: 1 << 20, ..ImageLimits::default() }
 }
 

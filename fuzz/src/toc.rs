@@ -1,13 +1,15 @@
 //! Tables of contents of layers, and layers that are read by them.
 
 use image_layers::{
-    ImageLimits, LayerReaders, PartsInput, PlanLimits, ReadBudget, Toc, TocError, TocLimits,
-    ZstdChunkedPosition, estargz_toc_offset, read_estargz_toc, read_layer_in_parts, read_zstd_chunked_toc,
-    squash,
+    ESTARGZ_FOOTER_BYTES, LayerReaders, PartsInput, PlanLimits, ReadBudget, Toc, TocError, TocLimits,
+    ZSTD_CHUNKED_HEADER_BYTES, ZstdChunkedPosition, estargz_toc_offset, read_estargz_toc,
+    read_layer_in_parts, read_zstd_chunked_toc, squash,
 };
 use model::Digest;
 use package_catalog::{CatalogLimits, LayerExtractor};
 use sha2::{Digest as _, Sha256};
+
+use crate::layers;
 
 fn limits() -> TocLimits {
     TocLimits {
@@ -24,7 +26,9 @@ fn digest_of(bytes: &[u8]) -> Digest {
 
 /// A layer of eStargz; whatever document its footer leads to is the one that the manifest names.
 pub(crate) fn read_estargz(bytes: &[u8]) {
-    let Some((data, footer)) = bytes.len().checked_sub(51).map(|at| bytes.split_at(at)) else { return };
+    let footer_at = (bytes.len() as u64).checked_sub(ESTARGZ_FOOTER_BYTES);
+    let footer_at = footer_at.and_then(|at| usize::try_from(at).ok());
+    let Some((data, footer)) = footer_at.map(|at| bytes.split_at(at)) else { return };
     let Some(offset) = estargz_toc_offset(footer) else { return };
     let Some(packed) = usize::try_from(offset).ok().and_then(|at| data.get(at..)) else { return };
     let read = |expected: &Digest| read_estargz_toc(packed, offset, expected, &limits());
@@ -44,7 +48,7 @@ pub(crate) fn read_zstd_chunked(bytes: &[u8]) {
     let (document, data) = rest.split_at(length);
     let Ok(packed) = zstd::encode_all(document, 1) else { return };
     let position = ZstdChunkedPosition {
-        offset: data.len() as u64 + 8,
+        offset: data.len() as u64 + ZSTD_CHUNKED_HEADER_BYTES,
         packed_bytes: packed.len() as u64,
         document_bytes: document.len() as u64,
     };
@@ -81,8 +85,7 @@ fn read_parts(bytes: &[u8], toc: &Toc) {
         extractor: Some(&mut extractor),
         observer: None,
     };
-    let limits = ImageLimits { ratio_max: 100, ratio_free_bytes: 1 << 20, ..ImageLimits::default() };
-    if let Ok(layer) = read_layer_in_parts(input, readers, &limits, &ReadBudget::new()) {
+    if let Ok(layer) = read_layer_in_parts(input, readers, &layers::limits(), &ReadBudget::new()) {
         assert!(layer.is_in_parts() && layer.write_facts(&mut Vec::new()).is_err(), "it is never kept");
         drop(package_catalog::catalog(&squash(vec![layer]), &CatalogLimits::default()));
     }

@@ -299,10 +299,11 @@ impl Inflating<'_> {
     }
 }
 
-fn open_zstd(
-    source: Source<'_>,
+/// A decoder that takes no more memory than a window of so many bits.
+pub(crate) fn open_zstd<R: BufRead>(
+    source: R,
     window_log_max: u32,
-) -> io::Result<zstd::stream::read::Decoder<'static, Source<'_>>> {
+) -> io::Result<zstd::stream::read::Decoder<'static, R>> {
     let mut decoder = zstd::stream::read::Decoder::with_buffer(source)?;
     decoder.window_log_max(window_log_max)?;
     Ok(decoder)

@@ -116,7 +116,8 @@ fn split_record(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     (equals > 0).then(|| (&record[..equals], &record[equals + 1..], &bytes[length..]))
 }
 
-fn parse_decimal(digits: &[u8]) -> Option<u64> {
+/// A number of digits alone.
+pub(crate) fn parse_decimal(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }

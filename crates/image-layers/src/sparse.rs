@@ -7,7 +7,7 @@
 use crate::LayerError;
 use crate::collector::Members;
 use crate::header::{BLOCK_BYTES, Header, number};
-use crate::pax::SparseForm;
+use crate::pax::{SparseForm, parse_decimal};
 use crate::tar_stream::{Member, TarStream};
 
 /// Where a piece of data begins in the file, and how long it is.
@@ -71,8 +71,7 @@ impl TarStream<'_> {
                 match byte {
                     b'0'..=b'9' if digits.len() < 20 => digits.push(byte),
                     b'\n' => {
-                        let number = str::from_utf8(&digits).ok().and_then(|text| text.parse().ok());
-                        let Some(number) = number else { return Ok(None) };
+                        let Some(number) = parse_decimal(&digits) else { return Ok(None) };
                         numbers.push(number);
                         digits.clear();
                     }

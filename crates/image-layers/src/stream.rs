@@ -52,7 +52,7 @@ impl<'a> Unpacked<'a> {
         let mut source = Source::new(input.reader, input.digest.as_ref(), limits.layer_bytes_max);
         let found = match source.peek(4) {
             Ok(head) => Compression::sniff(head),
-            Err(error) => return Err(to_layer_error(error, &layer, Compression::None, 0)),
+            Err(error) => return Err(to_layer_error(error, &layer, Compression::None, 0, limits)),
         };
         if let Some(declared) = input.compression
             && declared != found
@@ -69,7 +69,7 @@ impl<'a> Unpacked<'a> {
         // The same bytes have the same hash.
         let hasher = (!is_same).then(|| Hasher::for_digest(input.diff_id.as_ref()));
         let (workers, pieces) = Workers::new(source, found, limits.zstd_window_log_max, hasher)
-            .map_err(|error| to_layer_error(error, &layer, found, 0))?;
+            .map_err(|error| to_layer_error(error, &layer, found, 0, limits))?;
         let unpacked = Self {
             layer,
             compression: found,
@@ -131,23 +131,16 @@ impl<'a> Unpacked<'a> {
                 self.ended = Some((digest, compressed_bytes));
                 Ok(false)
             }
-            Ok(Piece::Failed(error)) => Err(self.decoder_error(error)),
+            Ok(Piece::Failed(error)) => {
+                let (layer, offset) = (&self.layer, self.bytes_unpacked);
+                Err(to_layer_error(error, layer, self.compression, offset, self.limits))
+            }
             Err(_) => Err(self.stopped("the thread that inflates stopped")),
         }
     }
 
     fn stopped(&self, what: &'static str) -> LayerError {
         LayerError::Source { layer: self.layer.clone(), source: io::Error::other(what) }
-    }
-
-    fn decoder_error(&self, error: io::Error) -> LayerError {
-        // The library has no code for a window above the limit, only this text.
-        if self.compression == Compression::Zstd && error.to_string().contains("too much memory") {
-            let maximum = u64::from(self.limits.zstd_window_log_max);
-            let limit = "bits of zstd window";
-            return self.breach(LimitBreach { limit, value: maximum + 1, maximum, path: None });
-        }
-        to_layer_error(error, &self.layer, self.compression, self.bytes_unpacked)
     }
 
     fn check_totals(&self, count: u64) -> Result<(), LimitBreach> {
@@ -233,6 +226,7 @@ pub(crate) fn to_layer_error(
     layer: &str,
     compression: Compression,
     offset: u64,
+    limits: &ImageLimits,
 ) -> LayerError {
     let layer = layer.to_owned();
     if let Some(breach) = LimitBreach::from_io(&error) {
@@ -242,6 +236,13 @@ pub(crate) fn to_layer_error(
         let failure = error.into_inner().and_then(|inner| inner.downcast::<SourceFailure>().ok());
         let source = failure.map_or_else(|| io::Error::other("reader failed"), |failure| failure.0);
         return LayerError::Source { layer, source };
+    }
+    // The library has no code for a window above the limit, only this text.
+    if compression == Compression::Zstd && error.to_string().contains("too much memory") {
+        let maximum = u64::from(limits.zstd_window_log_max);
+        let limit = "bits of zstd window";
+        let breach = LimitBreach { limit, value: maximum + 1, maximum, path: None };
+        return LayerError::Limit { layer, breach };
     }
     if error.kind() == io::ErrorKind::UnexpectedEof {
         return LayerError::Truncated { layer, offset };

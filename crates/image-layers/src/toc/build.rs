@@ -1,5 +1,6 @@
 //! From the entries of a document to a table in which every content has one place, behind all earlier ones.
 
+use std::mem;
 use std::ops::Range;
 
 use model::{Digest, DigestAlgorithm};
@@ -51,7 +52,7 @@ struct Builder {
     toc: Toc,
     /// Where the compressed bytes of each chunk begin, and where those of its file end if that is said.
     starts: Vec<Option<Start>>,
-    /// Pieces of the last file, as written.
+    /// Pieces of the last file, as written but for its name.
     file: Vec<RawEntry>,
     /// All bytes before this belong to earlier files that say where they end.
     occupied: u64,
@@ -67,7 +68,7 @@ struct Start {
 }
 
 impl Builder {
-    fn add_entry(&mut self, raw: RawEntry) -> Result<(), TocError> {
+    fn add_entry(&mut self, mut raw: RawEntry) -> Result<(), TocError> {
         let kind = match raw.kind {
             RawKind::Dir => MemberKind::Folder,
             RawKind::Reg => MemberKind::File,
@@ -78,8 +79,8 @@ impl Builder {
         let size = if kind == MemberKind::File { raw.size } else { 0 };
         let count = self.chunk_count()?;
         self.toc.entries.push(TocEntry {
-            name: raw.name.clone(),
-            link: raw.link_name.clone(),
+            name: mem::take(&mut raw.name),
+            link: mem::take(&mut raw.link_name),
             kind,
             size,
             // Only some of the lowest bits mean anything.
@@ -95,8 +96,9 @@ impl Builder {
     }
 
     fn add_chunk(&mut self, raw: RawEntry) -> Result<(), TocError> {
-        match self.file.first() {
-            Some(first) if first.name == raw.name => {
+        // While a file has pieces it is the last entry.
+        match self.toc.entries.last() {
+            Some(entry) if !self.file.is_empty() && entry.name == raw.name => {
                 self.file.push(raw);
                 Ok(())
             }
@@ -106,7 +108,7 @@ impl Builder {
 
     /// Puts the pieces of the last file together: they fill it without gaps.
     fn end_file(&mut self) -> Result<(), TocError> {
-        let pieces = std::mem::take(&mut self.file);
+        let pieces = mem::take(&mut self.file);
         let Some(first) = pieces.first() else { return Ok(()) };
         let file_end = first.end_offset;
         let mut at = 0;

@@ -5,12 +5,10 @@ use std::ops::Range;
 use flate2::bufread::GzDecoder;
 use model::Digest;
 
-use super::{Toc, TocEntry, TocError, TocLimits, build, document};
-use crate::hashing::Hasher;
+use super::{Toc, TocEntry, TocError, TocLimits, build, check_digest, document, inflate};
+use crate::Compression;
 use crate::header::{BLOCK_BYTES, Header};
-use crate::limits;
 use crate::tar_stream::MemberKind;
-use crate::{Compression, LimitedReader, ReadAllError};
 
 /// So many bytes at the end of the layer say where the table begins.
 pub const ESTARGZ_FOOTER_BYTES: u64 = 51;
@@ -49,22 +47,14 @@ pub fn read_estargz_toc(
     expected: &Digest,
     limits: &TocLimits,
 ) -> Result<Toc, TocError> {
-    limits::check("compressed bytes", packed.len() as u64, limits.packed_bytes_max)
-        .map_err(TocError::Limit)?;
+    limits.check_packed(packed)?;
     let archive_max = limits.document_bytes_max.saturating_add(4 * BLOCK_BYTES as u64);
-    let reader = LimitedReader::new(GzDecoder::new(packed), "inflated bytes", archive_max);
-    let archive = reader.read_all().map_err(|error| match error {
-        ReadAllError::Limit(breach) => TocError::Limit(breach),
-        ReadAllError::Io(_) => TocError::Unusable("it is not gzip"),
-    })?;
+    let archive = inflate(GzDecoder::new(packed), archive_max, TocError::Unusable("it is not gzip"))?;
     let json = find_document(&archive).ok_or(TocError::Unusable("it is not an archive with one document"))?;
-    let mut hasher = Hasher::for_digest(Some(expected));
-    hasher.update(json);
-    let actual = hasher.finish();
-    if actual != *expected {
-        return Err(TocError::DigestMismatch { expected: expected.clone(), actual });
-    }
+    check_digest(json, expected)?;
+    let size = json.len() as u64;
     let entries = document::parse(json, limits.entries_max)?;
+    drop(archive);
     let mut toc = build::build(entries, Compression::Gzip, toc_offset)?;
     // The table is a file of the image like any other; it does not list itself.
     let chunk_count = toc.entries.last().map_or(0, |entry| entry.chunks.end);
@@ -72,7 +62,7 @@ pub fn read_estargz_toc(
         name: TOC_NAME.into(),
         link: "".into(),
         kind: MemberKind::File,
-        size: json.len() as u64,
+        size,
         mode: 0,
         user_id: 0,
         group_id: 0,

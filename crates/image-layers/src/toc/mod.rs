@@ -15,6 +15,7 @@ mod source;
 mod tests;
 mod zstd_chunked;
 
+use std::io::Read;
 use std::ops::Range;
 
 use model::Digest;
@@ -24,8 +25,10 @@ pub use parts::{PartsInput, read_layer_in_parts};
 pub use plan::{PartPlan, PlanLimits};
 pub use zstd_chunked::{ZSTD_CHUNKED_HEADER_BYTES, ZstdChunkedPosition, read_zstd_chunked_toc};
 
+use crate::hashing::Hasher;
+use crate::limits;
 use crate::tar_stream::{Member, MemberKind};
-use crate::{Compression, LimitBreach};
+use crate::{Compression, LimitBreach, LimitedReader, ReadAllError};
 
 /// What a table of contents may cost. Every value is the largest that is still accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +54,31 @@ impl Default for TocLimits {
             zstd_window_log_max: 27,
         }
     }
+}
+
+impl TocLimits {
+    fn check_packed(&self, packed: &[u8]) -> Result<(), TocError> {
+        let checked = limits::check("compressed bytes", packed.len() as u64, self.packed_bytes_max);
+        checked.map_err(TocError::Limit)
+    }
+}
+
+fn check_digest(bytes: &[u8], expected: &Digest) -> Result<(), TocError> {
+    let mut hasher = Hasher::for_digest(Some(expected));
+    hasher.update(bytes);
+    let actual = hasher.finish();
+    if actual == *expected {
+        return Ok(());
+    }
+    Err(TocError::DigestMismatch { expected: expected.clone(), actual })
+}
+
+/// Inflates all there is; `broken` is the error when that cannot be done.
+fn inflate(decoder: impl Read, bytes_max: u64, broken: TocError) -> Result<Vec<u8>, TocError> {
+    LimitedReader::new(decoder, "inflated bytes", bytes_max).read_all().map_err(|error| match error {
+        ReadAllError::Limit(breach) => TocError::Limit(breach),
+        ReadAllError::Io(_) => broken,
+    })
 }
 
 /// Why a layer cannot be read by its table of contents.

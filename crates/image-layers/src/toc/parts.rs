@@ -8,13 +8,14 @@ use sha2::{Digest as _, Sha256};
 use super::source::Streams;
 use super::{Chunk, PartPlan, Toc};
 use crate::collector::{Collector, Members};
+use crate::header;
 use crate::layer::{Identity, LayerReaders};
 use crate::limits;
 use crate::stream::to_layer_error;
 use crate::tar_stream::Member;
 use crate::{ImageLimits, Layer, LayerError, LimitBreach, ReadBudget};
 
-const BLOCK_BYTES: u64 = 512;
+const BLOCK_BYTES: u64 = header::BLOCK_BYTES as u64;
 const BUFFER_BYTES: usize = 64 * 1024;
 
 /// A layer of which parts are there.
@@ -95,12 +96,13 @@ impl<'a> PartMembers<'a> {
     }
 
     fn failed(&self, error: io::Error) -> LayerError {
-        to_layer_error(error, &self.layer, self.toc.compression, self.unpacked_bytes)
+        to_layer_error(error, &self.layer, self.toc.compression, self.unpacked_bytes, self.limits)
     }
 
     fn finish(self) -> Result<(), LayerError> {
         let (compression, offset) = (self.toc.compression, self.unpacked_bytes);
-        self.streams.finish().map_err(|error| to_layer_error(error, &self.layer, compression, offset))
+        let (layer, limits) = (&self.layer, self.limits);
+        self.streams.finish().map_err(|error| to_layer_error(error, layer, compression, offset, limits))
     }
 
     /// Shows one chunk, and then holds it against its checksum.

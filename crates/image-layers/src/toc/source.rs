@@ -8,6 +8,7 @@ use flate2::bufread::MultiGzDecoder;
 use super::Place;
 use crate::Compression;
 use crate::error::SourceFailure;
+use crate::inflate::open_zstd;
 
 const BUFFER_BYTES: usize = 64 * 1024;
 
@@ -166,11 +167,7 @@ impl<'a> Streams<'a> {
         let mut source = self.decoder.take().ok_or_else(stopped)?.into_source();
         source.seek(&place.packed)?;
         self.decoder = Some(match self.compression {
-            Compression::Zstd => {
-                let mut decoder = zstd::stream::read::Decoder::with_buffer(source)?;
-                decoder.window_log_max(self.zstd_window_log_max)?;
-                Decoder::Zstd(decoder)
-            }
+            Compression::Zstd => Decoder::Zstd(open_zstd(source, self.zstd_window_log_max)?),
             Compression::Gzip | Compression::None => Decoder::Gzip(Box::new(MultiGzDecoder::new(source))),
         });
         (self.open, self.inner) = (Some(place.packed.start), 0);

@@ -3,10 +3,11 @@
 
 use model::Digest;
 
-use super::{Toc, TocError, TocLimits, build, document};
-use crate::hashing::Hasher;
+use super::{Toc, TocError, TocLimits, build, check_digest, document, inflate};
+use crate::Compression;
+use crate::inflate::open_zstd;
 use crate::limits;
-use crate::{Compression, LimitedReader, ReadAllError};
+use crate::pax::parse_decimal;
 
 /// So many bytes before the table are the header of its frame.
 pub const ZSTD_CHUNKED_HEADER_BYTES: u64 = 8;
@@ -27,10 +28,7 @@ pub struct ZstdChunkedPosition {
 impl ZstdChunkedPosition {
     /// Reads `offset:compressed:uncompressed:type`, all decimal; `None` for everything else.
     pub fn parse(text: &str) -> Option<Self> {
-        let number = |part: &str| {
-            let is_decimal = !part.is_empty() && part.bytes().all(|digit| digit.is_ascii_digit());
-            is_decimal.then(|| part.parse().ok()).flatten()
-        };
+        let number = |part: &str| parse_decimal(part.as_bytes());
         let mut parts = text.split(':');
         let (offset, packed_bytes) = (number(parts.next()?)?, number(parts.next()?)?);
         let document_bytes = number(parts.next()?)?;
@@ -52,8 +50,7 @@ pub fn read_zstd_chunked_toc(
     expected: &Digest,
     limits: &TocLimits,
 ) -> Result<Toc, TocError> {
-    limits::check("compressed bytes", frame.len() as u64, limits.packed_bytes_max)
-        .map_err(TocError::Limit)?;
+    limits.check_packed(frame)?;
     limits::check("inflated bytes", position.document_bytes, limits.document_bytes_max)
         .map_err(TocError::Limit)?;
     let [kind, 0x2a, 0x4d, 0x18, first, second, third, fourth, packed @ ..] = frame else {
@@ -64,25 +61,12 @@ pub fn read_zstd_chunked_toc(
     if !is_framed || packed.len() as u64 != position.packed_bytes {
         return Err(TocError::Unusable("it is not where the manifest says"));
     }
-    let mut hasher = Hasher::for_digest(Some(expected));
-    hasher.update(packed);
-    let actual = hasher.finish();
-    if actual != *expected {
-        return Err(TocError::DigestMismatch { expected: expected.clone(), actual });
-    }
-    let json = inflate(packed, position.document_bytes, limits.zstd_window_log_max)?;
+    check_digest(packed, expected)?;
+    let not_zstd = TocError::Unusable("it is not zstd");
+    let Ok(decoder) = open_zstd(packed, limits.zstd_window_log_max) else { return Err(not_zstd) };
+    let json = inflate(decoder, position.document_bytes, not_zstd)?;
     let entries = document::parse(&json, limits.entries_max)?;
+    drop(json);
     let data_end = position.offset.saturating_sub(ZSTD_CHUNKED_HEADER_BYTES);
     build::build(entries, Compression::Zstd, data_end)
-}
-
-fn inflate(packed: &[u8], document_bytes: u64, window_log_max: u32) -> Result<Vec<u8>, TocError> {
-    let bad = || TocError::Unusable("it is not zstd");
-    let mut decoder = zstd::stream::read::Decoder::with_buffer(packed).map_err(|_| bad())?;
-    decoder.window_log_max(window_log_max).map_err(|_| bad())?;
-    let json = LimitedReader::new(decoder, "inflated bytes", document_bytes).read_all();
-    json.map_err(|error| match error {
-        ReadAllError::Limit(breach) => TocError::Limit(breach),
-        ReadAllError::Io(_) => bad(),
-    })
 }
