@@ -12,7 +12,7 @@ use walkdir::{DirEntry, WalkDir};
 use crate::error::ScanError;
 use crate::excluded::ExcludedPaths;
 use crate::interest::Interest;
-use crate::layers::{LayerTask, Wanted};
+use crate::layers::{LayerTask, wanted_of};
 use crate::load::{bounded, on_thread, report};
 use crate::options::ScanOptions;
 use crate::progress::Stage;
@@ -55,8 +55,7 @@ async fn load_unbounded(path: &Path, options: &ScanOptions) -> Result<Inventory,
     let missing = interest.missing(&tree);
     if !missing.is_empty() {
         report(&options, Stage::ReadingLinked);
-        let paths: Vec<String> = missing.into_iter().map(|body| body.archive_path).collect();
-        let wanted: Wanted = Arc::new(move |path| paths.iter().any(|known| known == path));
+        let wanted = wanted_of(missing.into_iter().map(|body| body.archive_path).collect());
         let task = LayerTask {
             digest: None,
             // A folder that changes meanwhile is another one.

@@ -23,6 +23,12 @@ use crate::progress::Stage;
 
 pub(crate) type Wanted = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 
+/// Wants these files and no others.
+pub(crate) fn wanted_of(mut paths: Vec<String>) -> Wanted {
+    paths.sort_unstable();
+    Arc::new(move |path| paths.binary_search_by(|known| known.as_str().cmp(path)).is_ok())
+}
+
 /// What is the same for all layers of one load.
 pub(crate) struct Reading<'a> {
     pub(crate) origin: Origin,
@@ -207,9 +213,7 @@ impl Reading<'_> {
             at = end;
             let Some(place) = places.get(index) else { continue };
             let key = LayerKey::of_bodies(&place.diff_id, all_limits, &paths);
-            // Sorted by layer, then path: the list can be searched.
-            let wanted: Wanted =
-                Arc::new(move |path| paths.binary_search_by(|known| known.as_str().cmp(path)).is_ok());
+            let wanted = wanted_of(paths);
             // The layers were counted once. Of what is counted again nothing but the bodies stays, and that is the same wherever they
             // come from.
             let (limits, once) = (all_limits.left_by(budget), ReadBudget::new());

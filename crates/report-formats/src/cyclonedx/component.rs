@@ -63,7 +63,7 @@ impl Reading {
         let RawComponent { r#type, mut listed, author, notes, places } = component;
         listed.supplier = listed.supplier.or(author);
         let is_from_trivy = notes.properties.keys().any(|key| key == "aquasecurity:trivy:Type");
-        notes.finish(&mut listed, &mut self.sink);
+        self.sink.fill(notes, &mut listed);
         if r#type == "operating-system" {
             let ListedPackage { name, version, properties, .. } = listed;
             self.system.get_or_insert(ListedSystem { name, version, properties });
@@ -98,6 +98,6 @@ impl Reading {
         }
         let properties = notes.finish_document(&mut sink);
         let packages = sink.finish(FORMAT)?;
-        Ok(Listing { name: subject, properties, system, packages, others, diagnostics: Vec::new() })
+        Ok(Listing { name: subject, properties, system, packages, others, ..Listing::default() })
     }
 }

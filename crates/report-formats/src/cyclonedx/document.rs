@@ -30,13 +30,13 @@ pub(super) fn document(
     }
     bom.insert("bomFormat".to_owned(), json!("CycloneDX"));
     bom.insert("specVersion".to_owned(), json!(version.name()));
-    let serial = format!("urn:uuid:{}", listing::uuid(&listing.content_hash()));
+    let serial = format!("urn:uuid:{}", listing::uuid(&listing.content_hash(&sbom.inventory.packages)));
     bom.insert("serialNumber".to_owned(), json!(serial));
     bom.insert("version".to_owned(), json!(1));
     bom.insert("metadata".to_owned(), metadata(sbom, &listing, version, meta));
     let packages = &sbom.inventory.packages;
     let components =
-        listing.packages.iter().zip(packages).map(|(listed, package)| component(listed, package));
+        listing.packages.iter().zip(packages).map(|(listed, package)| component(&listing, listed, package));
     let components: Vec<Value> = system(&listing).into_iter().chain(components).collect();
     bom.insert("components".to_owned(), Value::Array(components));
     if let Some(report) = report {
@@ -107,7 +107,7 @@ fn foreign_properties(package: &Package) -> Vec<Value> {
     found
 }
 
-fn component(listed: &ListedPackage, package: &Package) -> Value {
+fn component(listing: &Listing, listed: &ListedPackage, package: &Package) -> Value {
     let mut component = Map::new();
     let mut add = |key: &str, value: Value| component.insert(key.to_owned(), value);
     add("type", json!(if package.kind == PackageKind::Binary { "application" } else { "library" }));
@@ -131,7 +131,7 @@ fn component(listed: &ListedPackage, package: &Package) -> Value {
     if listing::is_locator(&listed.purl) {
         add("purl", json!(listed.purl));
     }
-    let mut own = properties(&listed.properties, &listed.files);
+    let mut own = properties(&listed.properties, listing.files_of(package));
     own.extend(foreign_properties(package));
     add("properties", Value::Array(own));
     Value::Object(component)

@@ -45,6 +45,8 @@ pub(crate) struct Listing {
     pub(crate) others: BTreeMap<String, usize>,
     /// What the reader itself has to say.
     pub(crate) diagnostics: Vec<Diagnostic>,
+    /// Whether the files of packages are written.
+    pub(crate) has_files: bool,
 }
 
 /// The operating system that a list names.
@@ -70,7 +72,7 @@ pub(crate) struct ListedPackage {
     pub(crate) supplier: Option<String>,
     pub(crate) sha1: Option<String>,
     pub(crate) properties: Properties,
-    /// What it owns, where the list is to tell it.
+    /// What it owns, as it was read.
     pub(crate) files: Vec<OwnedFile>,
 }
 
@@ -93,9 +95,6 @@ impl Listing {
         let mut listed = |package: &Package| {
             let mut listed = own::package(package);
             own::note_base(&mut listed, base.as_ref().and_then(|base| base.has(package)));
-            if has_files {
-                listed.files.clone_from(&package.files);
-            }
             let reference = listed.content_name();
             let count = seen.entry(reference.clone()).or_default();
             *count += 1;
@@ -114,9 +113,14 @@ impl Listing {
                 properties: Properties::new(),
             }),
             packages: inventory.packages.iter().map(&mut listed).collect(),
-            others: BTreeMap::new(),
-            diagnostics: Vec::new(),
+            has_files,
+            ..Self::default()
         }
+    }
+
+    /// The files of a package that are written.
+    pub(crate) fn files_of<'a>(&self, package: &'a Package) -> &'a [OwnedFile] {
+        if self.has_files { &package.files } else { &[] }
     }
 
     /// What is in the image, as far as the list says it.
@@ -157,8 +161,8 @@ impl Listing {
         (SbomSubject { name: own::name(&self.properties).or(self.name), image }, inventory)
     }
 
-    /// A name for the document that only its content decides.
-    pub(crate) fn content_hash(&self) -> [u8; 32] {
+    /// A name for the document about these packages that only its content decides.
+    pub(crate) fn content_hash(&self, packages: &[Package]) -> [u8; 32] {
         let mut hash = Sha256::new();
         let mut add = |text: &str| {
             hash.update((text.len() as u64).to_be_bytes());
@@ -169,9 +173,9 @@ impl Listing {
             add(key);
             add(value);
         }
-        for package in &self.packages {
-            add(&package.reference);
-            for file in &package.files {
+        for (listed, package) in self.packages.iter().zip(packages) {
+            add(&listed.reference);
+            for file in self.files_of(package) {
                 add(&to_line(file));
             }
         }

@@ -139,11 +139,6 @@ impl Notes {
         }
     }
 
-    /// Puts what was found into an entry.
-    pub(crate) fn finish(self, listed: &mut ListedPackage, sink: &mut Sink) {
-        sink.fill(self, listed);
-    }
-
     pub(crate) fn drop_files(&mut self) {
         self.files = Vec::new();
     }

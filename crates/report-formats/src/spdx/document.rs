@@ -21,7 +21,9 @@ pub(super) fn document(sbom: &Sbom<'_>, meta: &Meta) -> Value {
     let mut named = BTreeMap::new();
     let mut packages = vec![subject(sbom)];
     packages.extend(system(&listing));
-    packages.extend(listing.packages.iter().map(|listed| package(listed, &created, &mut named)));
+    let listed = listing.packages.iter().zip(&sbom.inventory.packages);
+    let written = listed.map(|(listed, of)| package(listed, listing.files_of(of), &created, &mut named));
+    packages.extend(written);
     let mut relationships = vec![relationship(DOCUMENT, "DESCRIBES", SUBJECT)];
     let contained = packages.iter().skip(1).filter_map(|package| package["SPDXID"].as_str());
     relationships.extend(contained.map(|id| relationship(SUBJECT, "CONTAINS", id)));
@@ -31,7 +33,7 @@ pub(super) fn document(sbom: &Sbom<'_>, meta: &Meta) -> Value {
     add("dataLicense", json!("CC0-1.0"));
     add("SPDXID", json!(DOCUMENT));
     add("name", json!(sbom.image_name));
-    let uuid = listing::uuid(&listing.content_hash());
+    let uuid = listing::uuid(&listing.content_hash(&sbom.inventory.packages));
     add("documentNamespace", json!(format!("https://spdx.org/spdxdocs/{TOOL}-{uuid}")));
     add("creationInfo", json!({"created": created, "creators": [creator()]}));
     add("packages", Value::Array(packages));
@@ -97,7 +99,12 @@ fn bare(id: &str, name: &str, version: Option<&str>, purpose: &str) -> Value {
     Value::Object(package)
 }
 
-fn package(listed: &ListedPackage, created: &str, named: &mut BTreeMap<String, String>) -> Value {
+fn package(
+    listed: &ListedPackage,
+    files: &[OwnedFile],
+    created: &str,
+    named: &mut BTreeMap<String, String>,
+) -> Value {
     let mut package = Map::new();
     let mut add = |key: &str, value: Value| drop(package.insert(key.to_owned(), value));
     add("name", json!(listed.name));
@@ -132,6 +139,6 @@ fn package(listed: &ListedPackage, created: &str, named: &mut BTreeMap<String, S
     if !references.is_empty() {
         add("externalRefs", Value::Array(references));
     }
-    add("annotations", annotations(&listed.properties, &listed.files, created));
+    add("annotations", annotations(&listed.properties, files, created));
     Value::Object(package)
 }

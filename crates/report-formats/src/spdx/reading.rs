@@ -128,7 +128,7 @@ impl Reading {
 
     pub(super) fn package(&mut self, package: RawPackage) {
         let RawPackage { mut listed, notes, purpose, license } = package;
-        notes.finish(&mut listed, &mut self.sink);
+        self.sink.fill(notes, &mut listed);
         if purpose.replace('_', "-").eq_ignore_ascii_case("OPERATING-SYSTEM") {
             let ListedPackage { name, version, properties, .. } = listed;
             self.system.get_or_insert(ListedSystem { name, version, properties });

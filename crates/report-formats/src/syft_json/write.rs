@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use model::{Distro, JavaVersions, Package, PackageKind, SourcePackage};
+use model::{Distro, JavaVersions, OwnedFile, Package, PackageKind, SourcePackage};
 use serde_json::{Map, Value, json};
 
 use super::files;
@@ -25,7 +25,8 @@ pub fn syft_json(sbom: &Sbom<'_>, meta: &Meta) -> String {
     let file_count = packages.iter().map(|package| package.files.len()).sum::<usize>();
     let has_files = meta.has_files || file_count <= FILES_WITHOUT_ASKING;
     let listing = Listing::of(sbom, has_files);
-    let artifacts = packages.iter().zip(&listing.packages).map(|(package, listed)| artifact(package, listed));
+    let artifacts = packages.iter().zip(&listing.packages);
+    let artifacts = artifacts.map(|(package, listed)| artifact(package, listed, listing.files_of(package)));
     let schema_url =
         format!("https://raw.githubusercontent.com/anchore/syft/main/schema/json/schema-{SCHEMA}.json");
     wire::to_text(&json!({
@@ -42,7 +43,7 @@ pub fn syft_json(sbom: &Sbom<'_>, meta: &Meta) -> String {
 
 fn source(sbom: &Sbom<'_>, listing: &Listing) -> Value {
     let Some(image) = sbom.image else {
-        let id = data_encoding::HEXLOWER.encode(&listing.content_hash());
+        let id = data_encoding::HEXLOWER.encode(&listing.content_hash(&sbom.inventory.packages));
         return json!({"id": id, "name": sbom.image_name, "version": "", "type": "file", "metadata": {}});
     };
     let layers: Vec<Value> = image
@@ -107,7 +108,7 @@ fn owners(packages: &[Package], listing: &Listing) -> Vec<Value> {
     all().filter_map(relation).collect()
 }
 
-fn artifact(package: &Package, listed: &ListedPackage) -> Value {
+fn artifact(package: &Package, listed: &ListedPackage, owned: &[OwnedFile]) -> Value {
     let location = |location: &model::Location| {
         let mut found = json!({"path": location.path, "accessPath": location.path});
         if let Some(layer) = &location.layer {
@@ -133,13 +134,13 @@ fn artifact(package: &Package, listed: &ListedPackage) -> Value {
         "purl": package.purl,
     });
     if let Some((r#type, mut metadata)) = metadata(package) {
-        if let Some(files) = files::native(package.kind, &listed.files) {
+        if let Some(files) = files::native(package.kind, owned) {
             metadata["files"] = files;
         }
         found["metadataType"] = json!(r#type);
         found["metadata"] = metadata;
     }
-    if let Some(files) = files::lines(package.kind, &listed.files) {
+    if let Some(files) = files::lines(package.kind, owned) {
         found["lazaretFiles"] = files;
     }
     found["lazaret"] = json!(listed.properties);

@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 use std::io::{self, Read};
 
+use data_encoding::HEXLOWER;
 use image_layers::FACTS_VERSION;
 use model::Inventory;
 use package_catalog::{CATALOG_VERSION, CatalogLimits};
@@ -72,7 +73,7 @@ impl ImageKey {
                 .expect("writing to a String cannot fail");
         }
         let hash: [u8; 32] = Sha256::digest(text).into();
-        let short: String = hash[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+        let short = HEXLOWER.encode(&hash[..16]);
         let layer_names = layers.iter().map(|layer| LayerKey::of_layer(&layer.diff_id, limits).name);
         Some(Self { name: format!("{short}.{IMAGE_ENDING}"), hash, layer_names: layer_names.collect() })
     }

@@ -134,7 +134,7 @@ impl LayerKey {
             CatalogLimits::default()
         );
         let hash: [u8; 32] = Sha256::digest(text).into();
-        let short: String = hash[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+        let short = data_encoding::HEXLOWER.encode(&hash[..8]);
         Self { name: format!("{}-{short}.{LAYER_ENDING}", diff_id.hex()), hash }
     }
 }

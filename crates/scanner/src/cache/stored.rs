@@ -18,7 +18,6 @@ use super::image::KnownImage;
 
 /// All together unpack to less, and one record to less.
 const BODY_BYTES_MAX: u64 = 4 << 30;
-const STEP_BYTES: usize = 64 * 1024;
 
 #[derive(Serialize, Deserialize)]
 struct StoredHead<'a> {
@@ -166,13 +165,10 @@ impl<T: Read> Records<T> {
     fn read<'a, R: Deserialize<'a>>(&'a mut self) -> io::Result<R> {
         let mut length = [0; 8];
         self.stream.read_exact(&mut length)?;
-        let length = usize::try_from(u64::from_le_bytes(length)).map_err(|_| bad("a record is too long"))?;
+        let length = u64::from_le_bytes(length);
         self.buffer.clear();
-        while self.buffer.len() < length {
-            let start = self.buffer.len();
-            let step = (length - start).min(start.max(STEP_BYTES));
-            self.buffer.resize(start + step, 0);
-            self.stream.read_exact(&mut self.buffer[start..])?;
+        if io::copy(&mut self.stream.by_ref().take(length), &mut self.buffer)? < length {
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
         match postcard::take_from_bytes(&self.buffer) {
             Ok((record, [])) => Ok(record),

@@ -18,6 +18,7 @@ use crate::contents::LayerFindings;
 use crate::error::ScanError;
 use crate::identity::ImageIdentity;
 use crate::interest::Interest;
+use crate::layers::wanted_of;
 use crate::load::{ScannedImage, on_thread, report, to_facts};
 use crate::manifest::CONFIG_BYTES_MAX;
 use crate::open::open_docker;
@@ -196,11 +197,9 @@ impl Daemon {
             return Ok(tree);
         }
         report(options, Stage::ReadingLinked);
-        let mut paths: Vec<String> = missing.iter().map(|body| body.archive_path.clone()).collect();
-        paths.sort();
         let reader = SavedReader {
             source: self.shown(),
-            wanted: Arc::new(move |path| paths.binary_search_by(|known| known.as_str().cmp(path)).is_ok()),
+            wanted: wanted_of(missing.iter().map(|body| body.archive_path.clone()).collect()),
             interest: None,
             limits: options.limits.clone(),
             budget: budget.clone(),
