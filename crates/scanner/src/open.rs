@@ -161,7 +161,7 @@ pub(crate) fn open_documents(manifest: &[u8], config_bytes: &[u8]) -> Result<Ope
 }
 
 pub(crate) fn open_docker(image: DockerImage) -> OpenedImage {
-    let DockerImage { implied_manifest, config, config_bytes, image_id, layers } = image;
+    let DockerImage { implied_manifest, config, config_text, image_id, layers } = image;
     let digest = digest_of(&implied_manifest, DigestAlgorithm::Sha256);
     let layers = config
         .diff_ids
@@ -182,7 +182,7 @@ pub(crate) fn open_docker(image: DockerImage) -> OpenedImage {
         image_id,
         manifest: String::from_utf8_lossy(&implied_manifest).into_owned(),
         config,
-        config_bytes,
+        config_bytes: length(&config_text),
         layers,
     }
 }

@@ -24,7 +24,8 @@ pub(crate) struct DockerImage {
     /// The archive does not hold what a registry would: layers are compressed anew when they are pushed.
     pub(crate) implied_manifest: Vec<u8>,
     pub(crate) config: ImageConfig,
-    pub(crate) config_bytes: u64,
+    /// The configuration as it is written.
+    pub(crate) config_text: Vec<u8>,
     pub(crate) image_id: Digest,
     /// Name in the archive and size, lowest first.
     pub(crate) layers: Vec<(String, u64)>,
@@ -78,7 +79,6 @@ pub(crate) fn find_docker_image(
     let bytes =
         store.read_small(&entry.config, CONFIG_BYTES_MAX, &what)?.ok_or_else(|| missing(&entry.config))?;
     let config = parse_config(&bytes)?;
-    let image_id = digest_of(&bytes, DigestAlgorithm::Sha256);
     if config.diff_ids.len() != entry.layers.len() {
         return Err(ScanError::Inconsistent {
             what,
@@ -90,10 +90,23 @@ pub(crate) fn find_docker_image(
         let size = store.size(&layer).ok_or_else(|| missing(&layer))?;
         layers.push((layer, size));
     }
-    let sized: Vec<(&Digest, u64)> =
-        config.diff_ids.iter().zip(layers.iter().map(|(_, size)| *size)).collect();
-    let implied_manifest = imply_manifest(&image_id, length(&bytes), &sized);
-    Ok(DockerImage { implied_manifest, config_bytes: length(&bytes), image_id, layers, config })
+    Ok(DockerImage::new(config, bytes, layers))
+}
+
+impl DockerImage {
+    fn new(config: ImageConfig, config_text: Vec<u8>, layers: Vec<(String, u64)>) -> Self {
+        let image_id = digest_of(&config_text, DigestAlgorithm::Sha256);
+        let sized: Vec<(&Digest, u64)> =
+            config.diff_ids.iter().zip(layers.iter().map(|(_, size)| *size)).collect();
+        let implied_manifest = imply_manifest(&image_id, length(&config_text), &sized);
+        Self { implied_manifest, config, config_text, image_id, layers }
+    }
+
+    /// An image that was exported before, and whose layers had these sizes.
+    pub(crate) fn of_config(config_text: &[u8], sizes: Vec<u64>) -> Result<Self, ScanError> {
+        let layers = sizes.into_iter().map(|size| (String::new(), size)).collect();
+        Ok(Self::new(parse_config(config_text)?, config_text.to_vec(), layers))
+    }
 }
 
 fn choose(store: &impl SavedFiles, name: Option<&str>) -> Result<RawEntry, ScanError> {

@@ -31,8 +31,8 @@ pub(crate) struct KnownImage {
 /// What an inventory is found by.
 #[derive(Debug, Clone)]
 pub(crate) struct ImageKey {
-    name: String,
-    hash: [u8; 32],
+    pub(super) name: String,
+    pub(super) hash: [u8; 32],
     /// Files of its layers: as long as the image is used, so are they.
     layer_names: Vec<String>,
 }
@@ -40,6 +40,19 @@ pub(crate) struct ImageKey {
 impl ImageKey {
     /// `None` where files are looked into: nothing of that is kept.
     pub(crate) fn new(options: &ScanOptions, layers: &[LayerPlace]) -> Option<Self> {
+        Self::with(options, layers, "")
+    }
+
+    /// Whether a file begins as one of this key does.
+    pub(super) fn check_head(&self, magic: &[u8; 8], input: &mut dyn Read) -> io::Result<()> {
+        let mut head = [0; 8 + 32];
+        input.read_exact(&mut head)?;
+        let is_ours = head[..8] == magic[..] && head[8..] == self.hash[..];
+        if is_ours { Ok(()) } else { Err(file::bad("the inventory of something else")) }
+    }
+
+    /// `more`: what else the image is found by.
+    pub(super) fn with(options: &ScanOptions, layers: &[LayerPlace], more: &str) -> Option<Self> {
         // Taken apart, so that whoever adds an option decides here whether it changes what is found.
         let ScanOptions {
             limits,
@@ -63,7 +76,7 @@ impl ImageKey {
             return None;
         }
         let mut text = format!(
-            "{INVENTORY_VERSION}\n{FACTS_VERSION}\n{CATALOG_VERSION}\n{limits:?}\n{:?}\n{scope:?}\n{:?}\n",
+            "{INVENTORY_VERSION}\n{FACTS_VERSION}\n{CATALOG_VERSION}\n{limits:?}\n{:?}\n{scope:?}\n{:?}\n{more}",
             CatalogLimits::default(),
             excluded.expressions(),
         );
@@ -83,14 +96,9 @@ impl LayerCache {
     /// What is in an image, if its layers were read before in this form of transport.
     pub(crate) fn find_image(&self, key: &ImageKey) -> Option<KnownImage> {
         let path = self.folder.join(&key.name);
-        let read_key = |input: &mut dyn Read| {
-            let mut head = [0; MAGIC.len() + 32];
-            input.read_exact(&mut head)?;
-            let is_ours = head[..MAGIC.len()] == MAGIC[..] && head[MAGIC.len()..] == key.hash[..];
-            if is_ours { Ok(()) } else { Err(file::bad("the inventory of something else")) }
-        };
-        let known = folder::open(&self.folder, &path)
-            .and_then(|file| file::read_whole(file, read_key, |input| stored::read(input)));
+        let known = folder::open(&self.folder, &path).and_then(|file| {
+            file::read_whole(file, |input| key.check_head(MAGIC, input), |input| stored::read(input))
+        });
         match known {
             Ok(((), known)) => {
                 let layers = key.layer_names.iter().map(|name| self.folder.join(name));

@@ -6,12 +6,15 @@
 //! and size of the blob) that was checked then, so an image whose manifest lies about a layer is read and refused as before.
 //! An inventory is found by the same of all its layers, and by the options that decide what is found in them, see `image.rs`.
 //!
+//! What a daemon exports is found by what the daemon says of it, see `saved.rs`.
+//!
 //! Many processes may share the folder: a file appears by renaming, never changes, and is a miss unless every byte of it is as
 //! it was written. What goes wrong with the folder makes a scan slower, never wrong, and never fail.
 
 mod file;
 mod folder;
 mod image;
+mod saved;
 mod stored;
 
 use std::path::{Path, PathBuf};
@@ -25,6 +28,7 @@ use crate::open::LayerPlace;
 use file::Transport;
 pub use folder::CacheSummary;
 pub(crate) use image::{ImageKey, KnownImage};
+pub(crate) use saved::KnownSaved;
 
 /// So many forms of transport of one layer are remembered.
 const TRANSPORTS_MAX: usize = 16;

@@ -1,6 +1,7 @@
 //! Images of programs on this machine: Docker and Podman write an image as one stream, containerd is asked for blobs.
 
 mod containerd;
+mod known;
 mod saved;
 
 use std::io::Read;
@@ -9,9 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use image_layers::{ImageTree, Layer, MissingBody, ReadBudget, squash_tracing};
-use model::Digest;
 use reqwest::StatusCode;
-use serde::Deserialize;
 
 use crate::archive::DockerImage;
 use crate::contents::LayerFindings;
@@ -27,6 +26,7 @@ use crate::pipe::{BlobSender, pipe};
 use crate::progress::Stage;
 use crate::registry::length;
 use crate::source::DaemonKind;
+use known::{InspectedImage, Lookup, parse_inspected};
 use saved::{SavedImage, SavedReader};
 
 pub(crate) use containerd::{Containerd, is_some_message};
@@ -42,30 +42,16 @@ pub(crate) async fn load(
     options: &ScanOptions,
 ) -> Result<ScannedImage, ScanError> {
     let daemon = Daemon::new(kind, options)?;
-    let interest = Arc::new(Interest::new(options)?);
-    let budget = ReadBudget::new();
-    report(options, Stage::ReadingLayers);
-    let reader = SavedReader {
-        source: daemon.shown(),
-        wanted: Arc::new(package_catalog::is_wanted),
-        interest: Some(Arc::clone(&interest)),
-        limits: options.limits.clone(),
-        budget: budget.clone(),
+    let Some(lookup) = Lookup::new(&daemon, name, options).await? else {
+        return Ok(daemon.read_image(name, options).await?.0);
     };
-    let (image, layers) = daemon.save(name, reader).await?.choose()?;
-    let opened = open_docker(image);
-    let unpacked_bytes: Vec<u64> = layers.iter().map(|(layer, _)| layer.unpacked_bytes()).collect();
-    let (layers, findings): (Vec<_>, Vec<_>) = layers.into_iter().unzip();
-    let single_layers = interest.single_layers(&layers);
-    let tree = on_thread(move || squash_tracing(layers, &package_catalog::is_traced)).await?;
-    let missing = interest.missing(&tree);
-    let tree = daemon.fill_linked(name, tree, &missing, options, &budget).await?;
-    report(options, Stage::Cataloging);
-    let (inventory, contents) = {
-        let progress = options.progress.clone();
-        on_thread(move || interest.catalog(&tree, single_layers, &findings, progress.as_deref())).await?
-    };
-    Ok(ScannedImage { facts: to_facts(opened, &unpacked_bytes), inventory, contents })
+    match lookup.find().await? {
+        Some(known) => Ok(known),
+        None => {
+            let (read, config) = daemon.read_image(name, options).await?;
+            lookup.keep(&daemon, name, read, config).await
+        }
+    }
 }
 
 /// Reads a stream as [`load`] does that somebody else has opened.
@@ -91,7 +77,7 @@ pub(crate) async fn identify(
     name: &str,
     options: &ScanOptions,
 ) -> Result<ImageIdentity, ScanError> {
-    Daemon::new(kind, options)?.inspect(name).await
+    Ok(Daemon::new(kind, options)?.inspect(name).await?.identity)
 }
 
 fn builder(socket: &Path) -> reqwest::ClientBuilder {
@@ -157,7 +143,41 @@ impl Daemon {
         }
     }
 
-    async fn inspect(&self, name: &str) -> Result<ImageIdentity, ScanError> {
+    /// Reads an image as it is exported; beside it its configuration as it is written.
+    async fn read_image(
+        &self,
+        name: &str,
+        options: &ScanOptions,
+    ) -> Result<(ScannedImage, Vec<u8>), ScanError> {
+        let interest = Arc::new(Interest::new(options)?);
+        let budget = ReadBudget::new();
+        report(options, Stage::ReadingLayers);
+        let reader = SavedReader {
+            source: self.shown(),
+            wanted: Arc::new(package_catalog::is_wanted),
+            interest: Some(Arc::clone(&interest)),
+            limits: options.limits.clone(),
+            budget: budget.clone(),
+        };
+        let (image, layers) = self.save(name, reader).await?.choose()?;
+        let config = image.config_text.clone();
+        let opened = open_docker(image);
+        let unpacked_bytes: Vec<u64> = layers.iter().map(|(layer, _)| layer.unpacked_bytes()).collect();
+        let (layers, findings): (Vec<_>, Vec<_>) = layers.into_iter().unzip();
+        let single_layers = interest.single_layers(&layers);
+        let tree = on_thread(move || squash_tracing(layers, &package_catalog::is_traced)).await?;
+        let missing = interest.missing(&tree);
+        let tree = self.fill_linked(name, tree, &missing, options, &budget).await?;
+        report(options, Stage::Cataloging);
+        let (inventory, contents) = {
+            let progress = options.progress.clone();
+            on_thread(move || interest.catalog(&tree, single_layers, &findings, progress.as_deref())).await?
+        };
+        let facts = to_facts(opened, &unpacked_bytes);
+        Ok((ScannedImage { facts, inventory, contents }, config))
+    }
+
+    async fn inspect(&self, name: &str) -> Result<InspectedImage, ScanError> {
         let mut response = self.ask(name, "json").await?;
         let what = format!("what {} says about image `{name}`", self.kind.name());
         let mut bytes = Vec::new();
@@ -210,38 +230,6 @@ impl Daemon {
         }
         Ok(tree)
     }
-}
-
-/// What is of interest of `/images/NAME/json`.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Inspected {
-    id: String,
-    repo_digests: Option<Vec<String>>,
-    #[serde(rename = "RootFS")]
-    root_fs: RootFs,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct RootFs {
-    layers: Option<Vec<String>>,
-}
-
-fn parse_inspected(bytes: &[u8]) -> Result<ImageIdentity, String> {
-    let inspected: Inspected = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-    let Inspected { id, repo_digests, root_fs } = inspected;
-    // Podman leaves the algorithm away.
-    let id = if id.contains(':') { id } else { format!("sha256:{id}") };
-    let digests = repo_digests.unwrap_or_default();
-    let mut digests: Vec<Digest> =
-        digests.iter().filter_map(|name| name.rsplit_once('@')?.1.parse().ok()).collect();
-    digests.sort();
-    digests.dedup();
-    let digest = |text: &String| text.parse().map_err(|_| "an id in it is no digest".to_owned());
-    let diff_ids = root_fs.layers.unwrap_or_default();
-    let diff_ids = diff_ids.iter().map(digest).collect::<Result<_, _>>()?;
-    Ok(ImageIdentity { digests, image_id: digest(&id)?, diff_ids })
 }
 
 async fn send(mut response: reqwest::Response, sender: BlobSender) -> Result<(), reqwest::Error> {

@@ -8,10 +8,10 @@ use scanner::{
     DaemonKind, DaemonSockets, ExcludedPaths, Glob, ImageSource, ScanErrorKind, ScanOptions, Scope, identify,
     load, load_files,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use testkit::ImageDaemon;
 
-use crate::support::image::{OS_RELEASE, STATUS, TestImage, tar_folder};
+use crate::support::image::{OS_RELEASE, STATUS, TestImage, docker_archive, tar_folder};
 
 fn names(inventory: &Inventory) -> Vec<&str> {
     inventory.packages.iter().map(|package| package.name.as_str()).collect()
@@ -77,6 +77,53 @@ async fn images_of_podman_are_read_as_one_stream() {
     for kind in [DaemonKind::Podman, DaemonKind::Docker] {
         check_daemon(&daemon, kind, id.trim(), &image).await;
     }
+}
+
+/// A daemon that exports one image, once.
+async fn serve_once(listener: tokio::net::UnixListener, inspected: String, archive: Vec<u8>) -> Vec<String> {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    let mut asked = Vec::new();
+    // Said before and after the export, and by the one who needs none.
+    while asked.len() < 4 {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            request.push(stream.read_u8().await.unwrap());
+        }
+        let line = String::from_utf8_lossy(&request).lines().next().unwrap().to_owned();
+        let body = if line.contains("/json ") { inspected.as_bytes() } else { &archive };
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(body).await.unwrap();
+        asked.push(line.split(' ').nth(1).unwrap().to_owned());
+    }
+    asked
+}
+
+#[tokio::test]
+async fn an_image_that_a_daemon_exported_once_is_not_exported_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = two_layers();
+    let archive = docker_archive(&[(&["app:1"], &image.config, &image.layers)]);
+    let config: Value = serde_json::from_slice(&image.config).unwrap();
+    let id = crate::support::image::digest(&image.config);
+    let inspected =
+        json!({"Id": id.to_string(), "Os": "linux", "RootFS": {"Layers": config["rootfs"]["diff_ids"]}})
+            .to_string();
+    let socket = folder.path().join("socket");
+    let listener = tokio::net::UnixListener::bind(&socket).unwrap();
+    let server = tokio::spawn(serve_once(listener, inspected, archive));
+    let daemons = DaemonSockets { docker: socket, ..DaemonSockets::default() };
+    let options =
+        ScanOptions { daemons, ..crate::cache::with_cache(&folder.path().join("cache"), crate::cache::SIZE) };
+    let source = ImageSource::Daemon { kind: DaemonKind::Docker, name: "app".to_owned() };
+    let first = load(&source, &options).await.unwrap();
+    let again = load(&source, &options).await.unwrap();
+    assert_eq!(names(&first.inventory), ["zlib1g", "app"]);
+    assert_eq!(format!("{first:?}"), format!("{again:?}"));
+    let asked = server.await.unwrap();
+    assert_eq!(asked, ["/images/app/json", "/images/app/get", "/images/app/json", "/images/app/json"]);
 }
 
 #[tokio::test]
