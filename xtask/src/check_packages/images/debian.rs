@@ -35,6 +35,11 @@ pub(super) fn ruby(made: &Made<'_>) -> Result<PathBuf> {
     debootstrap(made, "bookworm", &["--include=ruby-bundler,rake,ruby-nokogiri,ruby-sinatra"])
 }
 
+/// Some hundreds of packages of Node that Debian made its own, in folders of Debian's.
+pub(super) fn node(made: &Made<'_>) -> Result<PathBuf> {
+    debootstrap(made, "bookworm", &["--include=npm,node-express"])
+}
+
 fn debootstrap(made: &Made<'_>, suite: &str, arguments: &[&str]) -> Result<PathBuf> {
     let root = made.scratch.join("root.tar");
     let mirror = format!("deb {} {suite} main", debian_images::main_mirror()?);

@@ -56,6 +56,7 @@ pub(super) fn all() -> Vec<Image> {
         image("debian-12-two-architectures", Archive(debian::two_architectures)),
         image("debian-13", Archive(debian::trixie)),
         image("debian-12-ruby", Archive(debian::ruby)),
+        image("debian-12-node", Archive(debian::node)),
         image("distroless", Folder(debian::distroless)),
         image("removed-in-layers", Archive(layers::removed)),
         image("go-programs", Folder(go::programs)),
