@@ -29,11 +29,9 @@ impl Reading<'_> {
             known.inventory.layers.iter().eq(of_image)
         };
         let found = found.filter(is_of_layers);
-        if let (Some(_), Some(progress)) = (&found, &self.options.progress) {
+        if found.is_some() {
             for (index, layer) in layers.iter().enumerate() {
-                progress.layer_known(index);
-                progress.layer_bytes(index, layer.size);
-                progress.layer_done(index);
+                self.tell_known(index, layer.size);
             }
         }
         Ok(found)

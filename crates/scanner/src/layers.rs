@@ -89,11 +89,7 @@ impl Reading<'_> {
         if let Some(layer) = found {
             let bad = |source| ScanError::in_layer(index + 1, place.name(), source);
             layer.spend(&job.limits, &job.budget).map_err(bad)?;
-            if let Some(progress) = &self.options.progress {
-                progress.layer_known(index);
-                progress.layer_bytes(index, place.size);
-                progress.layer_done(index);
-            }
+            self.tell_known(index, place.size);
             return Ok((layer, LayerFindings::default()));
         }
         let (layer, findings) = self.read_layer(job).await?;
@@ -109,6 +105,15 @@ impl Reading<'_> {
         let (layer, is_kept) = on_thread(keep).await?;
         self.has_kept.fetch_or(is_kept, Ordering::Relaxed);
         Ok((layer, findings))
+    }
+
+    /// Tells of a layer that need not be read.
+    pub(crate) fn tell_known(&self, index: usize, size_bytes: u64) {
+        if let Some(progress) = &self.options.progress {
+            progress.layer_known(index);
+            progress.layer_bytes(index, size_bytes);
+            progress.layer_done(index);
+        }
     }
 
     /// Brings the cache back within its size after something was added to it.

@@ -118,6 +118,9 @@ impl PartsRead {
     /// Tells of each in the inventory.
     pub(crate) fn tell(&self, places: &[LayerPlace], inventory: &mut Inventory) {
         let layers = self.layers.lock().unwrap_or_else(PoisonError::into_inner);
+        if layers.is_empty() {
+            return;
+        }
         for (index, bytes) in layers.iter() {
             let Some(place) = places.get(*index) else { continue };
             inventory.diagnostics.push(Diagnostic {

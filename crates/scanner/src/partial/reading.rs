@@ -14,7 +14,8 @@ use crate::open::Origin;
 use crate::pipe::pipe;
 
 /// What is fetched of a layer, with the answer to the first request for it.
-pub(crate) struct Parts {
+pub(crate) struct Parts<'a> {
+    layer: RemoteLayer<'a>,
     toc: Toc,
     plan: PartPlan,
     toc_bytes: u64,
@@ -25,7 +26,7 @@ impl Reading<'_> {
     /// Finds out what to fetch of a layer; `None` when it is to be read as a whole.
     ///
     /// Errors: those of the registry, and `DigestMismatch` for a table of contents that is not the one that the manifest names.
-    pub(crate) async fn find_parts(&self, job: &LayerJob<'_>) -> Result<Option<Parts>, ScanError> {
+    pub(crate) async fn find_parts<'a>(&'a self, job: &LayerJob<'a>) -> Result<Option<Parts<'a>>, ScanError> {
         // Members are numbered by what the first reading took them from: a second one must take them from the same.
         let is_second = self.parts.contains(job.index);
         let is_first = self.options.partial_reads && job.extractor.is_some() && job.observer.is_none();
@@ -81,26 +82,22 @@ impl Reading<'_> {
     pub(crate) async fn read_parts(
         &self,
         job: &LayerJob<'_>,
-        parts: Parts,
+        parts: Parts<'_>,
     ) -> Result<OrWhole<Layer>, ScanError> {
         let (index, place, wanted, limits) = (job.index, job.place, job.wanted.clone(), job.limits.clone());
         let mut extractor = job.extractor.is_some().then(|| LayerExtractor::new(&CatalogLimits::default()));
         let attempt = job.budget.attempt();
         let budget = attempt.clone();
-        let Parts { toc, plan, toc_bytes, first } = parts;
-        let (Origin::Registry(client), Some(digest)) = (&self.origin, place.digest.clone()) else {
-            return Err(ScanError::ReaderStopped);
-        };
+        let Parts { layer, toc, plan, toc_bytes, first } = parts;
         let progress = self.options.progress.as_deref();
         if let Some(progress) = progress {
             progress.layer_bytes(index, toc_bytes);
         }
-        let layer = RemoteLayer { client, digest: &digest, size: place.size };
         let ranges = plan.ranges().to_vec();
         let bytes = toc_bytes + plan.byte_count();
         let transfer = PartTransfer { layer, ranges: &ranges, layer_index: index, progress };
         let (sender, mut reader) = pipe();
-        let (name, diff_id, size_bytes) = (digest.clone(), place.diff_id.clone(), place.size);
+        let (name, diff_id, size_bytes) = (layer.digest.clone(), place.diff_id.clone(), layer.size);
         let read = move || {
             let input =
                 PartsInput { digest: name, diff_id, size_bytes, toc: &toc, plan: &plan, reader: &mut reader };
@@ -134,12 +131,12 @@ impl Reading<'_> {
 }
 
 /// Plans what to fetch and asks for the first of it, so that a registry that answers no ranges shows before anything is read.
-async fn open_parts(
-    layer: RemoteLayer<'_>,
+async fn open_parts<'a>(
+    layer: RemoteLayer<'a>,
     fetched: FetchedToc,
     job: &LayerJob<'_>,
     is_second: bool,
-) -> Result<OrWhole<Parts>, ScanError> {
+) -> Result<OrWhole<Parts<'a>>, ScanError> {
     let FetchedToc { toc, bytes: toc_bytes } = fetched;
     let (wanted, file_bytes_max) = (job.wanted.clone(), job.limits.file_bytes_max);
     let mut probe = job.extractor.is_some().then(|| LayerExtractor::new(&CatalogLimits::default()));
@@ -165,5 +162,5 @@ async fn open_parts(
         },
         None => None,
     };
-    Ok(Ok(Parts { toc, plan, toc_bytes, first }))
+    Ok(Ok(Parts { layer, toc, plan, toc_bytes, first }))
 }
