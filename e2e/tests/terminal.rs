@@ -380,3 +380,45 @@ fn a_package_list_is_scanned_like_the_image_it_is_of() -> Result<()> {
     ensure!(refused.contains("a policy judges images"), "{refused}");
     Ok(())
 }
+
+/// Pushes the image as layers with tables of contents.
+fn push_chunked(registry: &Registry, archive: &Path, name: &str) -> Result<()> {
+    let skopeo = testkit::require_program("skopeo")?;
+    testkit::run(&skopeo, b"", |command| {
+        command.args(["--insecure-policy", "copy", "--dest-tls-verify=false", "--format=oci"]);
+        command.args(["--dest-compress-format=zstd:chunked", &format!("oci-archive:{}", archive.display())]);
+        command.arg(format!("docker://{}", registry.reference(name)));
+    })?
+    .success()?;
+    Ok(())
+}
+
+#[test]
+fn parts_of_layers_are_read_when_that_is_asked_for() -> Result<()> {
+    let registry = Registry::start(RegistryMode::Open)?;
+    let scratch = Scratch::new("partial")?;
+    let path = scratch.path().join("image.tar");
+    // Much that nobody looks into, and that nothing makes smaller.
+    let mut state = 1_u32;
+    let noise = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state.to_be_bytes()[0]
+    });
+    let picture: Vec<u8> = noise.take(800_000).collect();
+    let layer = Layer::new()
+        .file("srv/picture.png", picture)
+        .file("srv/node_modules/left-pad/package.json", r#"{"name": "left-pad", "version": "1.3.0"}"#);
+    fs_err::write(&path, ImageBuilder::new().layer(layer).build().oci_archive("v1"))?;
+    push_chunked(&registry, &path, "team/app:1")?;
+    let (name, host, db) = (registry.reference("team/app:1"), registry.host(), database());
+    let scan = |more: &[&str]| -> Result<Value> {
+        let arguments =
+            ["scan", &name, "--insecure-registry", &host, "--db", &db, "--no-cache", "-o", "json"];
+        read_json(SCAN_SCHEMA, &run(&[&arguments[..], more].concat(), CLEAN)?)
+    };
+    let (whole, parts) = (scan(&[])?, scan(&["--partial-reads"])?);
+    ensure!(whole["packages"] == parts["packages"], "{whole:#}\n{parts:#}");
+    let told = |value: &Value| value["diagnostics"].to_string().matches("layer-read-in-parts").count();
+    ensure!((told(&whole), told(&parts)) == (0, 1), "{parts:#}");
+    Ok(())
+}

@@ -99,6 +99,7 @@ fn catalog_as(
         walk.visit(entry.path(), entry);
     }
     tree.visit_linked(wanted_paths(), &mut |path, entry| walk.visit(path, entry));
+    walk.tell_circles();
     walk.tell_left_out();
     let Walk { mut packages, mut diagnostics, watcher, .. } = walk;
     watcher.begins("relations");
@@ -282,8 +283,18 @@ impl Walk<'_, '_> {
         }
     }
 
+    /// Links in a circle where a package database or the name of the system is looked for hide what is there.
+    fn tell_circles(&mut self) {
+        for path in wanted_paths() {
+            let is_link = self.tree.locate(path).is_some_and(|entry| entry.kind() == EntryKind::Symlink);
+            if is_link && matches!(self.tree.resolve(path), Err(FindError::TooManyLinks)) {
+                self.tell_broken_link(path, FindError::TooManyLinks);
+            }
+        }
+    }
+
     fn tell_broken_link(&mut self, path: &str, error: FindError) {
-        self.tell(DiagnosticCode::BrokenLink, path, format!("database cannot be reached: {error}"));
+        self.tell(DiagnosticCode::BrokenLink, path, format!("what lies here cannot be reached: {error}"));
     }
 
     fn tell(&mut self, code: DiagnosticCode, path: &str, message: String) {

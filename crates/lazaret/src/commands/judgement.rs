@@ -112,8 +112,8 @@ impl Judged {
         if exit == Exit::Error {
             crate::terminal::error_line(match self.report.coverage {
                 DistroCoverage::NoData(NoDataReason::PackagesNotRead) => {
-                    "error: not all packages could be read, so what was found is not all there is; \
-                     the warnings of the report say what was not"
+                    "error: not all packages could be read, so what was found is not all there is: the system's package \
+                     database is missing, or the warnings of the report say what was not read"
                 }
                 _ => {
                     "error: the packages of this image could not be looked up, so nothing is known about them; \

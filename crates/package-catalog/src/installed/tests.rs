@@ -55,6 +55,18 @@ fn what_is_broken_where_packages_are_installed_hides_one() {
 }
 
 #[test]
+fn links_in_a_circle_where_databases_are_looked_for_are_told() {
+    let files: [(&str, &[u8]); 4] = [
+        ("etc/os-release", b"-> ../etc/os-release"),
+        ("srv/any", b"-> any"),
+        ("var/lib/dpkg", b"-> /var/lib/other"),
+        ("var/lib/other", b"-> dpkg"),
+    ];
+    let told = inventory(&files).diagnostics.into_iter().filter(|it| it.code == DiagnosticCode::BrokenLink);
+    assert_eq!(told.map(|it| it.subject).collect::<Vec<_>>(), ["/etc/os-release", "/var/lib/dpkg"]);
+}
+
+#[test]
 fn one_broken_record_of_a_list_hides_a_package_and_loses_no_other() {
     let content = br#"{"packages": [{"name": "a/a", "version": "1"}, {"version": "2"}, {"name": "a/c", "version": "3"}]}"#;
     let found = inventory(&[("app/vendor/composer/installed.json", content)]);
