@@ -30,7 +30,10 @@ pub(crate) enum Subject {
 
 /// Measures a subject, optimized; without one all that need no server of ours.
 pub(crate) fn bench(subject: Option<Subject>) -> Result<()> {
-    setup::setup()?;
+    match subject {
+        Some(Subject::Scan) | None => setup::setup_for_images()?,
+        Some(_) => setup::setup()?,
+    }
     match subject {
         Some(Subject::Scan) => scan::bench(),
         Some(Subject::Admission) => run_benchmark("admission", "reviews", &[]),

@@ -22,7 +22,7 @@ use report::{Report, Row};
 /// Compares, prints the tables; true when every difference is explained. Without names, all images.
 pub(crate) fn check_packages(names: &[String]) -> Result<bool> {
     let images = select(names)?;
-    setup::setup()?;
+    setup::setup_for_images()?;
     step("building lazaret", || {
         output(command(cargo()).args(["build", "--quiet", "--package", "lazaret"])).map(drop)
     })?;

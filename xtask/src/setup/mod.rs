@@ -16,13 +16,19 @@ use crate::progress::say;
 
 /// Makes the machine ready; does nothing where it is.
 pub(crate) fn setup() -> Result<()> {
-    packages::install_missing()?;
+    packages::install_for_tests()?;
     let cache = testkit::cache_folder()?;
     fs_err::create_dir_all(&cache)?;
     python::install_missing(&cache)?;
     kubernetes::build_if_missing(&cache)?;
     go_tool::build_missing(&cache)?;
     debian_images::make_if_missing(&cache)
+}
+
+/// What making images and judging them by package managers needs besides.
+pub(crate) fn setup_for_images() -> Result<()> {
+    setup()?;
+    packages::install_for_images()
 }
 
 /// Holds the lock of a file until dropped, so that two setups do not make the same thing at the same time.

@@ -1,4 +1,4 @@
-//! Debian packages that tests use.
+//! Debian packages that tests and comparisons use.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -49,13 +49,17 @@ const REQUIREMENTS: &[Requirement] = &[
     program!("rpm" from "rpm"),
     program!("ruby" from "ruby"),
     program!("php" from "php-cli"),
-    // Package managers that judge what is found in images.
-    program!("pacman" from "pacman-package-manager"),
-    program!("mvn" from "maven"),
-    Requirement { is_present: has_pip, package: "python3-pip" },
     Requirement { is_present: has_packaging, package: "python3-packaging" },
     // Without this, `python3 -m venv` exists and fails.
     Requirement { is_present: has_venv, package: "python3-venv" },
+];
+
+/// Package managers that make images, and judge what is found in them: only who asks for that needs them.
+const IMAGE_REQUIREMENTS: &[Requirement] = &[
+    program!("pacman" from "pacman-package-manager"),
+    program!("mvn" from "maven"),
+    program!("npm" from "npm"),
+    Requirement { is_present: has_pip, package: "python3-pip" },
 ];
 
 fn has_venv() -> bool {
@@ -72,9 +76,19 @@ fn has_packaging() -> bool {
     packaging.is_ok_and(|output| output.status.success())
 }
 
+/// Installs what tests need.
+pub(crate) fn install_for_tests() -> Result<()> {
+    install_missing(REQUIREMENTS)
+}
+
+/// Installs what making and judging images needs besides.
+pub(crate) fn install_for_images() -> Result<()> {
+    install_missing(IMAGE_REQUIREMENTS)
+}
+
 /// Installs exactly what is missing; without root it says what that is.
-pub(crate) fn install_missing() -> Result<()> {
-    let missing = find_missing(REQUIREMENTS);
+fn install_missing(requirements: &[Requirement]) -> Result<()> {
+    let missing = find_missing(requirements);
     if missing.is_empty() {
         return Ok(());
     }
@@ -101,7 +115,7 @@ pub(crate) fn install_missing() -> Result<()> {
     step(&format!("installing {list}"), || {
         apt(&[&["install", "--yes", "--no-install-recommends"], missing.as_slice()].concat())
     })?;
-    let still_missing = find_missing(REQUIREMENTS).join(" ");
+    let still_missing = find_missing(requirements).join(" ");
     if !still_missing.is_empty() {
         bail!("apt-get installed {list}, and yet this is missing: {still_missing}");
     }
