@@ -11,6 +11,10 @@ pub const DEFAULT_TAG: &str = "latest";
 pub const DOCKER_HUB: &str = "docker.io";
 
 const REFERENCE_BYTES_MAX: usize = 1024;
+/// Names of hosts are no longer, and a port has up to five digits.
+const REGISTRY_BYTES_MAX: usize = 253 + 6;
+/// As registries have it. With all parts at their limits a whole name is still one that can be read again.
+const REPOSITORY_BYTES_MAX: usize = 255;
 
 /// A name of an image: registry, repository, and a tag, a digest or both.
 ///
@@ -35,10 +39,14 @@ pub enum ParseImageReferenceError {
     #[error("image reference is empty")]
     Empty,
     /// Longer than any registry accepts.
-    #[error("image reference has {length} bytes (limit {REFERENCE_BYTES_MAX})")]
+    #[error("{what} has {length} bytes (limit {limit})")]
     TooLong {
+        /// It, or a part of it.
+        what: &'static str,
         /// Its length in bytes.
         length: usize,
+        /// Bytes that it may have.
+        limit: usize,
     },
     /// The repository is missing or has characters that no registry accepts.
     #[error("repository `{0}` of the image reference is not lower-case words split by `/`, `.`, `_` or `-`")]
@@ -121,9 +129,7 @@ impl FromStr for ImageReference {
         if text.is_empty() {
             return Err(ParseImageReferenceError::Empty);
         }
-        if text.len() > REFERENCE_BYTES_MAX {
-            return Err(ParseImageReferenceError::TooLong { length: text.len() });
-        }
+        check_length("image reference", text, REFERENCE_BYTES_MAX)?;
         let (name, digest) = match text.rsplit_once('@') {
             Some((name, digest)) => {
                 (name, Some(digest.parse::<Digest>().map_err(ParseImageReferenceError::BadDigest)?))
@@ -135,6 +141,8 @@ impl FromStr for ImageReference {
             Some((repository, tag)) => (repository, Some(tag)),
             None => (rest, None),
         };
+        check_length("registry of the image reference", &registry, REGISTRY_BYTES_MAX)?;
+        check_length("repository of the image reference", repository, REPOSITORY_BYTES_MAX)?;
         if !is_host(&registry) {
             return Err(ParseImageReferenceError::BadRegistry(registry));
         }
@@ -153,6 +161,14 @@ impl FromStr for ImageReference {
         };
         Ok(Self { registry, repository: repository.to_owned(), tag, digest })
     }
+}
+
+fn check_length(what: &'static str, text: &str, limit: usize) -> Result<(), ParseImageReferenceError> {
+    let length = text.len();
+    if length > limit {
+        return Err(ParseImageReferenceError::TooLong { what, length, limit });
+    }
+    Ok(())
 }
 
 /// The first part is a registry if it looks like a host; `index.docker.io` is an old name of Docker Hub.
@@ -282,7 +298,22 @@ mod tests {
         ] {
             check(text, Err(()));
         }
-        assert!("a".repeat(REFERENCE_BYTES_MAX).parse::<ImageReference>().is_ok());
-        check(&"a".repeat(REFERENCE_BYTES_MAX + 1), Err(()));
+    }
+
+    #[test]
+    fn what_is_too_long_is_refused_and_the_longest_is_read_again() {
+        let host = format!("{}com", "abcd.".repeat(50));
+        let (repository, tag) = ("a".repeat(REPOSITORY_BYTES_MAX), "t".repeat(128));
+        let longest = format!("{host}:65535/{repository}:{tag}@sha512:{}", "1".repeat(128));
+        assert_eq!(host.len(), 253);
+        check(&longest, Ok((&longest, &repository)));
+        let short = |what: &str| format!("docker.io/{what}:latest");
+        check(&repository, Ok((&short(&repository), &format!("library/{repository}"))));
+        for text in
+            [format!("{repository}a"), format!("x{host}:65535/a"), format!("{longest}{}", "1".repeat(999))]
+        {
+            let error = text.parse::<ImageReference>().unwrap_err();
+            assert!(matches!(error, ParseImageReferenceError::TooLong { .. }), "{text}: {error}");
+        }
     }
 }

@@ -51,8 +51,12 @@ async fn load_unbounded(path: &Path, options: &ScanOptions) -> Result<Inventory,
     };
     let (layer, unreadable) = read(path, task, &options).await?;
     let diff_id = layer.diff_id().clone();
-    let mut tree = on_thread(move || squash(vec![layer])).await?;
-    let missing = interest.missing(&tree);
+    let squashing = move || {
+        let tree = squash(vec![layer]);
+        let missing = interest.missing(&tree);
+        (tree, missing, interest)
+    };
+    let (mut tree, missing, interest) = on_thread(squashing).await?;
     if !missing.is_empty() {
         report(&options, Stage::ReadingLinked);
         let wanted = wanted_of(missing.into_iter().map(|body| body.archive_path).collect());

@@ -2,6 +2,9 @@
 
 mod search;
 
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -34,16 +37,32 @@ pub(crate) fn fuzz(names: &[String], seconds: u64) -> Result<bool> {
     })?;
     let folder = workspace_folder().join(BUILD_FOLDER);
     let program = folder.join(&host).join("fuzz/fuzz");
-    say(&format!("{} targets, {seconds} s each", names.len()));
+    let at_once = std::thread::available_parallelism()?.get();
+    say(&format!("{} targets, {seconds} s each, {at_once} at once", names.len()));
     print(&Outcome::header());
-    let mut found = 0;
-    for name in names {
+    let search = |name: &String| -> Result<usize> {
         let search =
             Search { program: &program, work_folder: &folder, name, time: Duration::from_secs(seconds) };
         let outcome = search.run().with_context(|| format!("failed to search in `{name}`"))?;
         print(&outcome.to_string());
-        found += outcome.cases.len();
-    }
+        Ok(outcome.cases.len())
+    };
+    let next = AtomicUsize::new(0);
+    // An error ends only the worker that met it: the others search in what is left.
+    let work = || -> Result<usize> {
+        let mut found = 0;
+        while let Some(name) = names.get(next.fetch_add(1, Ordering::Relaxed)) {
+            found += search(name)?;
+        }
+        Ok(found)
+    };
+    let found: Vec<Result<usize>> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..at_once).map(|_| scope.spawn(work)).collect();
+        let join =
+            |worker: ScopedJoinHandle<'_, _>| worker.join().unwrap_or_else(|panic| resume_unwind(panic));
+        workers.into_iter().map(join).collect()
+    });
+    let found: usize = found.into_iter().sum::<Result<usize>>()?;
     if found > 0 {
         say(&format!("{found} new cases in fuzz/cases; `cargo test --package=fuzz` shows what breaks"));
     }
