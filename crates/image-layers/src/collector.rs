@@ -1,6 +1,7 @@
 //! What is taken of the members of a layer: an entry for each, the bodies of wanted files, extracts of others.
 
 use crate::LayerError;
+use crate::counting::Counting;
 use crate::extract::{FileExtractor, FileStart};
 use crate::finish;
 use crate::item::{BODY_NONE, BODY_SPARSE, BODY_TOO_LARGE, Item, Kind, Span};
@@ -56,6 +57,7 @@ pub(crate) struct Collector<'a, M> {
     extractor: Option<&'a mut dyn FileExtractor>,
     observer: Option<&'a mut dyn FileObserver>,
     recording: Recording,
+    counting: Counting<'a>,
     text: String,
     items: Vec<Item>,
     sorter: Sorter,
@@ -69,8 +71,10 @@ pub(crate) struct Collector<'a, M> {
 impl<'a, M: Members<'a>> Collector<'a, M> {
     pub(crate) fn new(members: M, readers: LayerReaders<'a>) -> Self {
         let LayerReaders { is_wanted, extractor, observer } = readers;
+        let counting = Counting::new(members.budget(), members.limits());
         Self {
             members,
+            counting,
             is_wanted,
             extractor,
             observer,
@@ -93,9 +97,10 @@ impl<'a, M: Members<'a>> Collector<'a, M> {
             self.take(&member, order)?;
             order = order.saturating_add(1);
         }
+        self.counting.settle().map_err(|breach| self.members.breach(breach))?;
         let Self { members, text, items, sorter, bodies, extracts, recording, .. } = self;
-        let items = sorter.finish(items, &text);
-        Ok((members, Gathered { member_count: order, text, items, bodies, extracts, recording }))
+        let sorted = sorter.finish(items, &text);
+        Ok((members, Gathered { member_count: order, text, sorted, bodies, extracts, recording }))
     }
 
     fn take(&mut self, member: &Member, order: u32) -> Result<(), LayerError> {
@@ -136,7 +141,8 @@ impl<'a, M: Members<'a>> Collector<'a, M> {
         if let Some((hidden, kind)) = marker {
             self.members.skip_body(member.size)?;
             let path = self.keep_text(&hidden)?;
-            self.push(Item { kind, ..Item::bare(path, order) });
+            let (folder, _) = path::split_name(&hidden);
+            self.push(Item { kind, ..Item::bare(path, order) }, folder.len());
             return Ok(());
         }
         if written.is_empty() {
@@ -145,16 +151,19 @@ impl<'a, M: Members<'a>> Collector<'a, M> {
         }
         let path = self.keep_text(written)?;
         let item = self.take_entry(member, written, Item::bare(path, order))?;
-        self.push(item);
+        self.push(item, folder.len());
         Ok(())
     }
 
-    fn check_entry(&self, member: &Member, written: &str) -> Result<(), LimitBreach> {
+    fn check_entry(&mut self, member: &Member, written: &str) -> Result<(), LimitBreach> {
         let limits = self.members.limits();
         let longest = member.path.len().max(member.link.len()).max(written.len()) as u64;
         limits::check("bytes in a path", longest, limits.path_bytes_max.min(PATH_BYTES_CEILING))?;
-        limits::check("folders in a path", path::depth(written), limits.nesting_max)?;
-        self.members.budget().spend_entries(1, limits)
+        // Most paths are too short for so many folders.
+        if written.len() as u64 > limits.nesting_max {
+            limits::check("folders in a path", path::depth(written), limits.nesting_max)?;
+        }
+        self.counting.add_entry()
     }
 
     fn take_entry(&mut self, member: &Member, written: &str, bare: Item) -> Result<Item, LayerError> {
@@ -297,16 +306,12 @@ impl<'a, M: Members<'a>> Collector<'a, M> {
     }
 
     fn keep_text(&mut self, piece: &str) -> Result<Span, LayerError> {
-        let members = &self.members;
-        members
-            .budget()
-            .spend_index(piece.len() as u64, members.limits())
-            .map_err(|breach| members.breach(breach))?;
+        self.counting.add_text(piece.len() as u64).map_err(|breach| self.members.breach(breach))?;
         Span::append(&mut self.text, piece).ok_or_else(|| self.members.bad("paths are too long in total"))
     }
 
-    fn push(&mut self, item: Item) {
+    fn push(&mut self, item: Item, folder_length: usize) {
         self.items.push(item);
-        self.sorter.note_last(&mut self.items, &self.text);
+        self.sorter.note_last(&mut self.items, folder_length, &self.text);
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::item::{self, Item, Kind, Span};
 use crate::path::{self, is_beneath};
+use crate::sort::{Run, Sorted};
 
 /// A folder of one storage driver: hard links may lead to the files in it, which are not in the image themselves.
 pub(crate) const LINK_TARGETS: &str = ".wh..wh.plnk/";
@@ -16,29 +17,24 @@ pub(crate) struct Finished {
 }
 
 /// Takes sorted items: lets hard links become what they link to, lets later members replace earlier ones and adds implied folders.
-pub(crate) fn finish(mut items: Vec<Item>, text: &str, implied_max: u64) -> Finished {
-    resolve_hard_links(&mut items, text);
+pub(crate) fn finish(sorted: Sorted, text: &str, implied_max: u64) -> Finished {
+    let Sorted { mut items, mut runs, has_hard_links } = sorted;
+    if has_hard_links {
+        resolve_hard_links(&mut items, text);
+    }
     let is_link_target = |item: &Item| item.path.get(text).starts_with(LINK_TARGETS);
     let first = items.partition_point(|item| path::compare(item.path.get(text), LINK_TARGETS).is_lt());
     if items.get(first).is_some_and(is_link_target) {
         items.retain(|item| !is_link_target(item));
+        runs.clear();
     }
     let placed = Placed { items, taken: 0, kept: 0, added: Vec::new() };
     let mut placing = Placing { text, placed, open: Vec::new(), implied_count: 0, conflict: None };
-    while let Some(item) = placing.placed.items.get(placing.placed.taken).copied()
-        && placing.implied_count <= implied_max
-    {
-        let path = item.path.get(text);
-        let rest = &placing.placed.items[placing.placed.taken..];
-        let count = rest.iter().take_while(|item| item.path.get(text) == path).count();
-        let group = (count > 1).then(|| rest[..count].to_vec());
-        placing.placed.taken += count;
-        match group {
-            Some(group) => placing.place(&group),
-            None if placing.place_one(&item, path) => {}
-            None => placing.place(&[item]),
-        }
+    for run in &runs {
+        placing.place_run(run, implied_max);
     }
+    // Where places are not those of the runs any more.
+    placing.place_until(usize::MAX, implied_max);
     let Placing { placed, implied_count, conflict, .. } = placing;
     Finished { items: placed.finish(), implied_count, conflict }
 }
@@ -62,6 +58,15 @@ impl Placed {
         } else {
             self.added.push((self.kept, item));
         }
+    }
+
+    /// Keeps the next items as they are.
+    fn keep(&mut self, count: usize) {
+        if self.kept < self.taken {
+            self.items.copy_within(self.taken..self.taken + count, self.kept);
+        }
+        self.taken += count;
+        self.kept += count;
     }
 
     fn finish(self) -> Vec<Item> {
@@ -119,14 +124,58 @@ struct Placing<'a> {
 }
 
 impl Placing<'_> {
-    /// Places the one item of a path if that is simple; false if not.
-    fn place_one(&mut self, item: &Item, path: &str) -> bool {
+    /// Places the next items, which are a run.
+    fn place_run(&mut self, run: &Run, implied_max: u64) {
+        let start = self.placed.taken;
+        let items = self.placed.items.get(start..start + run.length());
+        let ends = items.and_then(|items| items.first().copied().zip(items.last().copied()));
+        if let Some((first, last)) = ends.filter(|_| run.is_plain && self.implied_count <= implied_max)
+            && self.is_simple(first.path.get(self.text))
+        {
+            self.imply_folders(&first);
+            self.placed.keep(run.length());
+            self.open.push(Open {
+                path: last.path,
+                kind: last.kind,
+                order: last.order,
+                barrier: Some(last.order),
+            });
+            return;
+        }
+        self.place_until(start + run.length(), implied_max);
+    }
+
+    /// Places the items before this place, and all those that have the path of the last of them.
+    fn place_until(&mut self, end: usize, implied_max: u64) {
+        while let Some(item) = self.placed.items.get(self.placed.taken).copied()
+            && self.placed.taken < end
+            && self.implied_count <= implied_max
+        {
+            let path = item.path.get(self.text);
+            let rest = &self.placed.items[self.placed.taken..];
+            let count = rest.iter().take_while(|item| item.path.get(self.text) == path).count();
+            let group = (count > 1).then(|| rest[..count].to_vec());
+            self.placed.taken += count;
+            match group {
+                Some(group) => self.place(&group),
+                None if self.place_one(&item, path) => {}
+                None => self.place(&[item]),
+            }
+        }
+    }
+
+    /// Whether nothing was replaced in the folders that are above a path.
+    fn is_simple(&mut self, path: &str) -> bool {
         while self.open.last().is_some_and(|open| !is_beneath(path, open.path.get(self.text))) {
             self.open.pop();
         }
         // A folder in which nothing was replaced, and so is what it is in.
-        let is_plain = |open: &Open| open.kind.is_folder() && open.barrier.is_none();
-        if item.kind.is_marker() || !self.open.iter().all(is_plain) {
+        self.open.iter().all(|open| open.kind.is_folder() && open.barrier.is_none())
+    }
+
+    /// Places the one item of a path if that is simple; false if not.
+    fn place_one(&mut self, item: &Item, path: &str) -> bool {
+        if !self.is_simple(path) || item.kind.is_marker() {
             return false;
         }
         self.imply_folders(item);

@@ -16,9 +16,9 @@ use crate::hashing::Hasher;
 use crate::limits::{self, LimitBreach};
 
 /// Large enough that a read, a hash update and a decoder call are rare next to the bytes they move.
-const BUFFER_BYTES: usize = 128 * 1024;
+const BUFFER_BYTES: usize = 256 * 1024;
 /// Buffers that go round; what one layer has in flight is this often the size of one.
-const BUFFERS_MAX: usize = 8;
+const BUFFERS_MAX: usize = 4;
 
 /// The transported bytes: counted, hashed and held against the layer limit.
 pub(crate) struct Source<'a> {

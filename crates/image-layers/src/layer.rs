@@ -11,6 +11,7 @@ use crate::inflate::Workers;
 use crate::item::Item;
 use crate::limits::{ImageLimits, ReadBudget};
 use crate::record::{FileObserver, Recording};
+use crate::sort::Sorted;
 use crate::stream::{StreamFacts, Unpacked};
 use crate::tar_stream::TarStream;
 use crate::{Compression, LayerError};
@@ -163,8 +164,7 @@ pub(crate) struct Identity {
 pub(crate) struct Gathered {
     pub(crate) member_count: u32,
     pub(crate) text: String,
-    /// Sorted.
-    pub(crate) items: Vec<Item>,
+    pub(crate) sorted: Sorted,
     pub(crate) bodies: Vec<Box<[u8]>>,
     pub(crate) extracts: Vec<(u32, Box<[u8]>)>,
     pub(crate) recording: Recording,
@@ -179,11 +179,11 @@ impl Gathered {
         limits: &ImageLimits,
         budget: &ReadBudget,
     ) -> Result<Layer, LayerError> {
-        let Self { member_count, mut text, items, bodies, extracts, recording } = self;
+        let Self { member_count, mut text, sorted, bodies, extracts, recording } = self;
         let Identity { digest, diff_id, compressed_bytes, unpacked_bytes, is_in_parts } = identity;
         text.shrink_to_fit();
         let implied_max = limits.entries_max.saturating_sub(budget.entries());
-        let Finished { items, implied_count, conflict } = finish::finish(items, &text, implied_max);
+        let Finished { items, implied_count, conflict } = finish::finish(sorted, &text, implied_max);
         if let Err(breach) = budget.spend_entries(implied_count, limits) {
             return Err(LayerError::Limit { layer: layer_name.to_owned(), breach });
         }

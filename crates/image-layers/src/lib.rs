@@ -8,6 +8,7 @@
 
 mod collector;
 mod compression;
+mod counting;
 mod error;
 mod extract;
 mod facts;
@@ -19,6 +20,7 @@ mod item;
 mod layer;
 mod limited_reader;
 mod limits;
+mod merge;
 mod path;
 mod pax;
 mod record;

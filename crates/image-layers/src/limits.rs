@@ -131,13 +131,15 @@ pub struct ReadBudget {
     attempt: Option<Arc<Spent>>,
 }
 
+/// Of two threads that add to different counters at least one sees the sum of both.
+const SUMMED: Ordering = Ordering::SeqCst;
+
 #[derive(Debug, Default)]
 struct Spent {
     unpacked_bytes: AtomicU64,
     entries: AtomicU64,
     index_bytes: AtomicU64,
     kept_bytes: AtomicU64,
-    held_bytes: AtomicU64,
 }
 
 impl ReadBudget {
@@ -176,7 +178,7 @@ impl ReadBudget {
 
     /// Bytes that what was read so far takes in memory.
     pub(crate) fn held_bytes(&self) -> u64 {
-        self.spent.held_bytes.load(Ordering::Relaxed)
+        self.spent.held_bytes()
     }
 
     pub(crate) fn spend_unpacked(&self, bytes: u64, limits: &ImageLimits) -> Result<(), LimitBreach> {
@@ -185,22 +187,34 @@ impl ReadBudget {
 
     pub(crate) fn spend_entries(&self, count: u64, limits: &ImageLimits) -> Result<(), LimitBreach> {
         self.spend(|spent| &spent.entries, count, ENTRIES, limits.entries_max)?;
-        self.hold(count.saturating_mul(ENTRY_BYTES), limits)
+        self.check_held(limits)
+    }
+
+    /// Whether so many entries may come, however long their texts are.
+    pub(crate) fn has_room(&self, entries: u64, limits: &ImageLimits) -> bool {
+        // A path and a link, of which each byte may become four when it is no text.
+        let text = entries.saturating_mul(5 * limits.path_bytes_max.min(PATH_BYTES_CEILING));
+        let index_bytes = self.spent.index_bytes.load(SUMMED);
+        let held = entries.saturating_mul(ENTRY_BYTES).saturating_add(text);
+        self.entries().saturating_add(entries) <= limits.entries_max
+            && index_bytes.saturating_add(text) <= limits.index_bytes_max
+            && self.held_bytes().saturating_add(held) <= limits.held_bytes_max
     }
 
     pub(crate) fn spend_index(&self, bytes: u64, limits: &ImageLimits) -> Result<(), LimitBreach> {
         self.spend(|spent| &spent.index_bytes, bytes, PATH_BYTES, limits.index_bytes_max)?;
-        self.hold(bytes, limits)
+        self.check_held(limits)
     }
 
     pub(crate) fn spend_kept(&self, bytes: u64, limits: &ImageLimits) -> Result<(), LimitBreach> {
         self.spend(|spent| &spent.kept_bytes, bytes, KEPT_BYTES, limits.kept_bytes_max)?;
-        self.hold(bytes, limits)
+        self.check_held(limits)
     }
 
-    fn hold(&self, bytes: u64, limits: &ImageLimits) -> Result<(), LimitBreach> {
-        self.spend(|spent| &spent.held_bytes, bytes, HELD_BYTES, limits.held_bytes_max)
+    fn check_held(&self, limits: &ImageLimits) -> Result<(), LimitBreach> {
+        check(HELD_BYTES, self.held_bytes(), limits.held_bytes_max)
     }
+
     fn spend(
         &self,
         counter: fn(&Spent) -> &AtomicU64,
@@ -211,15 +225,22 @@ impl ReadBudget {
         if let Some(attempt) = &self.attempt {
             counter(attempt).fetch_add(amount, Ordering::Relaxed);
         }
-        let before = counter(&self.spent).fetch_add(amount, Ordering::Relaxed);
+        let before = counter(&self.spent).fetch_add(amount, SUMMED);
         check(limit, before.saturating_add(amount), maximum)
     }
 }
 
 impl Spent {
-    fn counters(&self) -> [&AtomicU64; 5] {
-        let Self { unpacked_bytes, entries, index_bytes, kept_bytes, held_bytes } = self;
-        [unpacked_bytes, entries, index_bytes, kept_bytes, held_bytes]
+    fn counters(&self) -> [&AtomicU64; 4] {
+        let Self { unpacked_bytes, entries, index_bytes, kept_bytes } = self;
+        [unpacked_bytes, entries, index_bytes, kept_bytes]
+    }
+
+    /// What takes memory. It is summed up where it is asked for: that costs less than a counter of its own for every entry.
+    fn held_bytes(&self) -> u64 {
+        let entries = self.entries.load(SUMMED).saturating_mul(ENTRY_BYTES);
+        let [index, kept] = [&self.index_bytes, &self.kept_bytes].map(|bytes| bytes.load(SUMMED));
+        entries.saturating_add(index).saturating_add(kept)
     }
 }
 

@@ -24,10 +24,7 @@ impl ImageTree {
         sum_bytes_max: u64,
     ) -> Vec<MissingBody> {
         let (mut found, mut sum) = (BTreeSet::new(), 0_u64);
-        for item in &self.items {
-            if item.kind == Kind::File && item.is_named_as_written() {
-                continue;
-            }
+        for item in self.link_items() {
             let path = self.path_of(item);
             let file = match item.kind {
                 Kind::File => Some(item),

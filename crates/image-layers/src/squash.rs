@@ -1,10 +1,10 @@
 //! Layers over each other, the way a container runtime unpacks them.
 
 use crate::item::{BODY_SPARSE, Item, Kind, Span};
+use crate::merge::merge;
 use crate::path::{self, is_beneath};
 use crate::tree::{ImageTree, LayerDigests};
-use crate::{Layer, path::compare};
-use crate::{finish, sort};
+use crate::{Layer, finish, sort};
 
 /// How often paths of one layer are led through links; longer chains of links are kept under the path as written.
 const REDIRECT_ROUNDS_MAX: usize = 8;
@@ -18,6 +18,7 @@ const REDIRECT_TEXT_GROWTH_MAX: usize = 64 << 20;
 /// - A path through a linked folder (`lib/x` where `lib` → `usr/lib`) lands in the folder that the link names.
 /// - A hard link is the file that its target was when the link was made.
 ///
+/// Limits: 65,536 layers, which whoever opens an image sees to; more are a panic.
 /// Source: OCI image specification 1.1, `layer.md`, "Applying Changesets".
 pub fn squash(layers: Vec<Layer>) -> ImageTree {
     squash_tracing(layers, &|_| false)
@@ -29,29 +30,27 @@ pub fn squash_tracing(layers: Vec<Layer>, is_traced: &dyn Fn(&str) -> bool) -> I
     for layer in layers {
         apply(&mut tree, layer, is_traced);
     }
-    resolve_late_hard_links(&mut tree);
     tree.limit_earlier_versions();
-    tree.drop_hidden_bodies();
+    settle(&mut tree);
     tree
 }
 
 fn apply(tree: &mut ImageTree, layer: Layer, is_traced: &dyn Fn(&str) -> bool) {
     let Layer { digest, diff_id, mut text, items, bodies, extracts, recording, .. } = layer;
-    let number = u32::try_from(tree.layers.len()).expect("so many layers do not fit into memory");
+    let number = u16::try_from(tree.layers.len()).expect("images of more than a thousand layers are refused");
     let first_body = u32::try_from(tree.bodies.len()).expect("bodies are counted against the entry limit");
     let mut items = items;
+    let mut has_hard_links = false;
     for item in &mut items {
+        has_hard_links |= item.kind == Kind::HardLink;
         (item.layer, item.text_layer) = (number, number);
         if item.body < BODY_SPARSE {
             item.body += first_body;
         }
     }
     let mut items = redirect(tree, items, &mut text);
-    for item in items.iter_mut().filter(|item| item.kind == Kind::HardLink) {
-        let target = tree.resolve_parent(item.text.get(&text)).and_then(|path| tree.item_at(&path));
-        if let Some(target) = target.filter(|target| !target.kind.is_folder()) {
-            item.become_link_to(target);
-        }
+    if has_hard_links {
+        resolve_hard_links(tree, &mut items, &text);
     }
     tree.layers.push(LayerDigests { digest, diff_id });
     tree.texts.push(text);
@@ -59,6 +58,16 @@ fn apply(tree: &mut ImageTree, layer: Layer, is_traced: &dyn Fn(&str) -> bool) {
     tree.extracts.push(extracts);
     tree.bodies.extend(bodies);
     merge(tree, items, is_traced);
+}
+
+/// Hard links to files of lower layers.
+fn resolve_hard_links(tree: &ImageTree, items: &mut [Item], text: &str) {
+    for item in items.iter_mut().filter(|item| item.kind == Kind::HardLink) {
+        let target = tree.resolve_parent(item.text.get(text)).and_then(|path| tree.item_at(&path));
+        if let Some(target) = target.filter(|target| !target.kind.is_folder()) {
+            item.become_link_to(target);
+        }
+    }
 }
 
 /// Leads paths that go through links into the folders that the links name.
@@ -98,17 +107,19 @@ fn find_moves(tree: &ImageTree, items: &[Item], text: &str) -> Vec<Move> {
     let mut moves = Vec::new();
     let mut index = 0;
     while let Some(item) = items.get(index) {
-        let path = item.path.get(text);
+        index += 1;
+        // Asked of each of a million entries: the place of its path is looked at where it matters.
+        let path = || item.path.get(text);
         let target = match item.kind {
             Kind::Symlink => Some(item.text.get(text)),
             Kind::ImpliedFolder => tree
-                .item_at(path)
+                .item_at(path())
                 .filter(|lower| lower.kind == Kind::Symlink)
                 .map(|lower| tree.text_of(lower)),
             _ => None,
         };
-        index += 1;
         let Some(target) = target else { continue };
+        let path = path();
         let inside = items[index..]
             .iter()
             .take_while(|item| is_beneath(item.path.get(text), path) || item.path.get(text) == path)
@@ -151,94 +162,79 @@ pub(crate) fn join(folder: &str, rest: &str) -> String {
     }
 }
 
-/// Merges the items of the newest layer into the tree. Both are sorted, so lower items are copied in runs.
-fn merge(tree: &mut ImageTree, upper: Vec<Item>, is_traced: &dyn Fn(&str) -> bool) {
-    let lower = std::mem::take(&mut tree.items);
-    if lower.is_empty() {
-        tree.items = upper;
-        tree.items.retain(|item| !item.kind.is_marker());
-        return;
-    }
-    let mut earlier = Vec::new();
-    let mut out = Vec::with_capacity(lower.len() + upper.len());
-    let mut at = 0;
-    // Upper items up to here are between the lower item before `at` and the one there.
-    let mut gap_end = 0;
-    for (index, item) in upper.iter().enumerate() {
-        if index < gap_end && !lower.get(at).is_some_and(|next| is_above(tree, item, next)) {
-            out.extend(Some(item).filter(|item| !item.kind.is_marker()));
-            continue;
-        }
-        let path = tree.path_of(item);
-        let end = run_end(&lower[at..], |lower| compare(tree.path_of(lower), path).is_lt());
-        out.extend_from_slice(&lower[at..at + end]);
-        at += end;
-        gap_end = lower.get(at).map_or(upper.len(), |next| {
-            let next = tree.path_of(next);
-            index + run_end(&upper[index..], |upper| compare(tree.path_of(upper), next).is_lt())
-        });
-        let is_there = lower.get(at).is_some_and(|lower| tree.path_of(lower) == path);
-        match item.kind {
-            Kind::Opaque => {
-                out.extend(lower.get(at).filter(|_| is_there));
-                at += usize::from(is_there);
-                at += run_end(&lower[at..], |lower| is_beneath(tree.path_of(lower), path));
-            }
-            // What only paths imply never replaces what is there.
-            Kind::ImpliedFolder if is_there => {}
-            Kind::ImpliedFolder => out.push(*item),
-            Kind::Folder => {
-                at += usize::from(is_there);
-                out.push(*item);
-            }
-            Kind::Whiteout | Kind::File | Kind::Symlink | Kind::HardLink | Kind::Other => {
-                if is_there && item.kind == Kind::File && lower[at].has_body() && is_traced(path) {
-                    earlier.push(lower[at]);
-                }
-                at += usize::from(is_there);
-                at += run_end(&lower[at..], |lower| is_beneath(tree.path_of(lower), path));
-                if item.kind != Kind::Whiteout {
-                    out.push(*item);
-                }
-            }
-        }
-    }
-    out.extend_from_slice(&lower[at..]);
-    tree.items = out;
-    tree.earlier.extend(earlier);
-}
-
-/// Whether `lower` is inside of `item`. Of nearly all items their length tells that it is not.
-fn is_above(tree: &ImageTree, item: &Item, lower: &Item) -> bool {
-    let (_, length) = item.path.bounds();
-    let lower = tree.path_of(lower);
-    let may_be = length == 0 || lower.as_bytes().get(usize::from(length)) == Some(&b'/');
-    may_be && is_beneath(lower, tree.path_of(item))
-}
-
-/// How many items at the start satisfy `is_in`, where no later one does after the first that does not. Looks near first.
-fn run_end(items: &[Item], is_in: impl Fn(&Item) -> bool) -> usize {
-    let mut step = 1;
-    while step < items.len() && is_in(&items[step - 1]) {
-        step *= 2;
-    }
-    let (low, high) = (step / 2, step.min(items.len()));
-    low + items[low..high].partition_point(is_in)
-}
-
-/// Hard links whose target is only known in the whole tree, such as one written through a linked folder.
-fn resolve_late_hard_links(tree: &mut ImageTree) {
+/// What is only known of the whole tree, all in one walk: of a million entries every walk takes milliseconds.
+fn settle(tree: &mut ImageTree) {
+    let mut is_used = Used::new(tree);
+    tree.earlier.iter().for_each(|item| is_used.note_body(item));
+    let (mut links, mut are_folders_real) = (Vec::new(), true);
     for index in 0..tree.items.len() {
-        if tree.items[index].kind != Kind::HardLink {
-            continue;
+        if tree.items[index].kind == Kind::HardLink {
+            resolve_late_hard_link(tree, index);
         }
-        let target = tree
-            .resolve_parent(tree.text_of(&tree.items[index]))
-            .and_then(|path| tree.item_at(&path))
-            .filter(|target| matches!(target.kind, Kind::File | Kind::Symlink | Kind::Other))
-            .copied();
-        if let Some(target) = target {
-            tree.items[index].become_link_to(&target);
+        let item = &tree.items[index];
+        is_used.note(tree, item);
+        if item.kind == Kind::Symlink || (item.kind == Kind::File && !item.is_named_as_written()) {
+            links.push(u32::try_from(index).expect("entries are counted against a limit of two millions"));
+            // What is beneath an entry follows it.
+            let next = tree.items.get(index + 1).filter(|_| item.kind == Kind::Symlink);
+            let is_inside = |next: &Item| is_beneath(tree.path_of(next), tree.path_of(item));
+            are_folders_real &= !next.is_some_and(is_inside);
+        }
+    }
+    (tree.links, tree.are_folders_real) = (links, are_folders_real);
+    is_used.drop_others(tree);
+}
+
+/// A hard link whose target is only known in the whole tree, such as one written through a linked folder.
+fn resolve_late_hard_link(tree: &mut ImageTree, index: usize) {
+    let target = tree
+        .resolve_parent(tree.text_of(&tree.items[index]))
+        .and_then(|path| tree.item_at(&path))
+        .filter(|target| matches!(target.kind, Kind::File | Kind::Symlink | Kind::Other))
+        .copied();
+    if let Some(target) = target {
+        tree.items[index].become_link_to(&target);
+    }
+}
+
+/// Bodies and extracts that files of the tree have. Those that upper layers replaced are of no use to anybody, unless the bodies
+/// are traced.
+struct Used {
+    bodies: Vec<bool>,
+    /// By layer.
+    extracts: Vec<Vec<bool>>,
+}
+
+impl Used {
+    fn new(tree: &ImageTree) -> Self {
+        let extracts = tree.extracts.iter().map(|of_layer| vec![false; of_layer.len()]);
+        Self { bodies: vec![false; tree.bodies.len()], extracts: extracts.collect() }
+    }
+
+    fn note(&mut self, tree: &ImageTree, item: &Item) {
+        self.note_body(item);
+        if item.kind == Kind::File
+            && let Some(index) = tree.extract_index(item)
+        {
+            self.extracts[item.text_layer as usize][index] = true;
+        }
+    }
+
+    fn note_body(&mut self, item: &Item) {
+        if item.kind == Kind::File
+            && let Some(used) = self.bodies.get_mut(item.body as usize)
+        {
+            *used = true;
+        }
+    }
+
+    fn drop_others(self, tree: &mut ImageTree) {
+        for (body, _) in tree.bodies.iter_mut().zip(self.bodies).filter(|(_, used)| !used) {
+            *body = Box::default();
+        }
+        for (extracts, is_used) in tree.extracts.iter_mut().zip(self.extracts) {
+            let mut is_used = is_used.into_iter();
+            extracts.retain(|_| is_used.next().unwrap_or(false));
         }
     }
 }

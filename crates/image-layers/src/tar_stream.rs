@@ -45,6 +45,14 @@ pub(crate) struct Member {
     pub(crate) group_id: u64,
 }
 
+/// What extension headers say of the next member. Most members have none.
+#[derive(Default)]
+struct Extensions {
+    records: Option<Box<PaxRecords>>,
+    long_path: Option<Vec<u8>>,
+    long_link: Option<Vec<u8>>,
+}
+
 /// Reads members from unpacked bytes.
 pub(crate) struct TarStream<'a> {
     pub(crate) unpacked: Unpacked<'a>,
@@ -121,8 +129,7 @@ impl<'a> TarStream<'a> {
 
     /// Makes `member` the next one; false at the end of the archive. `header` is memory for its header.
     fn read_member(&mut self, header: &mut Header, member: &mut Member) -> Result<bool, LayerError> {
-        let mut records = PaxRecords::default();
-        let (mut long_path, mut long_link) = (None, None);
+        let mut extensions = Extensions::default();
         let mut has_extension = false;
         loop {
             if !self.next_header(header)? {
@@ -136,19 +143,20 @@ impl<'a> TarStream<'a> {
             match header.flag() {
                 b'x' => {
                     let bytes = self.read_extension(size)?;
-                    records = pax::parse(&bytes).map_err(|problem| self.bad(problem))?;
+                    let records = pax::parse(&bytes).map_err(|problem| self.bad(problem))?;
+                    extensions.records = Some(Box::new(records));
                 }
-                b'L' => long_path = self.read_long_name(size)?,
-                b'K' => long_link = self.read_long_name(size)?,
+                b'L' => extensions.long_path = self.read_long_name(size)?,
+                b'K' => extensions.long_link = self.read_long_name(size)?,
                 b'g' => {
                     // Runtimes take it for a member of its own: it ends what was said before and applies to nothing.
                     self.read_extension(size)?;
-                    (records, long_path, long_link) = (PaxRecords::default(), None, None);
+                    extensions = Extensions::default();
                     has_extension = false;
                     continue;
                 }
                 _ => {
-                    self.start_member(member, header, size, records, (long_path, long_link))?;
+                    self.start_member(member, header, size, extensions)?;
                     return Ok(true);
                 }
             }
@@ -186,27 +194,30 @@ impl<'a> TarStream<'a> {
         member: &mut Member,
         header: &Header,
         header_size: u64,
-        mut records: PaxRecords,
-        (long_path, long_link): (Option<Vec<u8>>, Option<Vec<u8>>),
+        extensions: Extensions,
     ) -> Result<(), LayerError> {
         let Member { path, link, .. } = member;
         path.clear();
         link.clear();
         let flag = header.flag();
+        let Extensions { mut records, long_path, long_link } = extensions;
         // A member of the old form has its map in its header, whatever an extension says.
-        let sparse_form = records.take_sparse_form().filter(|_| flag != b'S');
-        let sparse_size = records.sparse_file_size();
-        let sparse_name = records.sparse_name.filter(|_| sparse_form.is_some());
-        match sparse_name.or(long_path).or(records.path) {
+        let sparse_form = records.as_mut().and_then(|records| records.take_sparse_form());
+        let sparse_form = sparse_form.filter(|_| flag != b'S');
+        let sparse_size = records.as_ref().and_then(|records| records.sparse_file_size());
+        let (sparse_name, pax_path, pax_link) = match &mut records {
+            Some(it) => (it.sparse_name.take(), it.path.take(), it.link.take()),
+            None => (None, None, None),
+        };
+        let sparse_name = sparse_name.filter(|_| sparse_form.is_some());
+        // No form of a name holds a zero byte: some end there, others were refused.
+        match sparse_name.or(long_path).or(pax_path) {
             Some(long) => *path = long,
             None => header.push_path(path),
         }
-        match long_link.or(records.link) {
+        match long_link.or(pax_link) {
             Some(long) => *link = long,
             None => header.push_link(link),
-        }
-        if path.contains(&0) || link.contains(&0) {
-            return Err(self.bad("member has a path with a zero byte"));
         }
         let kind = match flag {
             b'0' | 0 | b'7' if sparse_form.is_some() => MemberKind::SparseFile,
@@ -226,7 +237,7 @@ impl<'a> TarStream<'a> {
             // These have no body, whatever their size field says.
             0 if kind == MemberKind::Folder => 0,
             b'1' | b'2' | b'3' | b'4' | b'5' | b'6' => 0,
-            _ => records.size.unwrap_or(header_size),
+            _ => records.as_ref().and_then(|records| records.size).unwrap_or(header_size),
         };
         let blocks = size.checked_next_multiple_of(BLOCK_BYTES as u64);
         self.padding = blocks.ok_or_else(|| self.bad("size of a member is too large"))? - size;
@@ -238,8 +249,10 @@ impl<'a> TarStream<'a> {
         };
         // Fields without a number count as zero, as runtimes read them.
         let mode = header.mode().unwrap_or_default();
-        let user_id = records.user_id.or_else(|| header.user_id()).unwrap_or_default();
-        let group_id = records.group_id.or_else(|| header.group_id()).unwrap_or_default();
+        let (user_id, group_id) =
+            records.map(|records| (records.user_id, records.group_id)).unwrap_or_default();
+        let user_id = user_id.or_else(|| header.user_id()).unwrap_or_default();
+        let group_id = group_id.or_else(|| header.group_id()).unwrap_or_default();
         (member.kind, member.size, member.file_size) = (kind, size, file_size);
         (member.mode, member.user_id, member.group_id) = (mode, user_id, group_id);
         match kind {

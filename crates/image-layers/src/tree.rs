@@ -1,6 +1,7 @@
 //! The files of an image as a process in its container would see them.
 
 use std::fmt;
+use std::ops::Range;
 
 use model::Digest;
 
@@ -27,6 +28,10 @@ pub struct ImageTree {
     pub(crate) extracts: Vec<Vec<(u32, Box<[u8]>)>>,
     /// What upper layers have replaced of traced files, lowest layer first.
     pub(crate) earlier: Vec<Item>,
+    /// The places of those items that are symbolic links or have another name than the one in their archive.
+    pub(crate) links: Vec<u32>,
+    /// Whether no path goes through a symbolic link as if that were a folder, which is only known of the whole tree.
+    pub(crate) are_folders_real: bool,
 }
 
 /// Bytes of all earlier versions together. Of a file whose versions do not fit, none is kept.
@@ -147,7 +152,7 @@ impl<'a> Entry<'a> {
 
     /// Which content it has.
     pub fn content_id(&self) -> ContentId {
-        ContentId { layer_index: self.item.text_layer, member: self.item.origin }
+        ContentId { layer_index: self.item.text_layer.into(), member: self.item.origin }
     }
 
     /// What an extractor has kept of a regular file.
@@ -229,6 +234,20 @@ impl ImageTree {
         self.entries().filter(|entry| entry.kind() == EntryKind::File)
     }
 
+    /// The entries at these places among all.
+    pub fn entries_within(&self, places: Range<usize>) -> impl Iterator<Item = Entry<'_>> {
+        self.items.get(places).unwrap_or_default().iter().map(|item| Entry { tree: self, item })
+    }
+
+    /// Symbolic links, and files that may be seen under another path than the one in their archive, sorted like the entries.
+    pub fn links(&self) -> impl Iterator<Item = Entry<'_>> {
+        self.link_items().map(|item| Entry { tree: self, item })
+    }
+
+    pub(crate) fn link_items(&self) -> impl Iterator<Item = &Item> {
+        self.links.iter().map(|index| &self.items[*index as usize])
+    }
+
     /// Everything inside a real folder, at any depth.
     pub fn beneath(&self, folder: &str) -> impl Iterator<Item = Entry<'_>> {
         let folder = folder.trim_matches('/').to_owned();
@@ -270,11 +289,10 @@ impl ImageTree {
     /// Read each named layer again, wanting the archive paths, and give the result to [`Self::fill`].
     pub fn missing(&self, wanted_paths: &[&str], is_wanted: &dyn Fn(&str) -> bool) -> Vec<MissingBody> {
         let mut found = std::collections::BTreeSet::new();
-        for item in &self.items {
-            // Under its own name a file was asked for when its layer was read.
+        // Under its own name a file was asked for when its layer was read.
+        for item in self.link_items() {
             if item.kind == Kind::File
                 && item.body == BODY_NONE
-                && !item.is_named_as_written()
                 && self.path_of(item) != self.text_of(item)
                 && is_wanted(self.path_of(item))
             {
@@ -292,7 +310,7 @@ impl ImageTree {
 
     /// Takes bodies that are missing from a layer that was read again.
     pub fn fill(&mut self, layer_index: usize, layer: Layer) {
-        let Ok(number) = u32::try_from(layer_index) else { return };
+        let Ok(number) = u16::try_from(layer_index) else { return };
         if self.layers.get(layer_index).is_none_or(|known| known.diff_id != layer.diff_id) {
             return;
         }
@@ -341,33 +359,9 @@ impl ImageTree {
         self.earlier = earlier.into_iter().filter(|item| kept.contains(self.path_of(item))).collect();
     }
 
-    /// Bodies of files that upper layers replaced are of no use to anybody, unless they are traced.
-    pub(crate) fn drop_hidden_bodies(&mut self) {
-        let mut is_used = vec![false; self.bodies.len()];
-        for item in self.items.iter().chain(&self.earlier).filter(|item| item.kind == Kind::File) {
-            if let Some(used) = is_used.get_mut(item.body as usize) {
-                *used = true;
-            }
-        }
-        for (body, _) in self.bodies.iter_mut().zip(is_used).filter(|(_, used)| !used) {
-            *body = Box::default();
-        }
-        let mut is_used: Vec<Vec<bool>> =
-            self.extracts.iter().map(|of_layer| vec![false; of_layer.len()]).collect();
-        for item in self.items.iter().filter(|item| item.kind == Kind::File) {
-            if let Some(index) = self.extract_index(item) {
-                is_used[item.text_layer as usize][index] = true;
-            }
-        }
-        for (extracts, is_used) in self.extracts.iter_mut().zip(is_used) {
-            let mut is_used = is_used.into_iter();
-            extracts.retain(|_| is_used.next().unwrap_or(false));
-        }
-    }
-
     /// Where the extract of a file stands among those of its layer.
     #[inline]
-    fn extract_index(&self, item: &Item) -> Option<usize> {
+    pub(crate) fn extract_index(&self, item: &Item) -> Option<usize> {
         let of_layer = self.extracts.get(item.text_layer as usize)?;
         of_layer.binary_search_by_key(&item.origin, |(member, _)| *member).ok()
     }
@@ -393,6 +387,14 @@ impl ImageTree {
 
     /// Real path: links are followed inside the root, `..` never leaves it.
     fn walk(&self, path: &str, follows_last: bool) -> Result<String, FindError> {
+        // What is there under just this name is in folders only.
+        let path = path.trim_start_matches('/');
+        if self.are_folders_real
+            && let Some(item) = self.item_at(path)
+            && (item.kind != Kind::Symlink || !follows_last)
+        {
+            return Ok(path.to_owned());
+        }
         let mut real = String::new();
         let mut pending: Vec<&str> = path.rsplit('/').collect();
         let mut links = 0;

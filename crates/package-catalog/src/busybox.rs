@@ -45,6 +45,10 @@ impl BusyBoxSearch {
 }
 
 impl ContentSearch for BusyBoxSearch {
+    fn is_for_executables(&self) -> bool {
+        true
+    }
+
     fn start(&mut self, file: &SearchedFile<'_>) -> bool {
         let is_name = |name: &&str| {
             file.path.strip_suffix(*name).is_some_and(|folder| folder == "bin/" || folder.ends_with("/bin/"))

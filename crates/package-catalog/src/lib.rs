@@ -29,6 +29,7 @@ mod kernel;
 mod lua;
 mod makers;
 mod node;
+mod notable;
 mod opkg;
 mod os_release;
 mod ownership;

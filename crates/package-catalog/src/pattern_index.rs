@@ -4,10 +4,34 @@ use crate::cataloger::PathPattern;
 
 /// A set of patterns.
 pub(crate) struct PatternIndex {
-    /// Patterns of names and endings of names, by their last byte.
-    of_names: Vec<Vec<PathPattern>>,
-    /// Patterns of all files of a folder, by the last byte of the folder.
-    of_folders: Vec<Vec<PathPattern>>,
+    /// Patterns of names, by their last byte.
+    of_names: Vec<Vec<(Tail, PathPattern)>>,
+    /// Patterns of files of a folder, by the last byte of the folder.
+    of_folders: Vec<Vec<(Tail, PathPattern)>>,
+}
+
+/// The last bytes of a text, at most eight of them, to be compared at once.
+#[derive(Debug, Clone, Copy)]
+struct Tail {
+    bytes: u64,
+    mask: u64,
+}
+
+impl Tail {
+    fn of(text: &str) -> Self {
+        let text = text.as_bytes();
+        if let Some(last) = text.last_chunk() {
+            return Self { bytes: u64::from_le_bytes(*last), mask: u64::MAX };
+        }
+        let mut last = [0; 8];
+        last[8 - text.len()..].copy_from_slice(text);
+        let mask = u64::MAX.checked_shl(64 - 8 * u32::try_from(text.len()).unwrap_or_default());
+        Self { bytes: u64::from_le_bytes(last), mask: mask.unwrap_or_default() }
+    }
+
+    fn is_end_of(self, text: Self) -> bool {
+        text.bytes & self.mask == self.bytes
+    }
 }
 
 impl PatternIndex {
@@ -15,15 +39,16 @@ impl PatternIndex {
         let mut index = Self { of_names: vec![Vec::new(); 256], of_folders: vec![Vec::new(); 256] };
         for pattern in patterns {
             let (table, end) = match pattern {
-                PathPattern::In(folder) => (&mut index.of_folders, folder),
+                PathPattern::In(folder) | PathPattern::InWithEnding(folder, _) => {
+                    (&mut index.of_folders, folder)
+                }
                 PathPattern::Ends(end)
-                | PathPattern::InWithEnding(_, end)
                 | PathPattern::Grandchild(_, end)
                 | PathPattern::GreatGrandchild(_, end) => (&mut index.of_names, end),
             };
             // A pattern without an end would be one of all paths; there is none.
             if let Some(last) = end.bytes().next_back() {
-                table[usize::from(last)].push(pattern);
+                table[usize::from(last)].push((Tail::of(end), pattern));
             }
         }
         index
@@ -31,11 +56,14 @@ impl PatternIndex {
 
     /// Whether a path is of one of the forms.
     pub(crate) fn matches(&self, path: &str) -> bool {
-        let fits = |table: &[Vec<PathPattern>], last: Option<u8>| {
-            last.is_some_and(|last| table[usize::from(last)].iter().any(|pattern| pattern.matches(path)))
+        let fits = |table: &[Vec<(Tail, PathPattern)>], end: &str| {
+            let Some(last) = end.bytes().next_back() else { return false };
+            let of_last = &table[usize::from(last)];
+            let tail = if of_last.is_empty() { return false } else { Tail::of(end) };
+            of_last.iter().any(|(own, pattern)| own.is_end_of(tail) && pattern.matches(path))
         };
-        fits(&self.of_names, path.bytes().next_back())
-            || fits(&self.of_folders, split_name(path).and_then(|(folder, _)| folder.bytes().next_back()))
+        fits(&self.of_names, path)
+            || split_name(path).is_some_and(|(folder, _)| fits(&self.of_folders, folder))
     }
 }
 

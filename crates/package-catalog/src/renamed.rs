@@ -64,7 +64,7 @@ impl RenamedFiles {
     /// The same, with so much room for all extracts.
     fn read_within(mut left: usize, tree: &ImageTree, limits: &CatalogLimits) -> Self {
         let (mut files, mut extractor) = (BTreeMap::new(), None);
-        for entry in tree.entries() {
+        for entry in tree.links() {
             let Some((file, roles)) = seen_file(tree, entry) else { continue };
             let Vacant(place) = files.entry((file.content_id(), roles)) else { continue };
             let extractor = extractor.get_or_insert_with(|| LayerExtractor::new(limits));

@@ -16,7 +16,8 @@ use crate::renamed::{Renamed, RenamedFiles};
 use crate::table::CATALOGERS;
 use crate::watch::{CatalogWatcher, NoWatcher, section_name};
 use crate::{
-    attribution, binary, bitnami, channel, dotnet, extract, jvm, node, os_release, python, unread, wolfi,
+    attribution, binary, bitnami, channel, dotnet, extract, jvm, node, notable, os_release, python, unread,
+    wolfi,
 };
 
 static WANTED_PATHS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
@@ -95,7 +96,7 @@ fn catalog_as(
         is_database_lost: false,
         spent: Spent::default(),
     };
-    for entry in tree.entries().filter(|entry| entry.kind() != EntryKind::Folder) {
+    for entry in notable::entries(tree, &|entry| is_notable(tree, renamed, entry)) {
         walk.visit(entry.path(), entry);
     }
     tree.visit_linked(wanted_paths(), &mut |path, entry| walk.visit(path, entry));
@@ -127,6 +128,16 @@ pub(crate) fn sort(packages: &mut [Package]) {
 
 fn sort_key(package: &Package) -> (PackageKind, &str, Option<&str>, &[Location]) {
     (package.kind, &package.name, package.version.as_deref(), &package.locations)
+}
+
+/// Whether anything is to be said about an entry under its own path.
+fn is_notable(tree: &ImageTree, renamed: &RenamedFiles, entry: Entry<'_>) -> bool {
+    entry.kind() != EntryKind::Folder
+        && (DATABASES.matches(entry.path())
+            || unread::find(entry.path()).is_some()
+            || entry.extract().is_some()
+            || is_emptied(entry, tree)
+            || renamed.find(tree, entry).is_some())
 }
 
 struct Walk<'a, 'w> {

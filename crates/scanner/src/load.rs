@@ -156,9 +156,12 @@ impl Reading<'_> {
         let progress = options.progress.clone();
         let cataloging = move || {
             let _in_span = span.enter();
-            interest.catalog(&tree, single_layers, &findings, progress.as_deref())
+            let found = interest.catalog(&tree, single_layers, &findings, progress.as_deref());
+            (found, tree)
         };
-        let (mut inventory, contents) = on_thread(cataloging).await?;
+        let ((mut inventory, contents), tree) = on_thread(cataloging).await?;
+        // Nobody waits until the memory of a million entries is given back.
+        drop(tokio::task::spawn_blocking(move || drop(tree)));
         // What is kept of an image was held against its digests.
         let image_key = image_key.filter(|_| reading.parts.is_empty());
         reading.parts.tell(&opened.layers, &mut inventory);

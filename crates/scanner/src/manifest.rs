@@ -141,7 +141,7 @@ pub(crate) fn parse_manifest(
         // An image of no layers at all is written with `null` by Go programs.
         (Some(config), layers, None, None | Some(Kind::Image)) => {
             let layers = layers.unwrap_or_default();
-            too_many(what, layers.len(), LAYERS_MAX, "layers")?;
+            check_layer_count(what, layers.len())?;
             check_config_type(&config, raw.artifact_type.as_deref())?;
             Ok(Manifest::Image(ImageManifest { config, layers }))
         }
@@ -163,6 +163,11 @@ fn known_type(media_type: &str) -> Option<Kind> {
         OCI_INDEX | DOCKER_INDEX => Some(Kind::Index),
         _ => None,
     }
+}
+
+/// Refuses an image of more layers than any has.
+pub(crate) fn check_layer_count(what: &str, count: usize) -> Result<(), ScanError> {
+    too_many(what, count, LAYERS_MAX, "layers")
 }
 
 fn too_many(what: &str, actual: usize, limit: usize, unit: &'static str) -> Result<(), ScanError> {

@@ -40,10 +40,26 @@ fn each_limit_is_the_largest_accepted_value() {
     check(&plain, "bytes of paths", 6 + 1 + 1 + 6, |limits, value| limits.index_bytes_max = value);
     check(&plain, "folders in a path", 3, |limits, value| limits.nesting_max = value);
     check(&plain, "bytes of wanted files", 1001, |limits, value| limits.kept_bytes_max = value);
-    // Entries of 96 bytes, and the last two.
-    check(&plain, "bytes in memory", 5 * 96 + 14 + 1001, |limits, value| limits.held_bytes_max = value);
+    // Entries of 80 bytes, and the last two.
+    check(&plain, "bytes in memory", 5 * 80 + 14 + 1001, |limits, value| limits.held_bytes_max = value);
     let extended = [member(b'0', &[b'n'; 200], b"", b""), vec![0; 1024]].concat();
     check(&extended, "bytes of an extension header", 201, |limits, value| limits.extension_bytes_max = value);
+}
+
+#[test]
+fn entries_that_are_counted_together_are_counted_exactly() {
+    for count in [63, 64, 65, 66, 129, 130, 131, 400] {
+        let parts: Vec<Part> = (0..count).map(|number| file(&format!("file-{number:05}"), "x")).collect();
+        let bytes = archive(&parts);
+        check(&bytes, "entries", count, |limits, value| limits.entries_max = value);
+        check(&bytes, "bytes of paths", 10 * count, |limits, value| limits.index_bytes_max = value);
+        let held = (80 + 10 + 1) * count;
+        check(&bytes, "bytes in memory", held, |limits, value| limits.held_bytes_max = value);
+        let limits = ImageLimits { entries_max: count - 1, ..ImageLimits::default() };
+        let told = read_with(&bytes, &limits).unwrap_err().to_string();
+        let last = count - 1;
+        assert_eq!(told, format!("layer `unnamed` has {count} entries (limit {last}) at `file-{last:05}`"));
+    }
 }
 
 #[test]
@@ -116,7 +132,7 @@ fn totals_are_carried_from_layer_to_layer() {
     };
     assert!(read().is_ok() && read().is_ok());
     assert_eq!((budget.entries(), budget.kept_bytes()), (2, 6));
-    assert_eq!((budget.unpacked_bytes(), budget.held_bytes()), (2 * bytes.len() as u64, 2 * (96 + 1 + 3)));
+    assert_eq!((budget.unpacked_bytes(), budget.held_bytes()), (2 * bytes.len() as u64, 2 * (80 + 1 + 3)));
     assert_eq!(read().unwrap_err().to_string(), "layer `unnamed` has 3 entries (limit 2) at `a`");
 }
 

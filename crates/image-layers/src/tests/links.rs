@@ -77,6 +77,22 @@ fn exactly_as_many_links_are_followed_as_linux_follows() {
 }
 
 #[test]
+fn paths_that_go_through_too_many_links_are_not_taken_for_real_ones() {
+    for (links, is_led_to_its_end) in [(7, true), (8, true), (9, false)] {
+        let mut lower = vec![folder("real")];
+        let target = |number: u32| if number == 1 { "real".to_owned() } else { format!("l{}", number - 1) };
+        lower.extend((1..=links).map(|number| symlink(&format!("l{number}"), &target(number))));
+        let through = format!("l{links}/x");
+        let tree = image(&[&lower, &[file(&through, "1")]]);
+        assert_eq!(tree.entry("real/x").is_some(), is_led_to_its_end, "{links}");
+        assert_eq!(tree.find(&through).is_some(), is_led_to_its_end, "{links}");
+        // As written, or nearly so, it is an entry, but no process would find it there.
+        let kept = tree.files().next().unwrap().path();
+        assert_eq!(tree.find(kept).is_some(), is_led_to_its_end, "{kept}");
+    }
+}
+
+#[test]
 fn a_hard_link_keeps_the_file_it_was_made_of() {
     check(&[&[file("a", "1"), hard_link("b", "a")]], &["a = 1", "b = 1"]);
     check(

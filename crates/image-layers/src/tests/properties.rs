@@ -36,12 +36,19 @@ proptest! {
 
     #[test]
     fn any_layers_give_a_sorted_tree_that_finds_itself(layers in layers()) {
-        let tree = squash(layers.iter().filter_map(|parts| read(&archive(parts)).ok()).collect());
+        let squashed = || squash(layers.iter().filter_map(|parts| read(&archive(parts)).ok()).collect());
+        let (tree, mut doubted) = (squashed(), squashed());
+        doubted.are_folders_real = false;
         let paths: Vec<&str> = tree.entries().map(|entry| entry.path()).collect();
         prop_assert!(paths.windows(2).all(|pair| crate::path::compare(pair[0], pair[1]).is_lt()), "{:?}", paths);
         for path in paths {
             prop_assert_eq!(tree.entry(path).unwrap().path(), path);
-            let _ = tree.resolve(path);
+            // What is looked up at once is what a look-up folder by folder finds.
+            let found = |tree: &crate::ImageTree| {
+                let resolved = tree.resolve(path).map(|entry| entry.path().to_owned());
+                (resolved, tree.locate(&format!("/{path}")).map(|entry| entry.path().to_owned()))
+            };
+            prop_assert_eq!(found(&tree), found(&doubted));
         }
         listing(&tree);
     }

@@ -108,3 +108,14 @@ fn earlier_versions_of_traced_files_are_kept_newest_first() {
     assert_eq!(versions(&tree, "a"), []);
     assert_eq!(versions(&tree, "b"), [(1, "2".to_owned()), (0, "1".to_owned())]);
 }
+
+#[test]
+fn a_file_that_comes_again_is_there_once() {
+    // In the same folder, in one that comes again, and between folders that stand in order.
+    let again = [file("a/x", "1"), file("a/y", "2"), file("b/1", "3"), file("a/y", "44"), file("a/z", "5")];
+    check(&[&again], &["a/", "a/x = 1", "a/y = 44", "a/z = 5", "b/", "b/1 = 3"]);
+    let at_once = [file("a/y", "1"), file("a/x", "2"), file("a/y", "33"), file("a/x", "44")];
+    check(&[&at_once], &["a/", "a/x = 44", "a/y = 33"]);
+    let in_order = [file("a/x", "1"), file("a/x", "22"), file("a/y", "3")];
+    check(&[&in_order], &["a/", "a/x = 22", "a/y = 3"]);
+}

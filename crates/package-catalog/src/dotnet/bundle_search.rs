@@ -149,6 +149,10 @@ impl BundleSearch {
 }
 
 impl ContentSearch for BundleSearch {
+    fn is_for_executables(&self) -> bool {
+        true
+    }
+
     fn start(&mut self, file: &SearchedFile<'_>) -> bool {
         self.pending.clear();
         self.misses = 0;

@@ -90,6 +90,10 @@ impl ResourceSearch {
 }
 
 impl ContentSearch for ResourceSearch {
+    fn is_for_executables(&self) -> bool {
+        true
+    }
+
     fn start(&mut self, file: &SearchedFile<'_>) -> bool {
         self.pending.clear();
         self.offset = 0;

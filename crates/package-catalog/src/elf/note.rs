@@ -17,6 +17,10 @@ pub(crate) struct NoteSearch {
 }
 
 impl ContentSearch for NoteSearch {
+    fn is_for_executables(&self) -> bool {
+        true
+    }
+
     fn start(&mut self, file: &SearchedFile<'_>) -> bool {
         self.head.clear();
         file.is_executable() && file.head == MAGIC

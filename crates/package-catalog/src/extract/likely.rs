@@ -150,7 +150,7 @@ impl LayerExtractor {
         }
         let (path, size_bytes) = (file.path, file.size_bytes);
         let searched = SearchedFile { path, size_bytes, head: ARCHIVE_HEAD };
-        self.searches.iter_mut().any(|(search, _)| search.start(&searched))
+        self.searches.iter_mut().any(|it| it.search.start(&searched))
     }
 }
 

@@ -105,6 +105,11 @@ pub(crate) fn roles_of(are: impl Iterator<Item = bool>) -> u64 {
 
 /// Finds something in files of a certain content, one after the other, and keeps only that in memory.
 pub(crate) trait ContentSearch: fmt::Debug + Send {
+    /// Whether it looks at nothing but executables and libraries: it is not asked about other files.
+    fn is_for_executables(&self) -> bool {
+        false
+    }
+
     /// A file begins. Returns whether it is looked at; if not, neither `read` nor `end` follow.
     fn start(&mut self, file: &SearchedFile<'_>) -> bool;
 
@@ -154,13 +159,20 @@ fn searches(limits: &CatalogLimits) -> Vec<Box<dyn ContentSearch>> {
 /// Looks into the files of one layer.
 #[derive(Debug)]
 pub struct LayerExtractor {
-    /// Each with whether it looks at the current file.
-    searches: Vec<(Box<dyn ContentSearch>, bool)>,
+    searches: Vec<Searching>,
     manifest: ManifestReader,
     path: String,
     size_bytes: u64,
     head: Vec<u8>,
     interest: Interest,
+}
+
+/// A search and whether it looks at the current file.
+#[derive(Debug)]
+struct Searching {
+    search: Box<dyn ContentSearch>,
+    is_for_executables: bool,
+    is_active: bool,
 }
 
 /// What the current file is.
@@ -176,8 +188,12 @@ enum Interest {
 impl LayerExtractor {
     /// One that keeps to these limits.
     pub fn new(limits: &CatalogLimits) -> Self {
+        let searches = searches(limits).into_iter().map(|search| {
+            let is_for_executables = search.is_for_executables();
+            Searching { search, is_for_executables, is_active: false }
+        });
         Self {
-            searches: searches(limits).into_iter().map(|search| (search, false)).collect(),
+            searches: searches.collect(),
             manifest: ManifestReader::new(limits.section_bytes_max),
             path: String::new(),
             size_bytes: 0,
@@ -193,8 +209,9 @@ impl LayerExtractor {
         let Ok(head) = <[u8; HEAD_BYTES]>::try_from(self.head.as_slice()) else { return rest };
         let file = SearchedFile { path: &self.path, size_bytes: self.size_bytes, head };
         self.interest = Interest::None;
-        for (search, is_active) in &mut self.searches {
-            *is_active = search.start(&file);
+        let is_executable = file.is_executable();
+        for Searching { search, is_for_executables, is_active } in &mut self.searches {
+            *is_active = (is_executable || !*is_for_executables) && search.start(&file);
             if *is_active {
                 search.read(&head);
                 self.interest = Interest::Searched;
@@ -204,7 +221,7 @@ impl LayerExtractor {
     }
 
     fn active(&mut self) -> impl Iterator<Item = &mut Box<dyn ContentSearch>> {
-        self.searches.iter_mut().filter(|(_, is_active)| *is_active).map(|(search, _)| search)
+        self.searches.iter_mut().filter(|it| it.is_active).map(|it| &mut it.search)
     }
 }
 

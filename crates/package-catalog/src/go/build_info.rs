@@ -66,6 +66,10 @@ impl BuildInfoSearch {
 }
 
 impl ContentSearch for BuildInfoSearch {
+    fn is_for_executables(&self) -> bool {
+        true
+    }
+
     fn start(&mut self, file: &SearchedFile<'_>) -> bool {
         self.window.clear();
         (self.window_at, self.header_at, self.old_at) = (0, 0, 0);

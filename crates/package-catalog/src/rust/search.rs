@@ -113,6 +113,10 @@ impl AuditSearch {
 }
 
 impl ContentSearch for AuditSearch {
+    fn is_for_executables(&self) -> bool {
+        true
+    }
+
     fn start(&mut self, file: &SearchedFile<'_>) -> bool {
         self.pending.clear();
         self.state = State::Looking;

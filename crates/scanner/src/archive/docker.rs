@@ -9,7 +9,7 @@ use crate::archive::store::Store;
 use crate::config::{ImageConfig, parse_config};
 use crate::error::{BadJson, ScanError};
 use crate::manifest::{
-    CONFIG_BYTES_MAX, DOCKER_CONFIG, DOCKER_MANIFEST, MANIFEST_BYTES_MAX, null_is_default,
+    CONFIG_BYTES_MAX, DOCKER_CONFIG, DOCKER_MANIFEST, MANIFEST_BYTES_MAX, check_layer_count, null_is_default,
 };
 use crate::registry::{digest_of, length};
 use model::{Digest, DigestAlgorithm};
@@ -79,6 +79,7 @@ pub(crate) fn find_docker_image(
     let bytes =
         store.read_small(&entry.config, CONFIG_BYTES_MAX, &what)?.ok_or_else(|| missing(&entry.config))?;
     let config = parse_config(&bytes)?;
+    check_layer_count(&what, entry.layers.len())?;
     if config.diff_ids.len() != entry.layers.len() {
         return Err(ScanError::Inconsistent {
             what,

@@ -100,6 +100,24 @@ async fn docker_archives_are_read_and_imply_a_manifest() {
 }
 
 #[tokio::test]
+async fn an_archive_of_docker_has_no_more_layers_than_other_images() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("image.tar");
+    let layer = tar(&[("a", "b")]);
+    for (count, is_read) in [(1_000, true), (1_001, false)] {
+        let config = json!({"rootfs": {"diff_ids": vec![digest(&layer).to_string(); count]}}).to_string();
+        let layers = vec![layer.clone(); count];
+        std::fs::write(&path, docker_archive(&[(&["a:1"], config.as_bytes(), &layers)])).unwrap();
+        let text = format!("docker-archive:{}", path.display());
+        if is_read {
+            assert_eq!(read(&text).await.unwrap().facts.layers.len(), count);
+        } else {
+            check_kind(&text, ScanErrorKind::LimitExceeded, &["1001 layers", "1000"]).await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn several_images_need_a_choice() {
     let folder = tempfile::tempdir().unwrap();
     let (one, two) = (TestImage::debian(), TestImage::new(&[&[("a", "b")]], &json!({})));

@@ -198,8 +198,8 @@ async fn whether_an_image_fits_in_memory_does_not_depend_on_what_is_cached() {
     place.write(&linked_image());
     let expected = place.plain().await;
     assert_eq!(expected.inventory.packages.len(), 3);
-    // Some 32 000 bytes for each of the three layers.
-    for (held_bytes_max, is_enough) in [(150_000, true), (110_000, false)] {
+    // Some 27 000 bytes for each of the three layers.
+    for (held_bytes_max, is_enough) in [(130_000, true), (95_000, false)] {
         let mut options = with_cache(&place.cache(), SIZE);
         options.limits.held_bytes_max = held_bytes_max;
         let uncached = ScanOptions { layer_cache: None, ..options.clone() };
