@@ -124,25 +124,22 @@ struct Placing<'a> {
 }
 
 impl Placing<'_> {
-    /// Places the next items, which are a run.
+    /// Places the items of a run, as far as none of them is placed.
     fn place_run(&mut self, run: &Run, implied_max: u64) {
-        let start = self.placed.taken;
-        let items = self.placed.items.get(start..start + run.length());
+        let places = run.places();
+        let is_next = run.is_plain && self.placed.taken == places.start && self.implied_count <= implied_max;
+        let items = self.placed.items.get(places.clone()).filter(|_| is_next);
         let ends = items.and_then(|items| items.first().copied().zip(items.last().copied()));
-        if let Some((first, last)) = ends.filter(|_| run.is_plain && self.implied_count <= implied_max)
+        if let Some((first, last)) = ends
             && self.is_simple(first.path.get(self.text))
         {
             self.imply_folders(&first);
-            self.placed.keep(run.length());
-            self.open.push(Open {
-                path: last.path,
-                kind: last.kind,
-                order: last.order,
-                barrier: Some(last.order),
-            });
+            self.placed.keep(places.len());
+            let barrier = Some(last.order);
+            self.open.push(Open { path: last.path, kind: last.kind, order: last.order, barrier });
             return;
         }
-        self.place_until(start + run.length(), implied_max);
+        self.place_until(places.end, implied_max);
     }
 
     /// Places the items before this place, and all those that have the path of the last of them.

@@ -3,6 +3,8 @@
 //! Archives are mostly written in order, or at least folder by folder: only inside a folder names stand as its file system has
 //! them. So the items of a folder are sorted while the archive streams by, and what is left at its end is the order of folders.
 
+use std::ops::Range;
+
 use crate::item::{self, Item, Kind};
 use crate::path;
 
@@ -25,12 +27,13 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    pub(crate) fn length(&self) -> usize {
-        self.length as usize
+    pub(crate) fn places(&self) -> Range<usize> {
+        let start = self.start as usize;
+        start..start + self.length as usize
     }
 
     fn of<'a>(&self, items: &'a [Item]) -> &'a [Item] {
-        &items[self.start as usize..][..self.length()]
+        &items[self.places()]
     }
 
     fn is_before(&self, other: &Self, items: &[Item], is_so: impl Fn(&Item, &Item) -> bool) -> bool {
@@ -188,13 +191,13 @@ mod tests {
             expected.sort_by(|left, right| item::compare(left, right, &text));
             let Sorted { items, runs, .. } = sort(items, &text);
             prop_assert_eq!(orders(&items), orders(&expected));
-            prop_assert_eq!(runs.iter().map(Run::length).sum::<usize>(), items.len());
             let mut start = 0;
             for run in runs {
-                let (plain, rest) = items[start..].split_at(run.length());
+                prop_assert_eq!(run.places().start, start);
+                let (plain, rest) = items[start..].split_at(run.places().len());
                 let (first, next) = (plain[0].path.get(&text), rest.first().map(|item| item.path.get(&text)));
                 let before = start.checked_sub(1).map(|at| items[at].path.get(&text));
-                start += run.length();
+                start = run.places().end;
                 if run.is_plain {
                     prop_assert!(before != Some(first));
                     prop_assert!(next != plain.last().map(|item| item.path.get(&text)));
@@ -204,6 +207,7 @@ mod tests {
                     prop_assert!(plain.iter().all(|item| folder(item) == path::split_name(first).0));
                 }
             }
+            prop_assert_eq!(start, items.len());
         }
     }
 }

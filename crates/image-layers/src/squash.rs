@@ -27,15 +27,17 @@ pub fn squash(layers: Vec<Layer>) -> ImageTree {
 /// Like [`squash`], and keeps what lower layers had at paths of `is_traced`, see [`Entry::earlier_versions`](crate::Entry::earlier_versions).
 pub fn squash_tracing(layers: Vec<Layer>, is_traced: &dyn Fn(&str) -> bool) -> ImageTree {
     let mut tree = ImageTree::default();
+    let mut has_conflicts = false;
     for layer in layers {
-        apply(&mut tree, layer, is_traced);
+        has_conflicts |= apply(&mut tree, layer, is_traced);
     }
     tree.limit_earlier_versions();
-    settle(&mut tree);
+    settle(&mut tree, has_conflicts);
     tree
 }
 
-fn apply(tree: &mut ImageTree, layer: Layer, is_traced: &dyn Fn(&str) -> bool) {
+/// Lays one more layer over the tree. Returns whether a link leads one of its paths through a file.
+fn apply(tree: &mut ImageTree, layer: Layer, is_traced: &dyn Fn(&str) -> bool) -> bool {
     let Layer { digest, diff_id, mut text, items, bodies, extracts, recording, .. } = layer;
     let number = u16::try_from(tree.layers.len()).expect("images of more than a thousand layers are refused");
     let first_body = u32::try_from(tree.bodies.len()).expect("bodies are counted against the entry limit");
@@ -48,7 +50,7 @@ fn apply(tree: &mut ImageTree, layer: Layer, is_traced: &dyn Fn(&str) -> bool) {
             item.body += first_body;
         }
     }
-    let mut items = redirect(tree, items, &mut text);
+    let (mut items, has_conflicts) = redirect(tree, items, &mut text);
     if has_hard_links {
         resolve_hard_links(tree, &mut items, &text);
     }
@@ -58,6 +60,7 @@ fn apply(tree: &mut ImageTree, layer: Layer, is_traced: &dyn Fn(&str) -> bool) {
     tree.extracts.push(extracts);
     tree.bodies.extend(bodies);
     merge(tree, items, is_traced);
+    has_conflicts
 }
 
 /// Hard links to files of lower layers.
@@ -70,8 +73,9 @@ fn resolve_hard_links(tree: &ImageTree, items: &mut [Item], text: &str) {
     }
 }
 
-/// Leads paths that go through links into the folders that the links name.
-fn redirect(tree: &ImageTree, mut items: Vec<Item>, text: &mut String) -> Vec<Item> {
+/// Leads paths that go through links into the folders that the links name. Returns also whether one of these is a file.
+fn redirect(tree: &ImageTree, mut items: Vec<Item>, text: &mut String) -> (Vec<Item>, bool) {
+    let mut has_conflicts = false;
     let text_max = text.len().saturating_add(REDIRECT_TEXT_GROWTH_MAX);
     for _ in 0..REDIRECT_ROUNDS_MAX {
         let moves = find_moves(tree, &items, text);
@@ -90,9 +94,11 @@ fn redirect(tree: &ImageTree, mut items: Vec<Item>, text: &mut String) -> Vec<It
         moved.extend_from_slice(&items[at..]);
         moved.retain(|item| item.kind != Kind::ImpliedFolder);
         // Folders that paths go through are bounded like the paths themselves: by the limit on path text.
-        items = finish::finish(sort::sort(moved, text), text, u64::MAX).items;
+        let finished = finish::finish(sort::sort(moved, text), text, u64::MAX);
+        has_conflicts |= finished.conflict.is_some();
+        items = finished.items;
     }
-    items
+    (items, has_conflicts)
 }
 
 /// A run of items whose first `old_length` bytes of path become `folder`.
@@ -163,10 +169,11 @@ pub(crate) fn join(folder: &str, rest: &str) -> String {
 }
 
 /// What is only known of the whole tree, all in one walk: of a million entries every walk takes milliseconds.
-fn settle(tree: &mut ImageTree) {
+fn settle(tree: &mut ImageTree, has_conflicts: bool) {
     let mut is_used = Used::new(tree);
     tree.earlier.iter().for_each(|item| is_used.note_body(item));
-    let (mut links, mut are_folders_real) = (Vec::new(), true);
+    // What lies in a file lies in folders that are not there either.
+    let (mut links, mut are_folders_real) = (Vec::new(), !has_conflicts);
     for index in 0..tree.items.len() {
         if tree.items[index].kind == Kind::HardLink {
             resolve_late_hard_link(tree, index);

@@ -30,7 +30,7 @@ pub struct ImageTree {
     pub(crate) earlier: Vec<Item>,
     /// The places of those items that are symbolic links or have another name than the one in their archive.
     pub(crate) links: Vec<u32>,
-    /// Whether no path goes through a symbolic link as if that were a folder, which is only known of the whole tree.
+    /// Whether everything that a path goes through is there and no symbolic link, which is only known of the whole tree.
     pub(crate) are_folders_real: bool,
 }
 

@@ -114,6 +114,8 @@ fn a_file_that_comes_again_is_there_once() {
     // In the same folder, in one that comes again, and between folders that stand in order.
     let again = [file("a/x", "1"), file("a/y", "2"), file("b/1", "3"), file("a/y", "44"), file("a/z", "5")];
     check(&[&again], &["a/", "a/x = 1", "a/y = 44", "a/z = 5", "b/", "b/1 = 3"]);
+    let before = [file("a/x", "1"), file("a/y", "2"), file("b/1", "3"), folder("c"), file("a/y", "44")];
+    check(&[&before], &["a/", "a/x = 1", "a/y = 44", "b/", "b/1 = 3", "c/"]);
     let at_once = [file("a/y", "1"), file("a/x", "2"), file("a/y", "33"), file("a/x", "44")];
     check(&[&at_once], &["a/", "a/x = 44", "a/y = 33"]);
     let in_order = [file("a/x", "1"), file("a/x", "22"), file("a/y", "3")];
