@@ -59,6 +59,7 @@ const IMAGE_REQUIREMENTS: &[Requirement] = &[
     program!("pacman" from "pacman-package-manager"),
     program!("mvn" from "maven"),
     program!("npm" from "npm"),
+    program!("composer" from "composer"),
     Requirement { is_present: has_pip, package: "python3-pip" },
 ];
 

@@ -1,5 +1,6 @@
 //! The images that are looked into: each made once, by package managers themselves, and kept in the cache.
 
+mod composer;
 mod debian;
 mod go;
 mod java;
@@ -9,6 +10,7 @@ mod pacman;
 mod python;
 mod rpm;
 mod rpm_real;
+mod rust;
 
 use std::path::{Path, PathBuf};
 
@@ -60,9 +62,11 @@ pub(super) fn all() -> Vec<Image> {
         image("distroless", Folder(debian::distroless)),
         image("removed-in-layers", Archive(layers::removed)),
         image("go-programs", Folder(go::programs)),
+        image("rust-programs", Folder(rust::programs)),
         image("npm-pnpm-yarn", Folder(npm::layouts)),
         image("python-environments", Folder(python::environments)),
         image("java-repository", Folder(java::repository)),
+        image("composer", Folder(composer::applications)),
         image("rpm-sqlite", Folder(rpm::sqlite)),
         image("rpm-bdb", Folder(rpm::berkeley)),
         image("centos-7", Folder(rpm_real::centos_7)),

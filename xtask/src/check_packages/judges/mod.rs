@@ -1,10 +1,12 @@
 //! Those who know what is installed: the package managers themselves, asked about an unpacked file system.
 
+mod composer;
 mod go;
 mod java;
 mod npm;
 mod python;
 mod ruby;
+mod rust;
 mod system;
 
 pub(super) use java::REPOSITORY;
@@ -27,7 +29,7 @@ pub(super) struct Judge {
 
 impl Judge {
     /// One for each kind of packages.
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 11] = [
         Self { name: "dpkg-query -W", kind: "deb", tells_architecture: true, ask: system::ask_dpkg },
         Self { name: "rpm -qa", kind: "rpm", tells_architecture: true, ask: system::ask_rpm },
         Self { name: "go-rpmdb", kind: "rpm", tells_architecture: true, ask: system::ask_go_rpmdb },
@@ -35,6 +37,8 @@ impl Judge {
         Self { name: "npm query *", kind: "npm", tells_architecture: false, ask: npm::ask },
         Self { name: "pip list", kind: "pypi", tells_architecture: false, ask: python::ask },
         Self { name: "go version -m", kind: "golang", tells_architecture: false, ask: go::ask },
+        Self { name: "rust-audit-info", kind: "cargo", tells_architecture: false, ask: rust::ask },
+        Self { name: "composer show", kind: "composer", tells_architecture: false, ask: composer::ask },
         Self { name: "RubyGems", kind: "gem", tells_architecture: false, ask: ruby::ask },
         Self { name: "Maven's repository", kind: "maven", tells_architecture: false, ask: java::ask },
     ];
