@@ -93,6 +93,16 @@ fn paths_that_go_through_too_many_links_are_not_taken_for_real_ones() {
 }
 
 #[test]
+fn a_file_hides_what_lies_in_a_folder_that_was_never_there() {
+    // No runtime can unpack the lower layer: its link leads a path through a file.
+    let lower = [symlink("a", "b"), file("b", "1"), file("a/a/a", "2")];
+    check(&[&lower], &["a -> b", "b = 1", "b/a/a = 2"]);
+    check(&[&lower, &[file("b/a", "3")]], &["a -> b", "b = 1", "b/a = 3"]);
+    let upper = [file("b/Z", "3"), file("b/a", "4")];
+    check(&[&lower, &upper], &["a -> b", "b = 1", "b/Z = 3", "b/a = 4"]);
+}
+
+#[test]
 fn a_hard_link_keeps_the_file_it_was_made_of() {
     check(&[&[file("a", "1"), hard_link("b", "a")]], &["a = 1", "b = 1"]);
     check(
