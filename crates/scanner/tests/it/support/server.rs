@@ -167,7 +167,8 @@ async fn serve_or_fail(
     asked.body = String::from_utf8_lossy(&body).into_owned();
     log.lock().unwrap().push(asked.clone());
 
-    let reply = handler(&asked);
+    // Some wait for other requests: on a thread of the runtime they would hold up whatever was to run there next.
+    let reply = tokio::task::spawn_blocking(move || handler(&asked)).await?;
     let mut head = format!("HTTP/1.1 {} X\r\nConnection: close\r\n", reply.status);
     if let Some(length) = reply.stated_length {
         head.push_str(&format!("Content-Length: {length}\r\n"));
