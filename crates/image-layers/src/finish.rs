@@ -161,11 +161,16 @@ impl Placing<'_> {
         }
     }
 
-    /// Whether nothing was replaced in the folders that are above a path.
-    fn is_simple(&mut self, path: &str) -> bool {
+    /// Leaves open only what a path is inside of.
+    fn close_others(&mut self, path: &str) {
         while self.open.last().is_some_and(|open| !is_beneath(path, open.path.get(self.text))) {
             self.open.pop();
         }
+    }
+
+    /// Whether nothing was replaced in the folders that are above a path.
+    fn is_simple(&mut self, path: &str) -> bool {
+        self.close_others(path);
         // A folder in which nothing was replaced, and so is what it is in.
         self.open.iter().all(|open| open.kind.is_folder() && open.barrier.is_none())
     }
@@ -186,9 +191,7 @@ impl Placing<'_> {
     fn place(&mut self, group: &[Item]) {
         let Some(first) = group.first() else { return };
         let path = first.path.get(self.text);
-        while self.open.last().is_some_and(|open| !is_beneath(path, open.path.get(self.text))) {
-            self.open.pop();
-        }
+        self.close_others(path);
         let barrier = self.open.last().and_then(|open| open.barrier);
         let entries = || group.iter().filter(|item| !item.kind.is_marker() && Some(item.order) > barrier);
         let whiteout = group.iter().find(|item| item.kind == Kind::Whiteout);

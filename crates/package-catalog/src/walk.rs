@@ -130,7 +130,7 @@ fn sort_key(package: &Package) -> (PackageKind, &str, Option<&str>, &[Location])
     (package.kind, &package.name, package.version.as_deref(), &package.locations)
 }
 
-/// Whether anything is to be said about an entry under its own path.
+/// Whether anything is to be said about an entry under its own path: all that [`Walk::visit`] looks for has to be asked for here.
 fn is_notable(tree: &ImageTree, renamed: &RenamedFiles, entry: Entry<'_>) -> bool {
     entry.kind() != EntryKind::Folder
         && (DATABASES.matches(entry.path())

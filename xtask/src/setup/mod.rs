@@ -1,5 +1,6 @@
 //! `setup`: what tests need of the machine, installed, built, or clearly asked for.
 
+pub(crate) mod cargo_tool;
 pub(crate) mod debian_images;
 mod go;
 pub(crate) mod go_tool;

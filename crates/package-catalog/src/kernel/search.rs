@@ -97,16 +97,14 @@ impl Write for Sink {
     }
 }
 
-/// Whether a path may be that of a kernel or a module, by what costs least to look at.
-fn may_be_of_kernel(path: &str) -> bool {
-    let may_be_module = matches!(path.bytes().next_back(), Some(b'o' | b'z' | b't'));
-    may_be_module || KERNELS.iter().any(|kernel| name(path).starts_with(kernel))
-}
-
 fn kind_of(path: &str, unpacked_bytes_max: usize) -> Kind {
     let name = name(path);
     if KERNELS.iter().any(|kernel| name.starts_with(kernel)) {
         return Kind::Kernel(Vec::new());
+    }
+    // Every file of an image is asked about, and one byte tells that nearly all are no module.
+    if !matches!(name.bytes().next_back(), Some(b'o' | b'z' | b't')) {
+        return Kind::Other;
     }
     let endings = ["", ".gz", ".zst", ".xz"];
     let is_of = |ending: &&str| name.strip_suffix(ending).is_some_and(|module| module.ends_with(".ko"));
@@ -172,11 +170,6 @@ impl Kind {
 
 impl ContentSearch for KernelSearch {
     fn start(&mut self, file: &SearchedFile<'_>) -> bool {
-        self.kind = Kind::Other;
-        // Nearly every file of an image is neither a kernel nor a module.
-        if !may_be_of_kernel(file.path) {
-            return false;
-        }
         // A few kilobytes must not keep the processor busy with zeros.
         let by_ratio = file.size_bytes.saturating_mul(RATIO_MAX).max(RATIO_BYTES_FREE);
         let unpacked_bytes_max = usize::try_from(by_ratio).unwrap_or(usize::MAX).min(self.unpacked_bytes_max);

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use super::{find, place};
+use super::{find, named, place};
 use crate::check_packages::compare::Listed;
 use crate::run::{command, output};
 
@@ -25,9 +25,7 @@ pub(super) fn ask(root: &Path, scratch: &Path) -> Result<Option<Vec<Listed>>> {
 fn parse(answer: &str, place: &str) -> Result<Vec<Listed>> {
     let answer: Value = serde_json::from_str(answer)?;
     let packages = answer["installed"].as_array().context("`composer show` wrote no list")?;
-    let word = |package: &Value, key: &str| package[key].as_str().unwrap_or_default().to_owned();
-    let listed = |package| Listed::new(&word(package, "name"), &word(package, "version"), place);
-    Ok(packages.iter().map(listed).collect())
+    Ok(packages.iter().map(|package| named(package, place)).collect())
 }
 
 #[cfg(test)]

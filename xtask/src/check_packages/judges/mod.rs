@@ -14,6 +14,7 @@ pub(super) use java::REPOSITORY;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use serde_json::Value;
 
 use super::compare::Listed;
 
@@ -71,6 +72,12 @@ fn find(folder: &Path, is_wanted: &dyn Fn(&Path) -> bool) -> Result<Vec<PathBuf>
 
 fn has_extension(path: &Path, extensions: &[&str]) -> bool {
     path.extension().is_some_and(|found| extensions.iter().any(|extension| found == *extension))
+}
+
+/// A package of a list in JSON.
+fn named(package: &Value, place: &str) -> Listed {
+    let word = |key: &str| package[key].as_str().unwrap_or_default();
+    Listed::new(word("name"), word("version"), place)
 }
 
 /// The path in the image.

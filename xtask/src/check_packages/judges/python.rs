@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use serde_json::Value;
 use testkit::PYTHON;
 
-use super::{find, has_extension, place};
+use super::{find, has_extension, named, place};
 use crate::check_packages::compare::Listed;
 use crate::run::{command, output};
 
@@ -24,8 +24,7 @@ pub(super) fn ask(root: &Path, _scratch: &Path) -> Result<Option<Vec<Listed>>> {
         pip.args(["-m", "pip", "list", "--disable-pip-version-check", "--format", "json", "--path"]);
         let answer: Value = serde_json::from_str(&output(pip.arg(folder))?)?;
         for package in answer.as_array().context("`pip list` wrote no list")? {
-            let word = |key: &str| package[key].as_str().unwrap_or_default();
-            listed.push(Listed::new(word("name"), word("version"), &place(root, folder)));
+            listed.push(named(package, &place(root, folder)));
         }
     }
     Ok((!folders.is_empty()).then_some(listed))

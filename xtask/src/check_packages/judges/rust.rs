@@ -1,16 +1,20 @@
 //! The reader of those who made `cargo auditable`, asked about all programs.
 
-use std::path::{Path, PathBuf};
+use std::io::Read as _;
+use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use fs_err::File;
 use serde_json::Value;
 
-use super::{find, place};
+use super::{find, named, place};
 use crate::check_packages::compare::Listed;
-use crate::progress::step;
-use crate::run::{cargo, command, output};
+use crate::run::command;
+use crate::setup::cargo_tool;
 
 const READER: (&str, &str) = ("rust-audit-info", "0.5.4");
+const MAGIC: [u8; 4] = *b"\x7fELF";
+const SECTION: &[u8] = b".dep-v0";
 
 pub(super) fn ask(root: &Path, _scratch: &Path) -> Result<Option<Vec<Listed>>> {
     let programs = find(root, &|path| is_program(path).unwrap_or_default())?;
@@ -18,7 +22,7 @@ pub(super) fn ask(root: &Path, _scratch: &Path) -> Result<Option<Vec<Listed>>> {
     if programs.is_empty() {
         return Ok(None);
     }
-    let reader = reader()?;
+    let reader = cargo_tool::find_or_build(READER)?;
     for program in programs {
         // It fails where there is no list.
         let answer = command(&reader).arg(&program).output()?;
@@ -34,32 +38,21 @@ fn is_program(path: &Path) -> Result<bool> {
     if !fs_err::symlink_metadata(path)?.is_file() {
         return Ok(false);
     }
-    let content = fs_err::read(path)?;
-    Ok(content.starts_with(b"\x7fELF") && content.windows(7).any(|bytes| bytes == b".dep-v0"))
-}
-
-/// Built once and kept in the cache.
-fn reader() -> Result<PathBuf> {
-    let (name, version) = READER;
-    let folder = testkit::cache_folder()?.join(format!("{name}-{version}"));
-    if !folder.exists() {
-        let unfinished = folder.with_extension("unfinished");
-        step(&format!("building {name} {version} (once)"), || {
-            let install = ["install", "--quiet", "--locked", "--force", "--version", version, name, "--root"];
-            output(command(cargo()).args(install).arg(&unfinished)).map(drop)
-        })?;
-        fs_err::rename(&unfinished, &folder)?;
+    let mut head = [0; MAGIC.len()];
+    // A file that is shorter is none.
+    if File::open(path)?.read_exact(&mut head).is_err() || head != MAGIC {
+        return Ok(false);
     }
-    Ok(folder.join("bin").join(name))
+    let content = fs_err::read(path)?;
+    Ok(content.windows(SECTION.len()).any(|bytes| bytes == SECTION))
 }
 
 /// What a program was built with is not in it.
 fn parse(answer: &str, place: &str) -> Result<Vec<Listed>> {
     let answer: Value = serde_json::from_str(answer)?;
     let packages = answer["packages"].as_array().context("the reader wrote no list")?;
-    let word = |package: &Value, key: &str| package[key].as_str().unwrap_or_default().to_owned();
-    let in_program = packages.iter().filter(|package| word(package, "kind") != "build");
-    Ok(in_program.map(|it| Listed::new(&word(it, "name"), &word(it, "version"), place)).collect())
+    let in_program = packages.iter().filter(|package| package["kind"] != "build");
+    Ok(in_program.map(|package| named(package, place)).collect())
 }
 
 #[cfg(test)]
